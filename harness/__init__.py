@@ -1,0 +1,1 @@
+"""Datasets, metrics, clocks, the result store, the scheduler and the command line."""

@@ -1,0 +1,205 @@
+"""What the harness and a model say to each other.
+
+The harness owns the loop over frames, the clock and the saving; a runner owns a model and its
+state for one clip. For every frame of a clip the harness calls, in this order:
+
+1. :meth:`Runner.add_objects`, if objects are annotated first in this frame;
+2. :meth:`Runner.step`, always, also on the frame in which the first objects came.
+
+So the first step of a clip returns the given masks, with :attr:`Path.INIT` for every object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import torch
+
+    from vosbench.runners.policies import GatePolicy
+
+
+class Path(StrEnum):
+    """How an object's mask came about in one frame."""
+
+    INIT = "init"
+    """The mask was given: the object's first frame."""
+    FULL = "full"
+    """The whole network was computed."""
+    REUSE = "reuse"
+    """Earlier features were corrected by Δ (the gate was on)."""
+    COPY = "copy"
+    """The object's previous mask was taken as it is."""
+
+
+class Precision(StrEnum):
+    """Arithmetic of the network. ``BF16`` and ``FP16`` mean autocast over float32 weights."""
+
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What a runner may know of a clip before its first frame.
+
+    Attributes:
+        name: the sequence's name in its dataset.
+        height, width: size of every frame in pixels.
+        frames: number of frames.
+        truth: for oracles only (``RunnerSpec.needs_truth``): maps (frame, object id) to the
+            annotated mask, bool (H, W), or None where the frame has no annotation.
+    """
+
+    name: str
+    height: int
+    width: int
+    frames: int
+    truth: Callable[[int, int], torch.Tensor | None] | None = None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame: its index from 0, and its pixels, uint8 RGB (3, H, W), on the runner's device."""
+
+    index: int
+    image: torch.Tensor
+
+
+@dataclass(frozen=True)
+class ObjectStep:
+    """What happened to one object in one frame.
+
+    Attributes:
+        id: the object's id, 1..255.
+        path: how its mask came about.
+        p_gate: probability that the gate is on, 0..1; None where no gate was evaluated.
+    """
+
+    id: int
+    path: Path
+    p_gate: float | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A frame's result: labels, uint8 (H, W) with 0 for background, and one entry per object."""
+
+    labels: torch.Tensor
+    objects: tuple[ObjectStep, ...]
+
+
+class Spans(Protocol):
+    """Where a runner says which stage it is in; the harness decides whether that is timed."""
+
+    def __call__(self, stage: str) -> AbstractContextManager[None]: ...
+
+
+@dataclass(frozen=True)
+class RunnerSpec:
+    """What a runner is and can do, known before it is built.
+
+    Attributes:
+        name: the name under which it is registered.
+        version: raised whenever its results may change; part of a trial's key.
+        summary: one line for ``vosbench models``.
+        backbone: name of the feature extractor, "" where there is none.
+        gated: takes a threshold τ.
+        multi_object: segments several objects at once; otherwise datasets merge them.
+        needs_truth: an oracle that reads annotations (:attr:`ClipInfo.truth`).
+        takes_weights: has parameters to load or to draw.
+        paths: the paths it may report besides INIT.
+    """
+
+    name: str
+    version: str
+    summary: str
+    backbone: str = ""
+    gated: bool = False
+    multi_object: bool = True
+    needs_truth: bool = False
+    takes_weights: bool = True
+    paths: frozenset[Path] = frozenset({Path.FULL})
+
+
+@dataclass(frozen=True)
+class RunnerOptions:
+    """What a runner is built with.
+
+    Attributes:
+        weights: "random:SEED", the name of shipped weights, or a checkpoint's path; None for the
+            runner's default.
+        tau: threshold τ of a gated runner.
+        tau2: second threshold τ₂ of the fusion policy: copy above it.
+        seed: seeds everything random at test time.
+        switches: points where paper and published code disagree, by name
+            (``vosbench models --switches`` lists them).
+    """
+
+    weights: str | None = None
+    tau: Decimal | None = None
+    tau2: Decimal | None = None
+    seed: int = 0
+    switches: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Runner(Protocol):
+    """A model behind the one interface of the harness."""
+
+    spec: RunnerSpec
+
+    def load(self, device: torch.device, precision: Precision) -> None:
+        """Put the weights on ``device``; raises ``InputError`` if they don't fit."""
+
+    def start(self, clip: ClipInfo) -> None:
+        """Forget the previous clip and make ready for this one."""
+
+    def add_objects(self, frame: Frame, masks: Mapping[int, torch.Tensor]) -> None:
+        """Begin objects at ``frame``, by id; masks are bool (H, W) on the runner's device."""
+
+    def step(self, frame: Frame, spans: Spans) -> Step:
+        """Segment ``frame``; frames come in order and none is left out."""
+
+
+class RunnerFactory(Protocol):
+    """What the entry-point group ``vosbench.runners`` names: a class, usually."""
+
+    spec: RunnerSpec
+
+    def __call__(self, options: RunnerOptions) -> Runner: ...
+
+
+class Walk(Protocol):
+    """One walk over a clip for several policies at once.
+
+    Equal states are computed once; the steps come in the order of the policies and are the
+    same, bit for bit, as those of separate runs.
+    """
+
+    passes_computed: int
+    passes_saved: int
+
+    def add_objects(self, frame: Frame, masks: Mapping[int, torch.Tensor]) -> None: ...
+
+    def step(self, frame: Frame, spans: Spans) -> tuple[Step, ...]: ...
+
+
+@runtime_checkable
+class SharingRunner(Runner, Protocol):
+    """A runner whose policies can share a walk; see :class:`Walk`."""
+
+    policy: GatePolicy
+
+    def sharing_key(self) -> str:
+        """Runners of one key differ only in their policy and may share a walk."""
+
+    def walk(self, clip: ClipInfo, policies: tuple[GatePolicy, ...]) -> Walk:
+        """Begin a walk over ``clip``."""
