@@ -1,0 +1,78 @@
+"""FRTM, and G-FRTM: the same with reuse modules. One config per published model.
+
+The networks hold no state of a clip; :mod:`vosbench.runners.frtm` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from vosbench.baselines.backbones import make_backbone
+from vosbench.baselines.frtm.refiner import Refiner
+from vosbench.baselines.frtm.reuse import WIDTH, Gate, Matching, delta_generator
+from vosbench.baselines.frtm.target import FRTM_FAST_TARGET, FRTM_TARGET, TargetConfig
+
+
+@dataclass(frozen=True)
+class FrtmConfig:
+    """What distinguishes the models of the family.
+
+    Attributes:
+        backbone: a name of :func:`vosbench.baselines.backbones.make_backbone`.
+        target: schedule of the online optimiser.
+        width: channels of the refiner.
+        gated: with reuse modules.
+        match_width: channels of template and D.
+        translator: "published" or "light"; see :data:`.refiner.TRANSLATORS`.
+    """
+
+    backbone: str
+    target: TargetConfig
+    width: int = 64
+    gated: bool = False
+    match_width: int = WIDTH
+    translator: str = "published"
+
+
+FRTM = FrtmConfig("resnet101", FRTM_TARGET)
+FRTM_FAST = FrtmConfig("resnet18", FRTM_FAST_TARGET)
+FRTM_LITE = FrtmConfig(
+    "tf_efficientnet_lite0", FRTM_FAST_TARGET, width=32, match_width=32, translator="light"
+)
+G_FRTM, G_FRTM_FAST, G_FRTM_LITE = (
+    replace(config, gated=True) for config in (FRTM, FRTM_FAST, FRTM_LITE)
+)
+
+
+class FrtmNetwork(nn.Module):
+    """Backbone and refiner; the target model is trained online and is no part of a checkpoint.
+
+    Keys of the state dict are the published ones, with the backbone under
+    ``feature_extractor.``.
+    """
+
+    def __init__(self, config: FrtmConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.feature_extractor = make_backbone(config.backbone)
+        channels = self.feature_extractor.spec.channels
+        translator = config.translator if config.gated else None
+        self.refiner = Refiner(channels, config.width, translator)
+
+
+class GatedFrtmNetwork(FrtmNetwork):
+    """FRTM with template matching, gate, delta generator and refine-translator."""
+
+    def __init__(self, config: FrtmConfig) -> None:
+        super().__init__(config)
+        self.convGS = Gate(config.match_width)
+        self.Tmatching = Matching(self.feature_extractor.spec.channels.f8, config.match_width)
+        self.Convert_Diff = delta_generator(config.match_width)
+
+
+def make_frtm(config: FrtmConfig) -> FrtmNetwork:
+    """Build the network of a config, in eval mode, with untrained weights."""
+    network = GatedFrtmNetwork(config) if config.gated else FrtmNetwork(config)
+    return network.eval()

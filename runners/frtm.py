@@ -1,0 +1,214 @@
+"""FRTM and G-FRTM as trackers: the order of things within a frame (paper, section 3.1).
+
+Symbols: S the coarse score, Δ its change, R8 the refined features that the translator turns over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vosbench.baselines.augment import first_frame_set
+from vosbench.baselines.frtm.aggregate import Aggregated, aggregate
+from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
+from vosbench.baselines.frtm.reuse import p_gate
+from vosbench.baselines.frtm.target import TargetModel, fit, initial_weights
+from vosbench.runners.interface import Path, Spans
+from vosbench.runners.tracking import no_spans
+
+AugmentedSet = tuple[Tensor, Tensor]
+"""Images, uint8 (K, 3, H, W), the untouched one first, and 0/1 masks (K, H, W)."""
+
+
+class FrameFeatures:
+    """Features of one frame; f16 and f32 are computed when somebody first asks."""
+
+    def __init__(self, network: FrtmNetwork, image: Tensor, spans: Spans) -> None:
+        self._backbone = network.feature_extractor
+        self.size = (int(image.shape[-2]), int(image.shape[-1]))
+        with spans("f8"):
+            self.f4, self.f8 = self._backbone.first(image[None])
+        self._f16: Tensor | None = None
+        self._f32: Tensor | None = None
+
+    def f16(self, spans: Spans) -> Tensor:
+        """(1, C16, h, w)."""
+        if self._f16 is None:
+            with spans("f16+f32"):
+                self._f16 = self._backbone.third_level(self.f8)
+        return self._f16
+
+    def f32(self, spans: Spans) -> Tensor:
+        """(1, C32, h/2, w/2)."""
+        f16 = self.f16(spans)
+        if self._f32 is None:
+            with spans("f16+f32"):
+                self._f32 = self._backbone.fourth_level(f16)
+        return self._f32
+
+
+@dataclass(frozen=True)
+class ReuseState:
+    """What the reuse path carries on: template, S_{t-n} and R8_{t-n} of the last full frame."""
+
+    template: Tensor
+    score: Tensor
+    r8: Tensor
+
+
+@dataclass(frozen=True)
+class FrtmState:
+    """One object before a frame; ``reuse`` is None for plain FRTM."""
+
+    tracker: FrtmTracker
+    target: TargetModel
+    reuse: ReuseState | None
+
+    def match(self, features: FrameFeatures, spans: Spans) -> FrtmMatch:
+        return self.tracker.match(features, self, spans)
+
+
+@dataclass(frozen=True)
+class FrtmMatch:
+    """An object matched against a frame: D, and the gate's probability."""
+
+    features: FrameFeatures
+    state: FrtmState
+    d: Tensor | None
+    p_gate: float | None
+
+    def segment(self, path: Path, spans: Spans) -> FrtmSegment:
+        tracker = self.state.tracker
+        return tracker.full(self, spans) if path is Path.FULL else tracker.reuse(self, spans)
+
+
+@dataclass(frozen=True)
+class FrtmSegment:
+    """An object's mask; a fully computed one has learnt ``f16`` to learn from."""
+
+    probability: Tensor
+    state: FrtmState
+    f16: Tensor | None
+
+    def settle(self, mask: Tensor, spans: Spans) -> FrtmState:
+        if self.f16 is None:
+            return self.state
+        with spans("target update"):
+            return replace(self.state, target=self.state.target.updated(self.f16, mask))
+
+
+class FrtmTracker:
+    """An FRTM network in use on clips.
+
+    Args:
+        network: plain or gated, in eval mode, on its device.
+        augment: makes the first-frame set from an image, uint8 (3, H, W), and a bool mask.
+        start: draws starting values of ``project`` and ``filter``, like the given features.
+    """
+
+    def __init__(
+        self,
+        network: FrtmNetwork,
+        augment: Callable[[Tensor, Tensor], AugmentedSet],
+        start: Callable[[Tensor], tuple[Tensor, Tensor]],
+    ) -> None:
+        self.network = network
+        self._gated = network if isinstance(network, GatedFrtmNetwork) else None
+        self._augment = augment
+        self._start = start
+
+    def features(self, image: Tensor, spans: Spans) -> FrameFeatures:
+        return FrameFeatures(self.network, image, spans)
+
+    def compete(self, probabilities: Tensor) -> Aggregated:
+        return aggregate(probabilities)
+
+    def begin(self, features: FrameFeatures, image: Tensor, mask: Tensor) -> FrtmState:
+        """Fit the target model; a gated network also takes template, S_0 and R8_0."""
+        target = self._fit(features, image, mask)
+        if self._gated is None:
+            return FrtmState(self, target, None)
+        f16, f32 = features.f16(no_spans), features.f32(no_spans)
+        given = mask[None, None].to(target.kernel.dtype)
+        template = self._gated.Tmatching.template(features.f8, given)
+        r8 = self.network.refiner.deep(f32, f16, target.score(f16))
+        # S_0 is the given mask, while R8_0 comes from the target model's own first score.
+        score = F.interpolate(given, f16.shape[-2:], mode="nearest")
+        return FrtmState(self, target.scored(), ReuseState(template, score, r8))
+
+    def match(self, features: FrameFeatures, state: FrtmState, spans: Spans) -> FrtmMatch:
+        if self._gated is None or state.reuse is None:
+            return FrtmMatch(features, state, None, None)
+        with spans("matching"):
+            d = self._gated.Tmatching.match(features.f8, state.reuse.score, state.reuse.template)
+        with spans("gate"):
+            probability = float(p_gate(self._gated.convGS(d).to(state.target.kernel.dtype)))
+        return FrtmMatch(features, state, d, probability)
+
+    def full(self, match: FrtmMatch, spans: Spans) -> FrtmSegment:
+        """S from f16, R8 from f32 and f16, then the shallow levels."""
+        features, state = match.features, match.state
+        f16, f32 = features.f16(spans), features.f32(spans)
+        with spans("target classify"):
+            score = state.target.score(f16)
+        with spans("refiner deep"):
+            r8 = self.network.refiner.deep(f32, f16, score)
+        reuse = None if state.reuse is None else replace(state.reuse, score=score, r8=r8)
+        state = FrtmState(self, state.target.scored(), reuse)
+        return FrtmSegment(self._finish(features, r8, score, spans), state, f16)
+
+    def reuse(self, match: FrtmMatch, spans: Spans) -> FrtmSegment:
+        """Ŝ = S_{t-n} + Δ, R̂8 from R8_{t-n} and Δ; S_{t-n} and R8_{t-n} stay."""
+        carried = match.state.reuse
+        if self._gated is None or carried is None or match.d is None:
+            raise RuntimeError("a network without reuse modules has no reuse path")
+        with spans("delta"):
+            delta = self._gated.Convert_Diff(match.d)
+        with spans("translator"):
+            r8 = self.network.refiner.translate(carried.r8, delta)
+        probability = self._finish(match.features, r8, carried.score + delta, spans)
+        return FrtmSegment(probability, match.state, None)
+
+    def _finish(self, features: FrameFeatures, r8: Tensor, score: Tensor, spans: Spans) -> Tensor:
+        """R8 (or R̂8) and S (or Ŝ) → foreground probability (H, W)."""
+        refiner = self.network.refiner
+        with spans("refiner shallow"):
+            r4 = refiner.shallow(r8, features.f8, features.f4, score)
+        with spans("upsample"):
+            logits = refiner.project(r4, features.size)
+            return torch.sigmoid(logits[0, 0].to(score.dtype))
+
+    def _fit(self, features: FrameFeatures, image: Tensor, mask: Tensor) -> TargetModel:
+        images, masks = self._augment(image, mask)
+        backbone = self.network.feature_extractor
+        f16 = features.f16(no_spans)
+        # One at a time: a batch of full-size activations leaves every cache.
+        others = [backbone.third_level(backbone.first(other[None])[1]) for other in images[1:]]
+        start = self._start(self.network.refiner.project.conv2.weight.new_empty(()))
+        return fit(self.network.config.target, start, torch.cat([f16, *others]), masks)
+
+
+def seeded_augment(seed: int) -> Callable[[Tensor, Tensor], AugmentedSet]:
+    """First-frame sets by :func:`first_frame_set`, drawn anew from ``seed`` for each object."""
+
+    def augment(image: Tensor, mask: Tensor) -> AugmentedSet:
+        rng = np.random.default_rng(seed)
+        pixels = image.permute(1, 2, 0).cpu().numpy()
+        samples = first_frame_set(pixels, mask.cpu().numpy(), rng)
+        images = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2)
+        masks = torch.from_numpy(np.stack([s.mask for s in samples]))
+        return images.to(image.device), masks.to(image.device)
+
+    return augment
+
+
+def seeded_start(network: FrtmNetwork, seed: int) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """Starting values drawn anew from ``seed`` for each object, as the published code does."""
+    channels = network.feature_extractor.spec.channels.f16
+    config = network.config.target
+    return lambda like: initial_weights(config, channels, seed, like)
