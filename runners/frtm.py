@@ -6,6 +6,7 @@ Symbols: S the coarse score, Δ its change, R8 the refined features that the tra
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vosbench.baselines.augment import first_frame_set
+from vosbench.baselines.backbones import Backbone
 from vosbench.baselines.frtm.aggregate import Aggregated, aggregate
 from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
 from vosbench.baselines.frtm.reuse import p_gate
@@ -28,10 +30,17 @@ AugmentedSet = tuple[Tensor, Tensor]
 class FrameFeatures:
     """Features of one frame; f16 and f32 are computed when somebody first asks."""
 
-    def __init__(self, network: FrtmNetwork, image: Tensor, spans: Spans) -> None:
-        self._backbone = network.feature_extractor
+    def __init__(
+        self,
+        backbone: Backbone,
+        image: Tensor,
+        spans: Spans,
+        autocast: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._backbone = backbone
+        self._autocast = autocast
         self.size = (int(image.shape[-2]), int(image.shape[-1]))
-        with spans("f8"):
+        with spans("f8"), autocast():
             self.f4, self.f8 = self._backbone.first(image[None])
         self._f16: Tensor | None = None
         self._f32: Tensor | None = None
@@ -39,7 +48,7 @@ class FrameFeatures:
     def f16(self, spans: Spans) -> Tensor:
         """(1, C16, h, w)."""
         if self._f16 is None:
-            with spans("f16+f32"):
+            with spans("f16+f32"), self._autocast():
                 self._f16 = self._backbone.third_level(self.f8)
         return self._f16
 
@@ -47,7 +56,7 @@ class FrameFeatures:
         """(1, C32, h/2, w/2)."""
         f16 = self.f16(spans)
         if self._f32 is None:
-            with spans("f16+f32"):
+            with spans("f16+f32"), self._autocast():
                 self._f32 = self._backbone.fourth_level(f16)
         return self._f32
 
@@ -109,6 +118,7 @@ class FrtmTracker:
         network: plain or gated, in eval mode, on its device.
         augment: makes the first-frame set from an image, uint8 (3, H, W), and a bool mask.
         start: draws starting values of ``project`` and ``filter``, like the given features.
+        autocast: arithmetic of the network; the target model keeps that of its parameters.
     """
 
     def __init__(
@@ -116,14 +126,16 @@ class FrtmTracker:
         network: FrtmNetwork,
         augment: Callable[[Tensor, Tensor], AugmentedSet],
         start: Callable[[Tensor], tuple[Tensor, Tensor]],
+        autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.network = network
+        self.autocast = autocast
         self._gated = network if isinstance(network, GatedFrtmNetwork) else None
         self._augment = augment
         self._start = start
 
     def features(self, image: Tensor, spans: Spans) -> FrameFeatures:
-        return FrameFeatures(self.network, image, spans)
+        return FrameFeatures(self.network.feature_extractor, image, spans, self.autocast)
 
     def compete(self, probabilities: Tensor) -> Aggregated:
         return aggregate(probabilities)
@@ -135,8 +147,10 @@ class FrtmTracker:
             return FrtmState(self, target, None)
         f16, f32 = features.f16(no_spans), features.f32(no_spans)
         given = mask[None, None].to(target.kernel.dtype)
-        template = self._gated.Tmatching.template(features.f8, given)
-        r8 = self.network.refiner.deep(f32, f16, target.score(f16))
+        first_score = target.score(f16)
+        with self.autocast():
+            template = self._gated.Tmatching.template(features.f8, given)
+            r8 = self.network.refiner.deep(f32, f16, first_score)
         # S_0 is the given mask, while R8_0 comes from the target model's own first score.
         score = F.interpolate(given, f16.shape[-2:], mode="nearest")
         return FrtmState(self, target.scored(), ReuseState(template, score, r8))
@@ -144,10 +158,11 @@ class FrtmTracker:
     def match(self, features: FrameFeatures, state: FrtmState, spans: Spans) -> FrtmMatch:
         if self._gated is None or state.reuse is None:
             return FrtmMatch(features, state, None, None)
-        with spans("matching"):
+        with spans("matching"), self.autocast():
             d = self._gated.Tmatching.match(features.f8, state.reuse.score, state.reuse.template)
-        with spans("gate"):
-            probability = float(p_gate(self._gated.convGS(d).to(state.target.kernel.dtype)))
+        with spans("gate"), self.autocast():
+            logits = self._gated.convGS(d)
+            probability = float(p_gate(logits.to(state.target.kernel.dtype)))
         return FrtmMatch(features, state, d, probability)
 
     def full(self, match: FrtmMatch, spans: Spans) -> FrtmSegment:
@@ -156,7 +171,7 @@ class FrtmTracker:
         f16, f32 = features.f16(spans), features.f32(spans)
         with spans("target classify"):
             score = state.target.score(f16)
-        with spans("refiner deep"):
+        with spans("refiner deep"), self.autocast():
             r8 = self.network.refiner.deep(f32, f16, score)
         reuse = None if state.reuse is None else replace(state.reuse, score=score, r8=r8)
         state = FrtmState(self, state.target.scored(), reuse)
@@ -167,9 +182,9 @@ class FrtmTracker:
         carried = match.state.reuse
         if self._gated is None or carried is None or match.d is None:
             raise RuntimeError("a network without reuse modules has no reuse path")
-        with spans("delta"):
+        with spans("delta"), self.autocast():
             delta = self._gated.Convert_Diff(match.d)
-        with spans("translator"):
+        with spans("translator"), self.autocast():
             r8 = self.network.refiner.translate(carried.r8, delta)
         probability = self._finish(match.features, r8, carried.score + delta, spans)
         return FrtmSegment(probability, match.state, None)
@@ -177,10 +192,11 @@ class FrtmTracker:
     def _finish(self, features: FrameFeatures, r8: Tensor, score: Tensor, spans: Spans) -> Tensor:
         """R8 (or R̂8) and S (or Ŝ) → foreground probability (H, W)."""
         refiner = self.network.refiner
-        with spans("refiner shallow"):
+        with spans("refiner shallow"), self.autocast():
             r4 = refiner.shallow(r8, features.f8, features.f4, score)
         with spans("upsample"):
-            logits = refiner.project(r4, features.size)
+            with self.autocast():
+                logits = refiner.project(r4, features.size)
             return torch.sigmoid(logits[0, 0].to(score.dtype))
 
     def _fit(self, features: FrameFeatures, image: Tensor, mask: Tensor) -> TargetModel:
@@ -188,7 +204,8 @@ class FrtmTracker:
         backbone = self.network.feature_extractor
         f16 = features.f16(no_spans)
         # One at a time: a batch of full-size activations leaves every cache.
-        others = [backbone.third_level(backbone.first(other[None])[1]) for other in images[1:]]
+        with self.autocast():
+            others = [backbone.third_level(backbone.first(other[None])[1]) for other in images[1:]]
         start = self._start(self.network.refiner.project.conv2.weight.new_empty(()))
         return fit(self.network.config.target, start, torch.cat([f16, *others]), masks)
 

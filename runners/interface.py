@@ -111,22 +111,25 @@ class RunnerSpec:
         version: raised whenever its results may change; part of a trial's key.
         summary: one line for ``vosbench models``.
         backbone: name of the feature extractor, "" where there is none.
-        gated: takes a threshold τ.
         multi_object: segments several objects at once; otherwise datasets merge them.
         needs_truth: an oracle that reads annotations (:attr:`ClipInfo.truth`).
         takes_weights: has parameters to load or to draw.
         paths: the paths it may report besides INIT.
+        policies: gate policies that may be named after a ``+``, for gated networks.
+        takes_tau, takes_tau2: thresholds that must be given.
     """
 
     name: str
     version: str
     summary: str
     backbone: str = ""
-    gated: bool = False
     multi_object: bool = True
     needs_truth: bool = False
     takes_weights: bool = True
     paths: frozenset[Path] = frozenset({Path.FULL})
+    policies: tuple[str, ...] = ()
+    takes_tau: bool = False
+    takes_tau2: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,9 @@ class RunnerOptions:
     """What a runner is built with.
 
     Attributes:
-        weights: "random:SEED", the name of shipped weights, or a checkpoint's path; None for the
-            runner's default.
+        weights: "random:SEED" or a checkpoint's path; None for what the package ships.
+        variant: which of the shipped weights, from the name's ``@`` part (``m0.7-0.2``).
+        policy: gate policy from the name's ``+`` part (``copy``, ``random:0.4``).
         tau: threshold τ of a gated runner.
         tau2: second threshold τ₂ of the fusion policy: copy above it.
         seed: seeds everything random at test time.
@@ -144,17 +148,46 @@ class RunnerOptions:
     """
 
     weights: str | None = None
+    variant: str | None = None
+    policy: str | None = None
     tau: Decimal | None = None
     tau2: Decimal | None = None
     seed: int = 0
     switches: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What a runner's parameters are.
+
+    Attributes:
+        name: as a person would name them: ``random:0``, ``shipped``, a file's name.
+        sha256: hash over the tensors (:func:`vosbench.baselines.checkpoints.hash_tensors`).
+        trained: False for random weights.
+        margins: "m1,m2" of the gate loss, where known.
+        note: what every output has to say about them, "" for published ones.
+        provenance: the checkpoint's own record, as text by name.
+    """
+
+    name: str
+    sha256: str
+    trained: bool
+    margins: str | None = None
+    note: str = ""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
 @runtime_checkable
 class Runner(Protocol):
-    """A model behind the one interface of the harness."""
+    """A model behind the one interface of the harness.
+
+    Attributes:
+        spec: what it is; the same as its factory's, completed by what the name composed.
+        weights: what its parameters are, known as soon as it is built.
+    """
 
     spec: RunnerSpec
+    weights: WeightsInfo
 
     def load(self, device: torch.device, precision: Precision) -> None:
         """Put the weights on ``device``; raises ``InputError`` if they don't fit."""

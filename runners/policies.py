@@ -7,12 +7,15 @@ differ only in their policy share everything else.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
-from vosbench.runners.interface import Path
+from vosbench.baselines.errors import InputError
+from vosbench.runners.interface import Path, RunnerOptions
+from vosbench.runners.suggest import suggestion
+from vosbench.runners.switches import switch
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,16 @@ class AlwaysCopy:
 
 
 @dataclass(frozen=True)
+class Ungated:
+    """What a network without a gate is filed under: no policy at all."""
+
+    name = ""
+
+    def decide(self, evidence: Evidence) -> Path:  # noqa: ARG002 - there is nothing to decide
+        return Path.FULL
+
+
+@dataclass(frozen=True)
 class Random:
     """A control that a gate has to beat: reuse at ``rate``, whatever the frame shows.
 
@@ -169,3 +182,119 @@ class Random:
         text = f"{self.seed}/{evidence.clip}/{evidence.object_id}/{evidence.frame}"
         draw = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
         return Path.REUSE if draw < float(self.rate) else Path.FULL
+
+
+@dataclass(frozen=True)
+class PolicyKind:
+    """A policy as a model's name may ask for it.
+
+    Attributes:
+        summary: one line for ``vosbench models``.
+        takes_tau, takes_tau2: thresholds it needs.
+        takes_rate: needs an argument, ``random:0.4``.
+        needs_truth: reads annotations.
+        paths: what it may decide.
+    """
+
+    summary: str
+    make: Callable[[RunnerOptions, str], GatePolicy]
+    takes_tau: bool = True
+    takes_tau2: bool = False
+    takes_rate: bool = False
+    needs_truth: bool = False
+    paths: frozenset[Path] = frozenset({Path.FULL, Path.REUSE})
+
+
+def _tau(options: RunnerOptions) -> Decimal:
+    if options.tau is None:
+        raise InputError("a gated model needs a threshold: give --tau, e.g. --tau 0.7")
+    return options.tau
+
+
+def _inclusive(options: RunnerOptions) -> bool:
+    return switch("comparison", options) == "paper"
+
+
+def _fusion(options: RunnerOptions, _: str) -> GatePolicy:
+    tau = _tau(options)
+    tau2 = default_tau2(tau) if options.tau2 is None else options.tau2
+    if tau2 < tau:
+        raise InputError(f"fusion copies above τ₂ and reuses above τ, so τ₂ ({tau2}) < τ ({tau})")
+    return Fusion(tau, tau2, _inclusive(options))
+
+
+def default_tau2(tau: Decimal) -> Decimal:
+    """Halfway between τ and 1; the paper gives no value for τ₂."""
+    return (1 + tau) / 2
+
+
+def _rate(text: str) -> Decimal:
+    try:
+        rate = Decimal(text)
+    except InvalidOperation:
+        rate = Decimal(-1)
+    if not 0 <= rate <= 1:
+        raise InputError(f"random:{text}: the reuse rate is a number from 0 to 1, e.g. random:0.4")
+    return rate
+
+
+POLICIES: Mapping[str, PolicyKind] = {
+    "learned": PolicyKind(
+        "reuse where the gate is on", lambda o, _: Learned(_tau(o), _inclusive(o))
+    ),
+    "copy": PolicyKind(
+        "copy the previous mask where the gate is on",
+        lambda o, _: Copy(_tau(o), _inclusive(o)),
+        paths=frozenset({Path.FULL, Path.COPY}),
+    ),
+    "fusion": PolicyKind(
+        "reuse above τ, copy above τ₂",
+        _fusion,
+        takes_tau2=True,
+        paths=frozenset({Path.FULL, Path.REUSE, Path.COPY}),
+    ),
+    "g-iou": PolicyKind(
+        "oracle: decide by the IoU of annotated masks",
+        lambda o, _: TrueIoU(_tau(o), switch("iou-reference", o) == "paper", _inclusive(o)),
+        needs_truth=True,
+    ),
+    "always": PolicyKind(
+        "reuse every frame",
+        lambda *_: Always(),
+        takes_tau=False,
+        paths=frozenset({Path.REUSE}),
+    ),
+    "never": PolicyKind(
+        "never reuse", lambda *_: Never(), takes_tau=False, paths=frozenset({Path.FULL})
+    ),
+    "always-copy": PolicyKind(
+        "copy every frame",
+        lambda *_: AlwaysCopy(),
+        takes_tau=False,
+        paths=frozenset({Path.COPY}),
+    ),
+    "random": PolicyKind(
+        "control: reuse at a fixed rate",
+        lambda o, argument: Random(_rate(argument), o.seed),
+        takes_tau=False,
+        takes_rate=True,
+    ),
+}
+
+
+def make_policy(options: RunnerOptions) -> GatePolicy:
+    """Build the policy that ``options.policy`` names, the learned gate by default.
+
+    Raises InputError for unknown names, missing thresholds and bad arguments.
+    """
+    name, _, argument = (options.policy or "learned").partition(":")
+    kind = POLICIES.get(name)
+    if kind is None:
+        raise InputError(f"unknown policy '{name}'{suggestion(name, POLICIES)}")
+    if kind.takes_rate != bool(argument):
+        raise InputError(
+            f"'{options.policy}': write {name}:RATE, e.g. {name}:0.4"
+            if kind.takes_rate
+            else f"'{options.policy}': the policy {name} takes no argument"
+        )
+    return kind.make(options, argument)

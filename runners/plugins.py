@@ -1,0 +1,75 @@
+"""Registries by entry points: ours and other people's, in one group each.
+
+A name that is taken twice is an error for that name alone; a plug-in that can't be imported is
+listed as broken and breaks nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from vosbench.baselines.errors import InputError
+from vosbench.runners.suggest import suggestion
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One registered name: the object behind it, or why there is none."""
+
+    name: str
+    package: str
+    value: Any
+    problem: str | None = None
+
+
+def _load(entry: EntryPoint) -> Plugin:
+    package = entry.dist.name if entry.dist is not None else "?"
+    try:
+        return Plugin(entry.name, package, entry.load())
+    except Exception as error:
+        return Plugin(entry.name, package, None, f"{type(error).__name__}: {error}")
+
+
+class Registry:
+    """The plug-ins of one entry-point group.
+
+    Args:
+        group: e.g. ``vosbench.runners``.
+        kind: what a plug-in is called in messages, e.g. ``model``.
+    """
+
+    def __init__(self, group: str, kind: str) -> None:
+        self.group = group
+        self.kind = kind
+
+    def names(self) -> tuple[str, ...]:
+        """All registered names, sorted; nothing is imported."""
+        return tuple(sorted({entry.name for entry in entry_points(group=self.group)}))
+
+    def plugins(self) -> Mapping[str, Plugin]:
+        """Import every plug-in; broken and contested ones carry their problem."""
+        return {name: self._find(name) for name in self.names()}
+
+    def get(self, name: str) -> Any:
+        """Import one plug-in; raises InputError if it is unknown, contested or broken."""
+        if name not in self.names():
+            raise InputError(f"unknown {self.kind} '{name}'{suggestion(name, self.names())}")
+        plugin = self._find(name)
+        if plugin.problem:
+            raise InputError(
+                f"{self.kind} '{name}' of package {plugin.package} can't be used: {plugin.problem}"
+            )
+        return plugin.value
+
+    def _find(self, name: str) -> Plugin:
+        found = {
+            (entry.value, entry.dist.name if entry.dist else "?"): entry
+            for entry in entry_points(group=self.group, name=name)
+        }
+        if len(found) > 1:
+            owners = ", ".join(sorted(package for _, package in found))
+            return Plugin(name, owners, None, f"the name is taken by several packages: {owners}")
+        return _load(next(iter(found.values())))

@@ -1,0 +1,85 @@
+"""Find the parameters a runner asks for: random, shipped with the package, or from a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+import vosbench.baselines
+from vosbench.baselines.checkpoints import (
+    Checkpoint,
+    hash_tensors,
+    load_into,
+    random_tensors,
+    read_checkpoint,
+)
+from vosbench.baselines.errors import InputError
+from vosbench.baselines.imagenet import imagenet_state_dict
+from vosbench.runners.interface import RunnerOptions, WeightsInfo
+
+SHIPPED = Path(vosbench.baselines.__path__[0]) / "weights"
+BACKBONE = "feature_extractor."
+REUSE_KEYS = ("refiner.Diff_process.", "convGS.", "Tmatching.", "Convert_Diff.")
+"""What a gated checkpoint holds beyond its plain model, which may load it without."""
+
+
+def shipped_path(model: str, variant: str | None) -> Path | None:
+    """The package's own checkpoint for a model, or None; a plain model takes its gated one's."""
+    suffix = f"@{variant}" if variant else ""
+    for name in (model, f"g-{model}"):
+        path = SHIPPED / f"{name}{suffix}.safetensors"
+        if path.is_file():
+            return path
+    return None
+
+
+def load_weights(
+    network: nn.Module, model: str, backbone: str, options: RunnerOptions, gated: bool
+) -> WeightsInfo:
+    """Fill ``network`` with what ``options.weights`` names, and say what that was.
+
+    Raises InputError if there are no such weights or they belong to another architecture.
+    """
+    name = options.weights
+    if name is not None and name.startswith("random"):
+        return _random(network, name)
+    path = shipped_path(model, options.variant) if name is None else Path(name)
+    if path is None:
+        wanted = f"{model}@{options.variant}" if options.variant else model
+        raise InputError(
+            f"no weights for {wanted} come with this package: give --weights FILE, "
+            "or --weights random:0 to run it untrained"
+        )
+    checkpoint = read_checkpoint(path)
+    tensors = {key: value.float() for key, value in checkpoint.tensors.items()}
+    if not any(key.startswith(BACKBONE) for key in tensors):
+        features = imagenet_state_dict(backbone)
+        tensors |= {BACKBONE + key: value for key, value in features.items()}
+    load_into(network, tensors, str(path), ignored=() if gated else REUSE_KEYS)
+    return _described(network, path, checkpoint, shipped=name is None)
+
+
+def _random(network: nn.Module, name: str) -> WeightsInfo:
+    if not re.fullmatch(r"random:\d+", name):
+        raise InputError(f"--weights {name}: write random:SEED, e.g. random:0")
+    drawn = random_tensors(network, int(name.partition(":")[2]))
+    network.load_state_dict(drawn)
+    return WeightsInfo(name, hash_tensors(drawn), trained=False, note="untrained")
+
+
+def _described(
+    network: nn.Module, path: Path, checkpoint: Checkpoint, shipped: bool
+) -> WeightsInfo:
+    header: Mapping[str, str] = checkpoint.header
+    state: dict[str, Tensor] = network.state_dict()
+    return WeightsInfo(
+        name=f"shipped:{path.stem}" if shipped else path.name,
+        sha256=hash_tensors(state),
+        trained=header.get("trained", "true") == "true",
+        margins=header.get("margins"),
+        note=header.get("note", ""),
+        provenance=dict(header),
+    )
