@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from vosbench.runners.interface import Path, Runner, RunnerOptions, RunnerSpec
 from vosbench.runners.policies import POLICIES
+from vosbench.runners.shipped import shipped_variants
 
 VERSION = "1"
 """Raised whenever a change may alter results of the built-in models."""
@@ -28,6 +29,21 @@ class FrtmFactory:
         from vosbench.runners.frtm_runner import FrtmRunner
 
         return FrtmRunner(self.spec, getattr(network, self.config), options)
+
+    def parameter_count(self) -> int:
+        """Parameters of the network, backbone included; nothing is allocated."""
+        import torch
+
+        from vosbench.baselines.frtm import network
+
+        with torch.device("meta"):
+            return sum(
+                p.numel() for p in network.make_frtm(getattr(network, self.config)).parameters()
+            )
+
+    def shipped_variants(self) -> tuple[str, ...]:
+        """Names after an ``@`` for which weights come with the package; "default" for none."""
+        return shipped_variants(self.spec.name)
 
 
 def _plain(name: str, backbone: str, summary: str) -> RunnerSpec:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-import vosbench.baselines
 from vosbench.baselines.checkpoints import (
     Checkpoint,
     hash_tensors,
@@ -19,21 +18,11 @@ from vosbench.baselines.checkpoints import (
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.imagenet import imagenet_state_dict
 from vosbench.runners.interface import RunnerOptions, WeightsInfo
+from vosbench.runners.shipped import shipped_path
 
-SHIPPED = Path(vosbench.baselines.__path__[0]) / "weights"
 BACKBONE = "feature_extractor."
 REUSE_KEYS = ("refiner.Diff_process.", "convGS.", "Tmatching.", "Convert_Diff.")
 """What a gated checkpoint holds beyond its plain model, which may load it without."""
-
-
-def shipped_path(model: str, variant: str | None) -> Path | None:
-    """The package's own checkpoint for a model, or None; a plain model takes its gated one's."""
-    suffix = f"@{variant}" if variant else ""
-    for name in (model, f"g-{model}"):
-        path = SHIPPED / f"{name}{suffix}.safetensors"
-        if path.is_file():
-            return path
-    return None
 
 
 def load_weights(

@@ -1,0 +1,101 @@
+"""``vosbench data``: where datasets lie, whether they are whole, how much moves in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vosbench.harness.cli import options
+from vosbench.harness.grid import parse_names
+
+Sequences = Annotated[
+    list[str] | None, typer.Option("--sequences", help="Only these clips (comma list).")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(help="Datasets: where they lie, whether they are whole.")
+    group.command("add")(add)
+    group.command("check")(check)
+    group.command("stats")(stats)
+    app.add_typer(group, name="data")
+
+
+def add(name: str, folder: Path) -> None:
+    """Remember the folder of a dataset, so that --data-root isn't needed."""
+    from vosbench.harness.datasets.registry import add_root
+
+    print(f"{name}: {add_root(name, folder)}")
+
+
+def check(name: str, data_root: options.DataRoot = None, sequences: Sequences = None) -> None:
+    """Read every file of a dataset and report what is wrong; exit 1 if anything is."""
+    from vosbench.harness.datasets import registry
+    from vosbench.harness.datasets.check import check as check_dataset
+
+    dataset = registry.open(name, data_root)
+    report = check_dataset(dataset, parse_names(sequences) if sequences else None)
+    console = Console(soft_wrap=True, highlight=False)
+    for kind, found in (("problem", report.problems), ("remark", report.remarks)):
+        for item in found:
+            console.print(f"{kind}: {item.sequence}: {item.message}")
+    console.print(
+        f"{report.dataset} ({report.protocol}) in {report.root}: {report.sequences} sequences, "
+        f"{report.frames} frames, {report.annotations} annotations, {report.objects} objects"
+    )
+    if report.problems:
+        raise typer.Exit(1)
+    console.print(f"manifest {report.manifest_sha256}")
+
+
+def stats(
+    name: str,
+    data_root: options.DataRoot = None,
+    sequences: Sequences = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show how much objects move: IoU of adjacent annotated masks (figure 1a of the paper)."""
+    from vosbench.harness.datasets import registry
+    from vosbench.harness.datasets.stats import clip_stats, iou_histogram
+
+    selection = registry.open(name, data_root).select(parse_names(sequences) if sequences else None)
+    found = [item for clip in selection.clips for item in clip_stats(clip)]
+    histogram = iou_histogram(found)
+    if as_json:
+        objects = [
+            {
+                "sequence": o.sequence,
+                "object": o.object_id,
+                "adjacent_iou": o.mean_iou,
+                "area": o.mean_area,
+                "motion": o.motion,
+                "size": o.size,
+            }
+            for o in found
+        ]
+        bins = {"edges": list(histogram.edges), "counts": list(histogram.counts)}
+        print(json.dumps({"objects": objects, "histogram": bins}))
+        return
+    table = Table(pad_edge=False)
+    for title in ("object", "adjacent IoU", "motion", "area", "size"):
+        table.add_column(title, justify="right" if title in ("adjacent IoU", "area") else "left")
+    for o in found:
+        table.add_row(
+            f"{o.sequence}_{o.object_id}",
+            f"{o.mean_iou:.3f}",
+            o.motion or "–",
+            f"{o.mean_area:.3f}",
+            o.size,
+        )
+    console = Console()
+    console.print(table)
+    total = max(1, sum(histogram.counts))
+    for low, count in zip(histogram.edges, histogram.counts, strict=False):
+        share = count / total
+        console.print(f"IoU from {low:.1f}: {100 * share:5.1f} % {'█' * round(50 * share)}")

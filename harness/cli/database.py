@@ -1,0 +1,34 @@
+"""``vosbench db``: care for the result database."""
+
+from __future__ import annotations
+
+import typer
+
+from vosbench.harness.cli import options
+from vosbench.harness.store import open_database, upgrade_database
+from vosbench.harness.store.storage import Storage
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(help="Care for the result database.", no_args_is_help=True)
+    group.command("upgrade")(upgrade)
+    group.command("check")(check)
+    app.add_typer(group, name="db")
+
+
+def upgrade(db: options.Db = options.DEFAULT_DB) -> None:
+    """Bring a database of an older version up to date."""
+    found = upgrade_database(db)
+    print(f"{db}: up to date (it was at revision {found})")
+
+
+def check(db: options.Db = options.DEFAULT_DB) -> None:
+    """Check that the database is sound; exit 1 if it isn't."""
+    database = open_database(db, read_only=True)
+    problems = Storage(database).integrity_check()
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise typer.Exit(1)
+    print(f"{db}: sound")

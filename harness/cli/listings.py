@@ -1,0 +1,120 @@
+"""``vosbench models`` and ``vosbench datasets``: what there is to run, and on what."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vosbench.harness.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("models")(models)
+    app.command("datasets")(datasets)
+
+
+def models(
+    as_json: options.Json = False,
+    switches: Annotated[
+        bool, typer.Option("--switches", help="List where paper and code disagree instead.")
+    ] = False,
+) -> None:
+    """List models, the policies that may follow a +, and which weights come along."""
+    from vosbench.runners.catalogue import catalogue
+
+    if switches:
+        _print_switches()
+        return
+    entries = catalogue()
+    if as_json:
+        print(json.dumps([vars(entry) for entry in entries], indent=1))
+        return
+    table = Table(pad_edge=False)
+    for title in ("model", "backbone", "params", "paths", "weights", "what it is"):
+        table.add_column(title, justify="right" if title == "params" else "left", overflow="fold")
+    for entry in entries:
+        if entry.problem is not None:
+            table.add_row(entry.name, "", "", "", "broken", entry.problem)
+            continue
+        parameters = "–" if entry.parameters is None else f"{entry.parameters / 1e6:.1f} M"
+        table.add_row(
+            entry.name,
+            entry.backbone or "–",
+            parameters,
+            " ".join(entry.paths),
+            ", ".join(entry.weights) or "none",
+            entry.summary,
+        )
+    console = Console()
+    console.print(table)
+    _print_policies(console)
+
+
+def _print_policies(console: Console) -> None:
+    from vosbench.runners.policies import POLICIES
+
+    table = Table(title="policies of gated models: MODEL+POLICY", title_justify="left")
+    for title in ("policy", "needs", "what it decides"):
+        table.add_column(title, overflow="fold")
+    for name, kind in POLICIES.items():
+        needs = [
+            word
+            for word, needed in (
+                ("τ", kind.takes_tau),
+                ("τ₂", kind.takes_tau2),
+                ("annotations", kind.needs_truth),
+            )
+            if needed
+        ]
+        shown = f"{name}:RATE" if kind.takes_rate else name
+        table.add_row(shown, ", ".join(needs) or "–", kind.summary)
+    console.print(table)
+
+
+def _print_switches() -> None:
+    from vosbench.runners.switches import SWITCHES
+
+    table = Table(title="--switch NAME=paper|code (default: code)", title_justify="left")
+    for title in ("switch", "acts on", "paper", "code"):
+        table.add_column(title, overflow="fold")
+    for name, item in SWITCHES.items():
+        table.add_row(name, item.stage, item.paper, item.code)
+    Console().print(table)
+
+
+def datasets(as_json: options.Json = False) -> None:
+    """List datasets and their protocols."""
+    from vosbench.harness.datasets.registry import listings
+
+    found = listings()
+    if as_json:
+        print(
+            json.dumps(
+                [
+                    {
+                        "name": item.name,
+                        "protocol": item.spec.protocol if item.spec else None,
+                        "summary": item.spec.summary if item.spec else None,
+                        "problem": item.broken,
+                    }
+                    for item in found
+                ],
+                indent=1,
+            )
+        )
+        return
+    table = Table(pad_edge=False)
+    for title in ("dataset", "protocol", "what it is"):
+        table.add_column(title, overflow="fold")
+    for item in found:
+        if item.spec is None:
+            table.add_row(item.name, "broken", item.broken)
+            continue
+        name = f"{item.name}:{item.spec.argument}" if item.spec.argument else item.name
+        table.add_row(name, item.spec.protocol, item.spec.summary)
+    Console().print(table)

@@ -1,0 +1,169 @@
+"""``vosbench results``: what the database holds, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vosbench.harness.cli import options
+from vosbench.harness.store import Selection, results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+JSON_FIELDS = (
+    "model",
+    "dataset",
+    "tau",
+    "tau2",
+    "policy",
+    "kind",
+    "weights",
+    "trained",
+    "state",
+    "jf_mean",
+    "j_mean",
+    "f_mean",
+    "reuse_rate",
+    "fps",
+    "ms_per_frame",
+    "mask_sha256",
+    "device",
+    "protocol",
+)
+"""What ``results --json`` prints of each trial, at least; the rest follows."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("results")(show)
+
+
+def show(
+    db: options.Db = options.DEFAULT_DB,
+    models: options.Models = None,
+    dataset: options.Datasets = None,
+    study: options.Study = None,
+    kind: options.KindFilter = None,
+    as_json: options.Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Write there instead.")] = None,
+) -> None:
+    """Show results: a table, --csv, or --json (a list with one object per trial)."""
+    frame = results(db, options.selection(models, dataset, study, kind))
+    if as_json:
+        _emit(json.dumps(as_records(frame), indent=1, ensure_ascii=False) + "\n", out)
+    elif csv:
+        _emit(frame.to_csv(index=False), out)
+    else:
+        _print_table(frame, out)
+
+
+def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain JSON values; what isn't known is None."""
+    names = [*JSON_FIELDS, *(name for name in frame.columns if name not in JSON_FIELDS)]
+    return [{name: _plain(row[name]) for name in names} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, tuple | list):
+        return list(value)
+    if isinstance(value, dict):
+        return value
+    if hasattr(value, "item"):
+        return _plain(value.item())
+    return float(value)  # Decimal thresholds
+
+
+def _emit(text: str, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+def _print_table(frame: pd.DataFrame, out: Path | None) -> None:
+    if out is None:
+        Console().print(results_table(frame))
+        return
+    with out.open("w", encoding="utf-8") as file:
+        Console(file=file, width=120).print(results_table(frame))
+
+
+def print_summary(db: str, study: str) -> None:
+    """The table at the end of a run."""
+    Console().print(results_table(results(db, Selection(studies=(study,)))))
+
+
+def results_table(frame: pd.DataFrame) -> Table:
+    """A table that fits 80 columns; columns without any value are left out."""
+    table = Table(caption=_notes(frame), caption_justify="left", pad_edge=False)
+    shown = _columns(frame)
+    for title in shown:
+        justify = "left" if title in ("model", "data", "kind", "state") else "right"
+        overflow = "fold" if title == "model" else "ellipsis"
+        table.add_column(title, justify=justify, overflow=overflow)  # type: ignore[arg-type]
+    for row in frame.to_dict("records"):
+        cells = _cells({str(name): value for name, value in row.items()})
+        table.add_row(*(cells[title] for title in shown))
+    return table
+
+
+def _columns(frame: pd.DataFrame) -> list[str]:
+    optional = {
+        "τ": "tau",
+        "τ₂": "tau2",
+        "reuse": "reuse_rate",
+        "J&F": "jf_mean",
+        "J": "j_mean",
+        "F": "f_mean",
+        "FPS": "fps",
+        "ms": "ms_per_frame",
+    }
+    found = [title for title, name in optional.items() if frame[name].notna().any()]
+    several = [] if frame["dataset"].nunique() < 2 else ["data"]
+    kinds = [] if frame["kind"].nunique() < 2 else ["kind"]
+    failed = [] if (frame["state"] == "complete").all() else ["state"]
+    return ["model", *several, *kinds, *found, *failed]
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    def number(name: str, scale: float, digits: int) -> str:
+        value = row[name]
+        return "–" if value is None or math.isnan(value) else f"{scale * float(value):.{digits}f}"
+
+    return {
+        "model": row["model"] + ("" if row["trained"] else " (untrained)"),
+        "data": row["dataset"],
+        "kind": str(row["kind"]),
+        "state": str(row["state"]),
+        "τ": "–" if row["tau"] is None else str(row["tau"]),
+        "τ₂": "–" if row["tau2"] is None else str(row["tau2"]),
+        "reuse": number("reuse_rate", 100, 1),
+        "J&F": number("jf_mean", 100, 1),
+        "J": number("j_mean", 100, 1),
+        "F": number("f_mean", 100, 1),
+        "FPS": number("fps", 1, 1),
+        "ms": number("ms_per_frame", 1, 1),
+    }
+
+
+def _notes(frame: pd.DataFrame) -> str:
+    lines = ["J&F, J, F and reuse in percent."]
+    if not frame["trained"].all():
+        lines.append("untrained: random weights; these numbers say nothing about a model.")
+    devices = sorted(set(frame["device"].dropna()))
+    if devices:
+        lines.append(f"Device: {', '.join(devices)}.")
+    return "\n".join(lines)

@@ -1,0 +1,153 @@
+"""``vosbench run``: lay out a grid, run what is missing, show what came out."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.cli import options
+from vosbench.harness.grid import parse_names, parse_taus
+from vosbench.harness.trials import Kind
+from vosbench.runners.interface import Precision
+
+if TYPE_CHECKING:
+    from vosbench.harness.datasets.dataset import Selection
+    from vosbench.harness.plan import Plan
+
+
+class Kinds(StrEnum):
+    """What ``--kind`` may say."""
+
+    ACCURACY = "accuracy"
+    TIMING = "timing"
+    BOTH = "both"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run")(run)
+
+
+def run(
+    models: Annotated[
+        list[str],
+        typer.Option("--models", help="Models (comma list): ARCH[@VARIANT][+POLICY[:ARG]]."),
+    ],
+    tau: Annotated[
+        list[str] | None,
+        typer.Option("--tau", help="Thresholds τ: 0.7, lists 0.3,0.5, ranges 0.1:1.0:0.1."),
+    ] = None,
+    tau2: Annotated[
+        list[str] | None,
+        typer.Option("--tau2", help="Copy thresholds τ₂ of fusion; default (1 + τ)/2."),
+    ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", help="Datasets (comma list); default motion.")
+    ] = None,
+    data_root: options.DataRoot = None,
+    sequences: Annotated[
+        list[str] | None, typer.Option("--sequences", help="Only these clips (comma list).")
+    ] = None,
+    max_frames: Annotated[
+        int | None, typer.Option("--max-frames", help="Cut clips after so many frames.")
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", help="Checkpoint FILE, or random:SEED; default: shipped ones."),
+    ] = None,
+    kind: Annotated[Kinds, typer.Option("--kind", help="What to measure.")] = Kinds.ACCURACY,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Timing repetitions.")] = 1,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[
+        Precision, typer.Option("--precision", help="Arithmetic of the network.")
+    ] = Precision.FLOAT32,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is random.")] = 0,
+    switch: Annotated[
+        list[str] | None,
+        typer.Option("--switch", help="NAME=paper|code where the two differ."),
+    ] = None,
+    db: options.Db = options.DEFAULT_DB,
+    study: Annotated[
+        str | None, typer.Option("--study", help="Name to file the trials under.")
+    ] = None,
+    lockstep: Annotated[
+        bool, typer.Option(help="Walk settings that differ in their policy together.")
+    ] = True,
+    save_masks: Annotated[
+        bool, typer.Option("--save-masks", help="Store predicted label maps as well.")
+    ] = False,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")
+    ] = None,
+) -> None:
+    """Run models over thresholds and datasets, and store the results.
+
+    Trials that the database holds already are not run again: the same command resumes.
+    """
+    from vosbench.harness.plan import Request, make_plan
+    from vosbench.runners.switches import checked_switches
+
+    console = Console(stderr=True)
+    selections = _selections(dataset, data_root, sequences, max_frames)
+    request = Request(
+        models=_named(models),
+        selections=selections,
+        taus=parse_taus(tau or ()),
+        tau2s=parse_taus(tau2 or (), "--tau2"),
+        weights=weights,
+        kinds=tuple(Kind) if kind is Kinds.BOTH else (Kind(kind.value),),
+        repeats=repeats,
+        seed=seed,
+        precision=precision.value,
+        switches=checked_switches(options.pairs(switch, "--switch")),
+    )
+    from vosbench.harness.cli.session import Session
+
+    session = Session.begin(request, device=device, threads=threads, db=db)
+    plan = make_plan(session.request)
+    name = study or _study_name(plan)
+    failed = session.run(
+        plan, name, _command_line(), console, lockstep=lockstep, keep_masks=save_masks
+    )
+    from vosbench.harness.cli.results import print_summary
+
+    print_summary(db, name)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _named(models: list[str]) -> tuple[str, ...]:
+    names = parse_names(models)
+    if not names:
+        raise InputError("--models names no model: `vosbench models` lists them")
+    return names
+
+
+def _selections(
+    datasets: list[str] | None,
+    root: Path | None,
+    sequences: list[str] | None,
+    max_frames: int | None,
+) -> tuple[Selection, ...]:
+    from vosbench.harness.datasets import registry
+
+    names = parse_names(datasets or ["motion"])
+    wanted = parse_names(sequences) if sequences else None
+    return tuple(registry.open(name, root).select(wanted, max_frames) for name in names)
+
+
+def _study_name(plan: Plan) -> str:
+    digest = hashlib.sha256("".join(spec.key for spec in plan.specs).encode()).hexdigest()
+    return f"run-{digest[:10]}"
+
+
+def _command_line() -> str:
+    return shlex.join(["vosbench", *sys.argv[1:]])

@@ -1,0 +1,142 @@
+"""One sitting of ``vosbench run``: this machine, its device, the database, and the work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.cli.progress import SweepProgress
+from vosbench.harness.plan import Plan, Request, group_key
+from vosbench.harness.release import program_version
+from vosbench.harness.scheduler import LocalExecutor
+from vosbench.harness.store import State, Storage, Worker
+from vosbench.harness.trials import Kind, TrialSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from vosbench.harness.measure.environment import Environment
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` takes the first GPU, or the CPU; raises InputError for what isn't there."""
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"--device {name}: write auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        index = device.index or 0
+        if index >= count:
+            raise InputError(f"--device {name}: this machine has {count} CUDA devices")
+        return torch.device("cuda", index)
+    if device.type != "cpu":
+        raise InputError(f"--device {name}: only cpu and cuda devices are timed and tested")
+    return device
+
+
+@dataclass(frozen=True)
+class Session:
+    """What stays the same while a command runs.
+
+    Attributes:
+        request: completed by this machine's comparability key.
+        db: where results go.
+    """
+
+    request: Request
+    device: torch.device
+    environment: Environment
+    db: str
+
+    @classmethod
+    def begin(cls, request: Request, *, device: str, threads: int | None, db: str) -> Session:
+        """Choose the device, set the threads and read the environment."""
+        import torch
+
+        from vosbench.harness.measure.probe import read_environment
+
+        chosen = choose_device(device)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        environment = read_environment(chosen, request.precision)
+        return cls(replace(request, environment_key=environment.key), chosen, environment, db)
+
+    def run(
+        self,
+        plan: Plan,
+        study: str,
+        command: str,
+        console: Console,
+        *,
+        lockstep: bool = True,
+        keep_masks: bool = False,
+    ) -> int:
+        """Store the plan and work it off; returns how many of its trials are not complete."""
+        with Storage.open(self.db) as storage:
+            study_id = storage.add_study(
+                study, command, plan.specs, lambda spec: group_key(spec, lockstep)
+            )
+            self._file_provenance(storage, plan)
+            with SweepProgress(self._frames_left(storage, study_id, lockstep), console) as shown:
+                self._executor(storage, study_id, shown, keep_masks).run()
+            for spec, message in shown.failures:
+                at = "" if spec.tau is None else f" at τ={spec.tau}"
+                console.print(f"failed: {spec.model}{at} on {spec.dataset}: {message}")
+            wanted = {spec.key for spec in plan.specs}
+            done = {
+                record.spec.key
+                for record in storage.trials(study_id)
+                if record.state is State.COMPLETE
+            }
+            return len(wanted - done)
+
+    def _executor(
+        self, storage: Storage, study_id: int, shown: SweepProgress, keep_masks: bool
+    ) -> LocalExecutor:
+        return LocalExecutor(
+            storage=storage,
+            study=study_id,
+            selections={(s.dataset.name, s.manifest_sha256): s for s in self.request.selections},
+            worker=Worker.here(
+                str(self.device), environment_key=self.environment.key, version=program_version()
+            ),
+            device=self.device,
+            progress=shown,
+            keep_masks=keep_masks,
+        )
+
+    def _file_provenance(self, storage: Storage, plan: Plan) -> None:
+        stable = self.environment.stable
+        storage.add_environment(self.environment.key, stable.device_name, vars(stable))
+        for model, info in plan.weights.items():
+            storage.add_checkpoint(
+                info.sha256,
+                info.name,
+                model.partition("+")[0],
+                dict(info.provenance) | {"note": info.note},
+                trained=info.trained,
+            )
+
+    def _frames_left(self, storage: Storage, study_id: int, lockstep: bool) -> int:
+        """Frames that have to be walked: a group's trials walk a clip once."""
+        by_group: dict[str, TrialSpec] = {}
+        for record in storage.trials(study_id):
+            if record.state is not State.COMPLETE:
+                by_group.setdefault(group_key(record.spec, lockstep), record.spec)
+        lengths = {
+            (s.dataset.name, s.manifest_sha256): sum(len(clip) for clip in s.clips)
+            for s in self.request.selections
+        }
+        return sum(
+            lengths.get((spec.dataset, spec.manifest_sha256), 0)
+            * (2 if spec.kind is Kind.TIMING else 1)
+            for spec in by_group.values()
+        )

@@ -1,0 +1,1 @@
+"""From a runner and a clip to numbers: accuracy walks, timing passes, and their summaries."""

@@ -1,0 +1,172 @@
+"""Accuracy of one or several policies on a clip, in one walk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.dataset import Dataset, Rules
+from vosbench.harness.datasets.prefetch import Decoded, Prefetch
+from vosbench.harness.evaluate.annotations import Annotations, Labels
+from vosbench.harness.evaluate.faults import check_step
+from vosbench.harness.evaluate.lanes import Lane, split_lane
+from vosbench.harness.evaluate.summary import clip_result
+from vosbench.harness.metrics import (
+    ScoringPlan,
+    SequenceScorer,
+    TruthCache,
+    davis_plan,
+    youtube_vos_plan,
+)
+from vosbench.harness.trials import ClipResult
+from vosbench.runners.interface import ClipInfo, Frame
+from vosbench.runners.tracking import no_spans
+
+if TYPE_CHECKING:
+    import torch
+
+    from vosbench.runners.interface import Runner, Spans, Step, Walk
+
+
+def scoring_plan(dataset: Dataset, clip: Clip) -> ScoringPlan | None:
+    """Which frames of a clip count, by its dataset's rules; None if it can't be scored here.
+
+    Raises InputError for a clip that is too short.
+    """
+    if dataset.unscorable is not None:
+        return None
+    if dataset.rules is Rules.DAVIS:
+        return davis_plan(clip.object_ids, len(clip), merge_objects=clip.merge_objects)
+    return youtube_vos_plan(clip.objects, clip.annotation_paths)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How clips are evaluated.
+
+    Attributes:
+        dataset: where the clips come from.
+        device: where frames go.
+        cache: prepared annotations, shared by all runs on the dataset.
+        keep_masks: store the predicted label maps.
+    """
+
+    dataset: Dataset
+    device: torch.device
+    cache: TruthCache
+    keep_masks: bool = False
+
+
+class SoloWalk:
+    """A runner that shares nothing, as a walk of one."""
+
+    passes_computed = 0
+    passes_saved = 0
+
+    def __init__(self, runner: Runner, clip: ClipInfo) -> None:
+        self._runner = runner
+        runner.start(clip)
+
+    def add_objects(self, frame: Frame, masks: Mapping[int, torch.Tensor]) -> None:
+        self._runner.add_objects(frame, masks)
+
+    def step(self, frame: Frame, spans: Spans) -> tuple[Step, ...]:
+        return (self._runner.step(frame, spans),)
+
+
+def clip_info(clip: Clip, truth: Annotations | None, device: torch.device) -> ClipInfo:
+    """What a runner may know of ``clip``; with ``truth``, annotations as well (for oracles)."""
+    import torch
+
+    def mask(t: int, object_id: int) -> torch.Tensor | None:
+        assert truth is not None
+        labels = truth.labels(t)
+        return None if labels is None else torch.from_numpy(labels == object_id).to(device)
+
+    height, width = clip.size
+    return ClipInfo(clip.name, height, width, len(clip), mask if truth is not None else None)
+
+
+def evaluate_clip(
+    begin: Callable[[ClipInfo], Walk],
+    policies: int,
+    clip: Clip,
+    how: Evaluation,
+    on_frame: Callable[[], None],
+    *,
+    oracle: bool = False,
+) -> tuple[ClipResult, ...]:
+    """Walk a clip and score it: one result per policy, in order.
+
+    Args:
+        begin: begins the walk.
+        policies: how many steps the walk gives per frame.
+        oracle: let the runner see annotations.
+        on_frame: told after each frame.
+
+    Raises:
+        InputError: damaged data.
+        RunnerFault: the runner broke its interface.
+    """
+    truth = Annotations(clip)
+    walk = begin(clip_info(clip, truth if oracle else None, how.device))
+    observed = _ObservedWalk(walk, clip, how, truth, policies)
+    for decoded in Prefetch(clip):
+        observed.advance(decoded)
+        on_frame()
+    passes = (walk.passes_computed, walk.passes_saved)
+    results = {
+        member: clip_result(clip, lane, truth, passes if policies > 1 else None)
+        for lane in observed.lanes
+        for member in lane.members
+    }
+    return tuple(results[member] for member in range(policies))
+
+
+class _ObservedWalk:
+    """A walk, and the lanes that note what it does."""
+
+    def __init__(
+        self, walk: Walk, clip: Clip, how: Evaluation, truth: Annotations, policies: int
+    ) -> None:
+        self._walk, self._clip, self._device, self._truth = walk, clip, how.device, truth
+        self._known: set[int] = set()
+        plan = scoring_plan(how.dataset, clip)
+        scorer = None if plan is None else SequenceScorer(clip.name, plan, how.cache)
+        masks: list[Labels] | None = [] if how.keep_masks else None
+        self.lanes = [Lane(tuple(range(policies)), clip.object_ids, scorer, masks)]
+
+    def advance(self, decoded: Decoded) -> None:
+        """Take one frame through the walk and into the lanes."""
+        t = decoded.t
+        self._truth.put(t, decoded.annotation)
+        self._truth.compare_with_previous(t)
+        new = self._clip.starting(t)
+        self._known |= set(new)
+        if not self._known:
+            blank = np.zeros(self._clip.size, np.uint8)
+            for lane in self.lanes:
+                lane.note(t, blank, None, self._truth)
+            return
+        steps = dict(enumerate(self._step(decoded, new)))
+        branches = [pair for lane in self.lanes for pair in split_lane(lane, steps)]
+        for lane, step in branches:
+            check_step(step, frame=t, size=self._clip.size, known=self._known, new=new)
+            lane.note(t, step.labels.cpu().numpy(), step, self._truth)
+        self.lanes = [lane for lane, _ in branches]
+
+    def _step(self, decoded: Decoded, new: tuple[int, ...]) -> tuple[Step, ...]:
+        import torch
+
+        image = torch.from_numpy(decoded.image).permute(2, 0, 1).contiguous().to(self._device)
+        frame = Frame(decoded.t, image)
+        if new:
+            labels = decoded.annotation
+            assert labels is not None, "a clip's objects start in annotated frames"
+            masks = {i: torch.from_numpy(labels == i).to(self._device) for i in new}
+            self._walk.add_objects(frame, masks)
+        return self._walk.step(frame, no_spans)

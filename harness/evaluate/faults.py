@@ -1,0 +1,52 @@
+"""A runner that breaks the rules is named in one line; its trial fails, the sweep goes on."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from vosbench.runners.interface import Path
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from vosbench.runners.interface import Step
+
+
+class RunnerFault(RuntimeError):  # noqa: N818 - said of the runner, not raised by it
+    """A runner gave something that its interface doesn't allow."""
+
+
+def check_step(
+    step: Step, *, frame: int, size: tuple[int, int], known: Collection[int], new: Collection[int]
+) -> None:
+    """Hold a runner's step against the interface.
+
+    Args:
+        step: what the runner gave for ``frame``.
+        size: (H, W) of the frame.
+        known: ids of all objects added so far.
+        new: those of them that were added in this frame.
+
+    Raises:
+        RunnerFault: wrong type, shape or ids; missing objects; p_gate outside 0..1.
+    """
+    import torch
+
+    labels = step.labels
+    if not isinstance(labels, torch.Tensor) or labels.dtype != torch.uint8:
+        kind = getattr(labels, "dtype", type(labels).__name__)
+        raise RunnerFault(f"frame {frame}: labels are {kind}, not a uint8 tensor")
+    if tuple(labels.shape) != size:
+        raise RunnerFault(f"frame {frame}: labels are {tuple(labels.shape)}, the frame is {size}")
+    strange = sorted(set(torch.unique(labels).tolist()) - {0, *known})
+    if strange:
+        raise RunnerFault(f"frame {frame}: label {strange[0]} is no object of the clip")
+    told = sorted(o.id for o in step.objects)
+    if told != sorted(known):
+        raise RunnerFault(f"frame {frame}: the step tells of objects {told}, not {sorted(known)}")
+    for o in step.objects:
+        if (o.path is Path.INIT) != (o.id in new):
+            raise RunnerFault(f"frame {frame}: object {o.id} has path '{o.path}'")
+        if o.p_gate is not None and not (math.isfinite(o.p_gate) and 0 <= o.p_gate <= 1):
+            raise RunnerFault(f"frame {frame}: object {o.id} has p_gate {o.p_gate}, not 0..1")

@@ -1,0 +1,112 @@
+"""What is noted along a walk: one lane per set of policies that have done the same so far."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vosbench.harness.evaluate.annotations import Annotations, Labels
+from vosbench.harness.metrics import SequenceScorer, SequenceScores
+from vosbench.harness.trials import PATH_CODES
+from vosbench.runners.interface import Path
+
+if TYPE_CHECKING:
+    from vosbench.runners.interface import Step
+
+
+@dataclass
+class Lane:
+    """The record of policies that share one history.
+
+    Attributes:
+        members: indices of the policies.
+        object_ids: the clip's objects, ascending; the second axis K of the series.
+        scorer: J and F, or None for clips that can't be scored here.
+        masks: the label maps, if they are to be kept.
+    """
+
+    members: tuple[int, ...]
+    object_ids: tuple[int, ...]
+    scorer: SequenceScorer | None
+    masks: list[Labels] | None = None
+    _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _p_gate: list[list[float]] = field(default_factory=list)
+    _path: list[list[int]] = field(default_factory=list)
+    _full_iou: list[list[float]] = field(default_factory=list)
+    _last_full: dict[int, int] = field(default_factory=dict)
+
+    def fork(self, members: tuple[int, ...]) -> Lane:
+        """The same history for some of the members."""
+        twin = copy.copy(self)
+        twin.members = members
+        twin.scorer = None if self.scorer is None else self.scorer.fork()
+        twin.masks = None if self.masks is None else list(self.masks)
+        twin._digest = self._digest.copy()
+        twin._p_gate, twin._path, twin._full_iou = (
+            list(rows) for rows in (self._p_gate, self._path, self._full_iou)
+        )
+        twin._last_full = dict(self._last_full)
+        return twin
+
+    def note(self, t: int, labels: Labels, step: Step | None, truth: Annotations) -> None:
+        """Note frame ``t``: its labels (H, W), and the step unless no object was there yet."""
+        self._digest.update(labels.tobytes())
+        if self.masks is not None:
+            self.masks.append(labels)
+        if self.scorer is not None and t in self.scorer.plan.objects_at:
+            self.scorer.add(t, lambda: _annotated(truth, t), labels)
+        width = len(self.object_ids)
+        p_gate, path, iou = [np.nan] * width, [0] * width, [np.nan] * width
+        for o in step.objects if step is not None else ():
+            k = self.object_ids.index(o.id)
+            path[k] = PATH_CODES[o.path]
+            if o.p_gate is not None:
+                p_gate[k] = o.p_gate
+            if o.path is not Path.INIT:
+                iou[k] = truth.iou(o.id, self._last_full[o.id], t)
+            if o.path in (Path.INIT, Path.FULL):
+                self._last_full[o.id] = t
+        self._p_gate.append(p_gate)
+        self._path.append(path)
+        self._full_iou.append(iou)
+
+    @property
+    def mask_sha256(self) -> str:
+        """Hash over all label maps so far, in order."""
+        return self._digest.hexdigest()
+
+    def scores(self) -> SequenceScores | None:
+        """J and F of the whole clip."""
+        return None if self.scorer is None else self.scorer.result()
+
+    def series(self) -> dict[str, NDArray[np.generic]]:
+        """``p_gate``, ``path`` and ``full_iou``, each (T, K)."""
+        named: dict[str, NDArray[np.generic]] = {
+            "p_gate": np.array(self._p_gate, np.float32),
+            "path": np.array(self._path, np.uint8),
+            "full_iou": np.array(self._full_iou, np.float32),
+        }
+        if self.masks is not None:
+            named["labels"] = np.stack(self.masks)
+        return named
+
+
+def _annotated(truth: Annotations, t: int) -> Labels:
+    labels = truth.labels(t)
+    assert labels is not None, "the scoring plan names annotated frames only"
+    return labels
+
+
+def split_lane(lane: Lane, steps: dict[int, Step]) -> list[tuple[Lane, Step]]:
+    """Follow a walk: members that got the same step stay together, others leave in a fork."""
+    groups: dict[int, list[int]] = {}
+    for member in lane.members:
+        groups.setdefault(id(steps[member]), []).append(member)
+    forks = [lane.fork(tuple(members)) for members in list(groups.values())[1:]]
+    lane.members = tuple(next(iter(groups.values())))
+    return [(branch, steps[branch.members[0]]) for branch in (lane, *forks)]

@@ -1,0 +1,126 @@
+"""Whether somebody else is using the device that is about to be timed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.measure.nvml import NvmlDevice, NvmlError, cuda_uuid, open_device
+
+if TYPE_CHECKING:
+    import torch
+
+BUSY_CORES = 0.5
+"""From so much of a core's work by others on, a CPU counts as busy."""
+
+WATCH_S = 0.25
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """Who else uses a device.
+
+    Attributes:
+        device: as torch writes it.
+        processes: ids of others that compute on a GPU.
+        busy_cores: cores' worth of others' work on the CPU; None on a GPU or where unknown.
+        reason: why it could not be found out.
+    """
+
+    device: str
+    processes: tuple[int, ...] = ()
+    busy_cores: float | None = None
+    reason: str | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether timings would be disturbed; False also if it could not be found out."""
+        return bool(self.processes) or (self.busy_cores or 0.0) > BUSY_CORES
+
+    def __str__(self) -> str:
+        if self.reason:
+            return f"{self.device}: other users unknown ({self.reason})"
+        if self.processes:
+            pids = ", ".join(map(str, self.processes))
+            return f"{self.device} is used by process {pids}"
+        if self.busy_cores is not None:
+            return f"{self.device}: others keep {self.busy_cores:.1f} cores busy"
+        return f"{self.device} is free"
+
+
+def others_on(gpu: NvmlDevice, own_pid: int | None = None) -> tuple[int, ...]:
+    """Ids of other processes computing on ``gpu``; raises ``NvmlError``."""
+    own = os.getpid() if own_pid is None else own_pid
+    return tuple(process.pid for process in gpu.processes() if process.pid != own)
+
+
+def without_disguised_self(pids: tuple[int, ...], own: int, has_context: bool) -> tuple[int, ...]:
+    """``pids`` less one that must be this process under the id of another PID namespace.
+
+    In a container NVML gives the host's ids. If this process has a context on the device but its
+    id is not there, one id that names no process here is taken for it.
+    """
+    if not has_context or own in pids:
+        return tuple(pid for pid in pids if pid != own)
+    foreign = [pid for pid in pids if not Path(f"/proc/{pid}").exists()]
+    return tuple(pid for pid in pids if pid not in foreign[:1])
+
+
+def cpu_jiffies(stat: str) -> tuple[int, int]:
+    """(busy, all) time units of all cores in the text of ``/proc/stat``."""
+    user, nice, system, idle, iowait, irq, softirq, steal = map(int, stat.split()[1:9])
+    busy = user + nice + system + irq + softirq + steal
+    return busy, busy + idle + iowait
+
+
+def others_busy_cores(
+    seconds: float = WATCH_S, sleep: Callable[[float], None] = time.sleep
+) -> float:
+    """Cores' worth of work that other processes did in the next ``seconds``.
+
+    Raises:
+        OSError: where there is no ``/proc/stat``.
+    """
+    stat, cores = Path("/proc/stat"), os.cpu_count() or 1
+    busy, everything = cpu_jiffies(stat.read_text())
+    own_s, start_s = time.process_time(), time.monotonic()
+    sleep(seconds)
+    busy_after, everything_after = cpu_jiffies(stat.read_text())
+    own_cores = (time.process_time() - own_s) / (time.monotonic() - start_s)
+    passed = max(1, everything_after - everything)
+    return max(0.0, (busy_after - busy) / passed * cores - own_cores)
+
+
+def occupancy(device: torch.device) -> Occupancy:
+    """Who else uses ``device`` now; takes a quarter of a second on the CPU."""
+    name = str(device)
+    if device.type == "cpu":
+        try:
+            return Occupancy(name, busy_cores=others_busy_cores())
+        except (OSError, ValueError) as error:
+            return Occupancy(name, reason=str(error))
+    import torch
+
+    try:
+        with open_device(cuda_uuid(device)) as gpu:
+            pids = tuple(process.pid for process in gpu.processes())
+    except NvmlError as error:
+        return Occupancy(name, reason=str(error))
+    context = bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+    return Occupancy(name, processes=without_disguised_self(pids, os.getpid(), context))
+
+
+def require_idle(found: Occupancy, *, allow_busy: bool) -> Occupancy:
+    """``found`` again, to be stored with the timing.
+
+    Raises:
+        InputError: if the device is busy and that was not allowed.
+    """
+    if found.busy and not allow_busy:
+        raise InputError(f"{found}; wait, or pass --allow-busy to time all the same (flagged)")
+    return found

@@ -1,0 +1,223 @@
+"""Run a study's trials on this machine: claim, evaluate clip by clip, store, go on.
+
+Everything that survives a kill is in the store; this module holds nothing that can't be done
+again from there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.datasets.dataset import Selection
+from vosbench.harness.evaluate.accuracy import Evaluation, SoloWalk, evaluate_clip
+from vosbench.harness.evaluate.faults import RunnerFault
+from vosbench.harness.evaluate.summary import aggregate
+from vosbench.harness.metrics import TruthCache
+from vosbench.harness.plan import options_of
+from vosbench.harness.store import Claim, ClaimedTrial, LostLease, Storage, Worker
+from vosbench.harness.trials import Kind, TrialSpec
+from vosbench.runners.interface import ClipInfo, Precision, SharingRunner
+from vosbench.runners.policies import make_policy
+from vosbench.runners.registry import resolve
+
+if TYPE_CHECKING:
+    import torch
+
+    from vosbench.harness.datasets.clip import Clip
+    from vosbench.runners.interface import Runner, Walk
+
+WALK_OBJECTS = 48
+"""Most policies times objects in one walk: each may end in a branch with a memory of its own."""
+_POLL_S = 1.0
+
+
+class Progress(Protocol):
+    """Who wants to know how the work goes on."""
+
+    def begin(self, spec: TrialSpec, members: int, sequence: str) -> None:
+        """A clip begins, for so many trials at once."""
+
+    def frame(self) -> None:
+        """One more frame is done."""
+
+    def skip(self, frames: int) -> None:
+        """So many frames needn't be done."""
+
+    def failed(self, spec: TrialSpec, message: str) -> None:
+        """A trial failed."""
+
+
+class TimingEvaluator(Protocol):
+    """Runs one timing trial; see :mod:`vosbench.harness.evaluate.timing`."""
+
+    def __call__(self, trial: ClaimedTrial, runner: Runner, selection: Selection) -> None: ...
+
+
+@dataclass
+class LocalExecutor:
+    """One worker on one device.
+
+    Attributes:
+        selections: the clips of each dataset, by (dataset's name, manifest hash).
+        worker: how this process signs its attempts.
+        keep_masks: store predicted label maps beside the numbers.
+    """
+
+    storage: Storage
+    study: int
+    selections: Mapping[tuple[str, str], Selection]
+    worker: Worker
+    device: torch.device
+    progress: Progress
+    timing: TimingEvaluator | None = None
+    keep_masks: bool = False
+    _caches: dict[str, TruthCache] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Work until no trial of the study is left for this worker."""
+        kinds = tuple(Kind) if self.timing is not None else (Kind.ACCURACY,)
+        while True:
+            self.storage.release_stale()
+            claim = self.storage.claim(self.study, self.worker, kinds=kinds)
+            if claim is not None:
+                self._work(claim)
+            elif any(r.trial_id for r in self.storage.progress(self.study).running):
+                time.sleep(_POLL_S)  # another worker may still be lost, and leave us its trials
+            else:
+                return
+
+    def _work(self, claim: Claim) -> None:
+        with self._kept_alive(claim):
+            try:
+                self._evaluate(claim.trials)
+            except KeyboardInterrupt:
+                for trial in claim.trials:
+                    self._quietly(lambda t=trial: self.storage.hand_back(t))
+                raise
+
+    def _evaluate(self, trials: Sequence[ClaimedTrial]) -> None:
+        spec = trials[0].spec
+        with self._failing(trials):
+            runner = self._runner(spec)
+            selection = self._selection(spec)
+            if spec.kind is Kind.TIMING:
+                assert self.timing is not None
+                for trial in trials:
+                    self.timing(trial, runner, selection)
+                return
+            self._walk_clips(trials, runner, selection)
+            for trial in trials:
+                clips = self.storage.recorded(trial.id)
+                numbers = aggregate(selection.dataset, clips)
+                self._quietly(lambda t=trial, n=numbers: self.storage.complete(t, n))
+
+    def _runner(self, spec: TrialSpec) -> Runner:
+        runner = resolve(spec.model).build(options_of(spec))
+        if runner.weights.sha256 != spec.weights_sha256:
+            raise InputError(
+                f"the weights {spec.weights} of {spec.model} changed since the study was planned: "
+                "run the command again"
+            )
+        runner.load(self.device, Precision(spec.precision))
+        return runner
+
+    def _selection(self, spec: TrialSpec) -> Selection:
+        found = self.selections.get((spec.dataset, spec.manifest_sha256))
+        if found is None:
+            raise InputError(f"the frames of {spec.dataset} are not those that were planned")
+        return found
+
+    def _walk_clips(
+        self, trials: Sequence[ClaimedTrial], runner: Runner, selection: Selection
+    ) -> None:
+        done = {trial.id: self.storage.done_sequences(trial) for trial in trials}
+        cache = self._caches.setdefault(trials[0].spec.manifest_sha256, TruthCache())
+        how = Evaluation(selection.dataset, self.device, cache, self.keep_masks)
+        for name in selection.sequences:
+            clip = selection.clip(name)
+            left = [trial for trial in trials if name not in done[trial.id]]
+            most = max(1, WALK_OBJECTS // len(clip.objects))
+            parts = [left[i : i + most] for i in range(0, len(left), most)]
+            if not parts:
+                self.progress.skip(len(clip))
+            for part in parts:
+                self._walk(part, runner, clip, how)
+
+    def _walk(
+        self, trials: Sequence[ClaimedTrial], runner: Runner, clip: Clip, how: Evaluation
+    ) -> None:
+        self.progress.begin(trials[0].spec, len(trials), clip.name)
+
+        def begin(info: ClipInfo) -> Walk:
+            if isinstance(runner, SharingRunner) and len(trials) > 1:
+                policies = tuple(make_policy(options_of(trial.spec)) for trial in trials)
+                return runner.walk(info, policies)
+            return SoloWalk(runner, info)
+
+        oracle = any(resolve(trial.spec.model).spec.needs_truth for trial in trials)
+        results = evaluate_clip(begin, len(trials), clip, how, self.progress.frame, oracle=oracle)
+        for trial, result in zip(trials, results, strict=True):
+            self._quietly(lambda t=trial, r=result: self.storage.record(t, r))
+
+    def _quietly(self, write: Callable[[], None]) -> None:
+        """Write, unless the trial was taken away meanwhile: then it is no business of ours."""
+        try:
+            write()
+        except LostLease:
+            return
+
+    @contextmanager
+    def _failing(self, trials: Sequence[ClaimedTrial]) -> Iterator[None]:
+        """File whatever goes wrong with the trials it concerns, and let the sweep go on."""
+        try:
+            yield
+        except (InputError, RunnerFault) as error:
+            self._fail(trials, str(error), None, deterministic=True)
+        except LostLease:
+            return
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}".splitlines()[0]
+            again = isinstance(error, MemoryError | OSError) or "out of memory" in message.lower()
+            self._fail(trials, message, traceback.format_exc(), deterministic=not again)
+
+    def _fail(
+        self,
+        trials: Sequence[ClaimedTrial],
+        message: str,
+        trace: str | None,
+        *,
+        deterministic: bool,
+    ) -> None:
+        for trial in trials:
+            self.progress.failed(trial.spec, message)
+            self._quietly(
+                lambda t=trial: self.storage.fail(t, message, trace, deterministic=deterministic)
+            )
+
+    @contextmanager
+    def _kept_alive(self, claim: Claim) -> Iterator[None]:
+        """Renew the claim's leases from a thread until the work on it ends."""
+        ended = threading.Event()
+        every_s = min(trial.lease_s for trial in claim.trials) / 4
+
+        def beat() -> None:
+            while not ended.wait(every_s):
+                try:
+                    self.storage.heartbeat(claim)
+                except Exception:  # the next write finds out, in the worker's own thread
+                    traceback.print_exc()
+
+        thread = threading.Thread(target=beat, name="vosbench-heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()

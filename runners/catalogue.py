@@ -1,0 +1,57 @@
+"""What there is to run: every registered model, described."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vosbench.runners.interface import RunnerSpec
+from vosbench.runners.registry import RUNNERS
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of ``vosbench models``.
+
+    Attributes:
+        parameters: of the network; None where that isn't known without building a stranger's.
+        weights: variants that come with the package, "default" for the one without a name.
+        problem: why it can't be used, or None.
+    """
+
+    name: str
+    package: str
+    summary: str = ""
+    backbone: str = ""
+    parameters: int | None = None
+    paths: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+def catalogue() -> tuple[Entry, ...]:
+    """Describe every model, broken ones too."""
+    entries = []
+    for name, plugin in RUNNERS.plugins().items():
+        spec = getattr(plugin.value, "spec", None)
+        problem = plugin.problem
+        if problem is None and not isinstance(spec, RunnerSpec):
+            problem = "it has no 'spec' of type RunnerSpec"
+        if problem is not None or spec is None:
+            entries.append(Entry(name, plugin.package, problem=problem))
+            continue
+        count = getattr(plugin.value, "parameter_count", None)
+        variants = getattr(plugin.value, "shipped_variants", None)
+        entries.append(
+            Entry(
+                name,
+                plugin.package,
+                spec.summary,
+                spec.backbone,
+                count() if count is not None else None,
+                tuple(sorted(str(path) for path in spec.paths)),
+                spec.policies,
+                variants() if variants is not None else (),
+            )
+        )
+    return tuple(entries)

@@ -1,0 +1,93 @@
+"""The doctor's judgements, and what it says on a machine without a GPU."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import torch
+from rich.console import Console
+
+from vosbench.harness.measure import doctor
+from vosbench.harness.measure.doctor import Verdict
+from vosbench.harness.measure.occupancy import Occupancy
+from vosbench.harness.measure.power.readings import (
+    EnergyMethod,
+    EnergyReading,
+    EnergyScope,
+    known,
+    unknown,
+)
+
+GOOD, DOUBT, NONE = Verdict.TRUSTWORTHY, Verdict.DOUBTFUL, Verdict.UNAVAILABLE
+GPU = EnergyScope.GPU_BOARD
+
+
+def reading(
+    watts: float, method: EnergyMethod, period_ms: float | None = 20, seconds: float = 2.0
+) -> EnergyReading:
+    return known(
+        gross_j=watts * seconds,
+        duration_s=seconds,
+        method=method,
+        scope=GPU,
+        samples=200,
+        update_period_ms=period_ms,
+    )
+
+
+COUNTER, INSTANT = EnergyMethod.NVML_COUNTER, EnergyMethod.NVML_INSTANT
+
+
+@pytest.mark.parametrize(
+    ("finding", "verdict", "seen"),
+    [
+        (doctor.judge_cpu_clock([0, 40, 80]), GOOD, "40 ns"),
+        (doctor.judge_cpu_clock([0, 15_000]), DOUBT, "15000 ns"),
+        (doctor.judge_cpu_clock([0, -3]), DOUBT, "goes back"),
+        (doctor.judge_cpu_clock([0, 0]), DOUBT, "stands still"),
+        (doctor.judge_events(990.0, 1000.0), GOOD, "-1.0%"),
+        (doctor.judge_events(900.0, 1000.0), DOUBT, "-10.0%"),
+        (doctor.judge_counter(reading(100, COUNTER), reading(104, INSTANT)), GOOD, "-3.8%"),
+        (doctor.judge_counter(reading(100, COUNTER), reading(80, INSTANT)), DOUBT, "+25.0%"),
+        (doctor.judge_counter(reading(100, COUNTER), unknown("lost", GPU)), DOUBT, "lost"),
+        (doctor.judge_counter(unknown("lost", GPU), reading(80, INSTANT)), NONE, "lost"),
+        (doctor.judge_counter(reading(80, INSTANT), reading(80, INSTANT)), NONE, "has none"),
+        (doctor.judge_sampling(reading(80, INSTANT)), GOOD, "every 20 ms"),
+        (doctor.judge_sampling(reading(80, INSTANT, period_ms=250)), DOUBT, "every 250 ms"),
+        (doctor.judge_sampling(reading(80, INSTANT, period_ms=None)), DOUBT, "all equal"),
+        (doctor.judge_sampling(reading(80, EnergyMethod.NVML_AVERAGE)), GOOD, "running mean"),
+        (doctor.judge_sampling(unknown("no permission", GPU)), NONE, "no permission"),
+        (doctor.judge_clocks([1410, 1410, 1400]), GOOD, "1410 MHz"),
+        (doctor.judge_clocks([1410, 1200]), DOUBT, "lock it"),
+        (doctor.judge_clocks([]), NONE, "can't be read"),
+        (doctor.judge_throttling(frozenset({"idle"})), GOOD, "none"),
+        (doctor.judge_throttling(frozenset({"idle", "power cap"})), DOUBT, "power cap"),
+        (doctor.judge_throttling(None), NONE, "can't be read"),
+        (doctor.judge_users("gpu users", Occupancy("cuda:0", (7,))), DOUBT, "process 7"),
+        (doctor.judge_users("gpu users", Occupancy("cuda:0")), GOOD, "free"),
+        (doctor.judge_users("gpu users", Occupancy("cuda:0", reason="no NVML")), NONE, "NVML"),
+        (doctor.judge_cpu_energy(reading(30, EnergyMethod.RAPL_COUNTER)), GOOD, "30.0 W"),
+        (doctor.judge_cpu_energy(unknown("root only", GPU)), NONE, "root only"),
+    ],
+)
+def test_judgements(finding: doctor.Finding, verdict: Verdict, seen: str):
+    assert finding.verdict is verdict, finding
+    assert seen in finding.detail
+
+
+def test_without_a_gpu_every_instrument_gets_one_plain_line():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    findings = doctor.examine()
+    assert len({finding.instrument for finding in findings}) == len(findings) == 9
+    for finding in findings:
+        assert finding.detail
+        if finding.instrument.startswith("gpu"):
+            assert finding.verdict is NONE
+            assert "no CUDA device" in finding.detail
+    written = io.StringIO()
+    doctor.render(findings, Console(file=written, width=160))
+    lines = written.getvalue().splitlines()
+    assert len(lines) == len(findings) + 1
+    assert all(finding.instrument in written.getvalue() for finding in findings)
