@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from vosbench.baselines.errors import InputError
 
 _SHOWN = 3
+_GATE_BIASES = ("convGS.4.bias", "gate.4.bias")
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def random_tensors(module: nn.Module, seed: int) -> dict[str, Tensor]:
     drawn = {}
     for key, value in module.state_dict().items():
         if value.dim() < 2:
-            keep = not key.endswith(".bias") or key == "convGS.4.bias"
+            keep = not key.endswith(".bias") or key in _GATE_BIASES
             drawn[key] = value if keep else torch.zeros_like(value)
             continue
         rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32(key.encode())]))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -99,7 +99,8 @@ class LocalExecutor:
                 self._evaluate(claim.trials)
             except KeyboardInterrupt:
                 for trial in claim.trials:
-                    self._quietly(lambda t=trial: self.storage.hand_back(t))
+                    with suppress(LostLease):
+                        self.storage.hand_back(trial)
                 raise
 
     def _evaluate(self, trials: Sequence[ClaimedTrial]) -> None:
@@ -116,7 +117,8 @@ class LocalExecutor:
             for trial in trials:
                 clips = self.storage.recorded(trial.id)
                 numbers = aggregate(selection.dataset, clips)
-                self._quietly(lambda t=trial, n=numbers: self.storage.complete(t, n))
+                with suppress(LostLease):
+                    self.storage.complete(trial, numbers)
 
     def _runner(self, spec: TrialSpec) -> Runner:
         runner = resolve(spec.model).build(options_of(spec))
@@ -164,14 +166,8 @@ class LocalExecutor:
         oracle = any(resolve(trial.spec.model).spec.needs_truth for trial in trials)
         results = evaluate_clip(begin, len(trials), clip, how, self.progress.frame, oracle=oracle)
         for trial, result in zip(trials, results, strict=True):
-            self._quietly(lambda t=trial, r=result: self.storage.record(t, r))
-
-    def _quietly(self, write: Callable[[], None]) -> None:
-        """Write, unless the trial was taken away meanwhile: then it is no business of ours."""
-        try:
-            write()
-        except LostLease:
-            return
+            with suppress(LostLease):  # taken away: no business of ours any more
+                self.storage.record(trial, result)
 
     @contextmanager
     def _failing(self, trials: Sequence[ClaimedTrial]) -> Iterator[None]:
@@ -197,9 +193,8 @@ class LocalExecutor:
     ) -> None:
         for trial in trials:
             self.progress.failed(trial.spec, message)
-            self._quietly(
-                lambda t=trial: self.storage.fail(t, message, trace, deterministic=deterministic)
-            )
+            with suppress(LostLease):
+                self.storage.fail(trial, message, trace, deterministic=deterministic)
 
     @contextmanager
     def _kept_alive(self, claim: Claim) -> Iterator[None]:

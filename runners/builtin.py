@@ -18,28 +18,34 @@ _GATED_PATHS = frozenset({Path.FULL, Path.REUSE})
 
 
 @dataclass(frozen=True)
-class FrtmFactory:
-    """Builds a model of the FRTM family; ``config`` names a constant of baselines.frtm.network."""
+class Factory:
+    """Builds one of the built-in models.
+
+    Attributes:
+        family: "frtm" or "ttvos"; see :mod:`vosbench.runners.families`.
+        config: name of a constant in the family's module of configs.
+    """
 
     spec: RunnerSpec
+    family: str
     config: str
 
     def __call__(self, options: RunnerOptions) -> Runner:
-        from vosbench.baselines.frtm import network
-        from vosbench.runners.frtm_runner import FrtmRunner
+        """Build the runner; raises InputError where weights or thresholds don't fit."""
+        from vosbench.runners.families import architecture
+        from vosbench.runners.network_runner import NetworkRunner
 
-        return FrtmRunner(self.spec, getattr(network, self.config), options)
+        return NetworkRunner(self.spec, architecture(self.family, self.config), options)
 
     def parameter_count(self) -> int:
         """Parameters of the network, backbone included; nothing is allocated."""
         import torch
 
-        from vosbench.baselines.frtm import network
+        from vosbench.runners.families import architecture
 
         with torch.device("meta"):
-            return sum(
-                p.numel() for p in network.make_frtm(getattr(network, self.config)).parameters()
-            )
+            made = architecture(self.family, self.config).make()
+        return sum(parameter.numel() for parameter in made.parameters())
 
     def shipped_variants(self) -> tuple[str, ...]:
         """Names after an ``@`` for which weights come with the package; "default" for none."""
@@ -61,13 +67,24 @@ def _gated(spec: RunnerSpec, summary: str) -> RunnerSpec:
     )
 
 
-_FRTM = _plain("frtm", "resnet101", "FRTM, the paper's accurate baseline")
-_FRTM_FAST = _plain("frtm-fast", "resnet18", "FRTM-fast, the paper's main baseline")
-_FRTM_LITE = _plain("frtm-lite", "tf_efficientnet_lite0", "FRTM sized for a CPU")
+def _pair(name: str, backbone: str, summary: str, family: str, config: str) -> tuple[Factory, ...]:
+    """A model and its gated form."""
+    spec = _plain(name, backbone, summary)
+    gated = _gated(spec, f"{summary}, with reuse gate")
+    return Factory(spec, family, config), Factory(gated, family, f"G_{config}")
 
-frtm = FrtmFactory(_FRTM, "FRTM")
-frtm_fast = FrtmFactory(_FRTM_FAST, "FRTM_FAST")
-frtm_lite = FrtmFactory(_FRTM_LITE, "FRTM_LITE")
-g_frtm = FrtmFactory(_gated(_FRTM, "FRTM with reuse gate"), "G_FRTM")
-g_frtm_fast = FrtmFactory(_gated(_FRTM_FAST, "FRTM-fast with reuse gate"), "G_FRTM_FAST")
-g_frtm_lite = FrtmFactory(_gated(_FRTM_LITE, "FRTM-lite with reuse gate"), "G_FRTM_LITE")
+
+frtm, g_frtm = _pair("frtm", "resnet101", "the paper's accurate baseline", "frtm", "FRTM")
+frtm_fast, g_frtm_fast = _pair(
+    "frtm-fast", "resnet18", "the paper's main baseline", "frtm", "FRTM_FAST"
+)
+frtm_lite, g_frtm_lite = _pair(
+    "frtm-lite", "tf_efficientnet_lite0", "FRTM sized for a CPU", "frtm", "FRTM_LITE"
+)
+ttvos, g_ttvos = _pair("ttvos", "resnet50", "TTVOS as published", "ttvos", "TTVOS")
+ttvos_fast, g_ttvos_fast = _pair(
+    "ttvos-fast", "resnet18", "TTVOS with a small backbone", "ttvos", "TTVOS_FAST"
+)
+ttvos_lite, g_ttvos_lite = _pair(
+    "ttvos-lite", "tf_efficientnet_lite0", "TTVOS sized for a CPU", "ttvos", "TTVOS_LITE"
+)

@@ -217,8 +217,11 @@ class Walk(Protocol):
     same, bit for bit, as those of separate runs.
     """
 
-    passes_computed: int
-    passes_saved: int
+    @property
+    def passes_computed(self) -> int: ...
+
+    @property
+    def passes_saved(self) -> int: ...
 
     def add_objects(self, frame: Frame, masks: Mapping[int, torch.Tensor]) -> None: ...
 

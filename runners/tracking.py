@@ -8,7 +8,7 @@ and the features of a frame once for all branches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -259,26 +259,3 @@ def _iou(a: Tensor | None, b: Tensor | None) -> float | None:
         return None
     union = int((a | b).sum())
     return 1.0 if union == 0 else int((a & b).sum()) / union
-
-
-class SingleWalk(Generic[Features]):
-    """Mix-in: a runner whose own steps are a walk with a single policy.
-
-    Subclasses hold ``tracker`` (made by ``load``) and ``policy``.
-    """
-
-    tracker: Tracker[Features]
-    policy: GatePolicy
-    _walk: SharedWalk[Features]
-
-    def start(self, clip: ClipInfo) -> None:
-        self._walk = self.walk(clip, (self.policy,))
-
-    def add_objects(self, frame: Frame, masks: Mapping[int, Tensor]) -> None:
-        self._walk.add_objects(frame, masks)
-
-    def step(self, frame: Frame, spans: Spans) -> Step:
-        return self._walk.step(frame, spans)[0]
-
-    def walk(self, clip: ClipInfo, policies: Sequence[GatePolicy]) -> SharedWalk[Features]:
-        return SharedWalk(self.tracker, clip, tuple(policies))

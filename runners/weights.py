@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -20,13 +21,23 @@ from vosbench.baselines.imagenet import imagenet_state_dict
 from vosbench.runners.interface import RunnerOptions, WeightsInfo
 from vosbench.runners.shipped import shipped_path
 
-BACKBONE = "feature_extractor."
-REUSE_KEYS = ("refiner.Diff_process.", "convGS.", "Tmatching.", "Convert_Diff.")
-"""What a gated checkpoint holds beyond its plain model, which may load it without."""
+
+@dataclass(frozen=True)
+class KeyLayout:
+    """How a family's state dict is laid out.
+
+    Attributes:
+        backbone: prefix of the feature extractor's keys; a checkpoint without them is completed
+            by ImageNet weights.
+        reuse: prefixes of what a gated checkpoint holds beyond its plain model, which may load it.
+    """
+
+    backbone: str
+    reuse: tuple[str, ...]
 
 
 def load_weights(
-    network: nn.Module, model: str, backbone: str, options: RunnerOptions, gated: bool
+    network: nn.Module, model: str, backbone: str, options: RunnerOptions, keys: KeyLayout
 ) -> WeightsInfo:
     """Fill ``network`` with what ``options.weights`` names, and say what that was.
 
@@ -44,10 +55,12 @@ def load_weights(
         )
     checkpoint = read_checkpoint(path)
     tensors = {key: value.float() for key, value in checkpoint.tensors.items()}
-    if not any(key.startswith(BACKBONE) for key in tensors):
-        features = imagenet_state_dict(backbone)
-        tensors |= {BACKBONE + key: value for key, value in features.items()}
-    load_into(network, tensors, str(path), ignored=() if gated else REUSE_KEYS)
+    own = network.state_dict()
+    if not any(key.startswith(keys.backbone) for key in tensors):
+        features = {keys.backbone + k: v for k, v in imagenet_state_dict(backbone).items()}
+        tensors |= {key: value for key, value in features.items() if key in own}
+    gated = any(key.startswith(keys.reuse) for key in own)
+    load_into(network, tensors, str(path), ignored=() if gated else keys.reuse)
     return _described(network, path, checkpoint, shipped=name is None)
 
 

@@ -7,13 +7,25 @@ outputs are shifted and added. The published code up-samples 32 maps; this up-sa
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 def bicubic_double(x: Tensor) -> Tensor:
     """Bicubic (a = −0.75, borders replicated): (B, C, h, w) → (B, C, 2h, 2w)."""
+    if x.requires_grad:
+        # While training, a product with each axis' matrix is ten times as fast on a CPU.
+        rows, columns = (_doubling_matrix(size, x) for size in x.shape[-2:])
+        return rows @ (x @ columns.t())
     return F.interpolate(x, scale_factor=2, mode="bicubic", align_corners=False)
+
+
+def _doubling_matrix(size: int, like: Tensor) -> Tensor:
+    """Bicubic ×2 of one axis, (2·size, size)."""
+    unit = torch.eye(size, dtype=like.dtype, device=like.device)[None, :, :, None]
+    doubled = F.interpolate(unit, (2 * size, 1), mode="bicubic", align_corners=False)
+    return doubled[0, :, :, 0].t()
 
 
 def upsample_to(x: Tensor, size: tuple[int, int]) -> Tensor:

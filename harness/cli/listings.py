@@ -100,7 +100,7 @@ def datasets(as_json: options.Json = False) -> None:
                         "name": item.name,
                         "protocol": item.spec.protocol if item.spec else None,
                         "summary": item.spec.summary if item.spec else None,
-                        "problem": item.broken,
+                        "problem": item.problem,
                     }
                     for item in found
                 ],
@@ -113,7 +113,7 @@ def datasets(as_json: options.Json = False) -> None:
         table.add_column(title, overflow="fold")
     for item in found:
         if item.spec is None:
-            table.add_row(item.name, "broken", item.broken)
+            table.add_row(item.name, "broken", item.problem)
             continue
         name = f"{item.name}:{item.spec.argument}" if item.spec.argument else item.name
         table.add_row(name, item.spec.protocol, item.spec.summary)

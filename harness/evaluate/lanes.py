@@ -47,9 +47,8 @@ class Lane:
         twin.scorer = None if self.scorer is None else self.scorer.fork()
         twin.masks = None if self.masks is None else list(self.masks)
         twin._digest = self._digest.copy()
-        twin._p_gate, twin._path, twin._full_iou = (
-            list(rows) for rows in (self._p_gate, self._path, self._full_iou)
-        )
+        twin._p_gate, twin._path = list(self._p_gate), list(self._path)
+        twin._full_iou = list(self._full_iou)
         twin._last_full = dict(self._last_full)
         return twin
 

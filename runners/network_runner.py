@@ -1,0 +1,120 @@
+"""A network with per-object state behind the runner interface."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from vosbench.baselines.fold import fold_batch_norms
+from vosbench.runners.interface import (
+    ClipInfo,
+    Frame,
+    Precision,
+    RunnerOptions,
+    RunnerSpec,
+    Spans,
+    Step,
+    Walk,
+)
+from vosbench.runners.policies import GatePolicy, Ungated, make_policy
+from vosbench.runners.tracking import SharedWalk, Tracker
+from vosbench.runners.weights import KeyLayout, load_weights
+
+Features = TypeVar("Features")
+Autocast = Callable[[], AbstractContextManager[None]]
+
+_AUTOCAST = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
+
+
+@dataclass(frozen=True)
+class Architecture(Generic[Features]):
+    """What a family of networks adds to this module.
+
+    Attributes:
+        name: identifies architecture and widths; runners of one name may share work.
+        backbone: name of the feature extractor.
+        gated: with reuse modules.
+        make: builds the network, untrained.
+        track: makes a tracker of the prepared network, with its autocast and a seed.
+        keys: how its state dict is laid out.
+        wrap: what the walk needs around it, for frames of a given size.
+    """
+
+    name: str
+    backbone: str
+    gated: bool
+    make: Callable[[], nn.Module]
+    track: Callable[[nn.Module, Autocast, int], Tracker[Features]]
+    keys: KeyLayout
+    wrap: Callable[[Walk, ClipInfo], Walk] = lambda walk, _: walk
+
+
+class NetworkRunner(Generic[Features]):
+    """One network with one policy; its own steps are a walk with that policy alone.
+
+    Args:
+        spec: what it is registered as.
+        architecture: how it is built and used.
+        options: weights, thresholds, seed.
+    """
+
+    def __init__(
+        self, spec: RunnerSpec, architecture: Architecture[Features], options: RunnerOptions
+    ) -> None:
+        self.spec = spec
+        self._architecture = architecture
+        self._seed = options.seed
+        self.policy: GatePolicy = make_policy(options) if architecture.gated else Ungated()
+        self.network = architecture.make()
+        self.weights = load_weights(
+            self.network, spec.name, architecture.backbone, options, architecture.keys
+        )
+        self._tracker: Tracker[Features] | None = None
+        self._walk: Walk | None = None
+
+    def load(self, device: torch.device, precision: Precision) -> None:
+        """Fold, move and convert a copy of the network; the original keeps its keys."""
+        network = copy.deepcopy(self.network)
+        fold_batch_norms(network)
+        dtype = torch.float64 if precision is Precision.FLOAT64 else torch.float32
+        network.to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+        def autocast() -> AbstractContextManager[None]:
+            amp = _AUTOCAST.get(precision)
+            return torch.autocast(device.type, amp or torch.bfloat16, enabled=amp is not None)
+
+        self._tracker = self._architecture.track(network, autocast, self._seed)
+
+    def sharing_key(self) -> str:
+        """Weights, architecture and seed; runners that agree differ in their policy only."""
+        return f"{self._architecture.name}/{self.weights.sha256}/{self._seed}"
+
+    def walk(self, clip: ClipInfo, policies: Sequence[GatePolicy]) -> Walk:
+        """Begin a walk for several policies; raises RuntimeError before :meth:`load`."""
+        if self._tracker is None:
+            raise RuntimeError("walk() before load()")
+        shared = SharedWalk(self._tracker, clip, tuple(policies))
+        return self._architecture.wrap(shared, clip)
+
+    def start(self, clip: ClipInfo) -> None:
+        """Forget the previous clip."""
+        self._walk = self.walk(clip, (self.policy,))
+
+    def add_objects(self, frame: Frame, masks: Mapping[int, Tensor]) -> None:
+        """Begin objects; see :class:`vosbench.runners.interface.Runner`."""
+        self._current().add_objects(frame, masks)
+
+    def step(self, frame: Frame, spans: Spans) -> Step:
+        """Segment a frame; see :class:`vosbench.runners.interface.Runner`."""
+        return self._current().step(frame, spans)[0]
+
+    def _current(self) -> Walk:
+        if self._walk is None:
+            raise RuntimeError("no clip was started: call start() first")
+        return self._walk
