@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.dataset import Selection
@@ -67,7 +67,9 @@ class LocalExecutor:
     Attributes:
         selections: the clips of each dataset, by (dataset's name, manifest hash).
         worker: how this process signs its attempts.
+        timing: times trials; without it only accuracy trials are claimed.
         keep_masks: store predicted label maps beside the numbers.
+        notes: what the environment was like, kept with every attempt.
     """
 
     storage: Storage
@@ -78,6 +80,7 @@ class LocalExecutor:
     progress: Progress
     timing: TimingEvaluator | None = None
     keep_masks: bool = False
+    notes: Mapping[str, Any] = field(default_factory=dict)
     _caches: dict[str, TruthCache] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -113,6 +116,8 @@ class LocalExecutor:
                 for trial in trials:
                     self.timing(trial, runner, selection)
                 return
+            for trial in trials:
+                self.storage.annotate(trial, self.notes)
             self._walk_clips(trials, runner, selection)
             for trial in trials:
                 clips = self.storage.recorded(trial.id)

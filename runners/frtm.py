@@ -20,8 +20,7 @@ from vosbench.baselines.frtm.aggregate import Aggregated, aggregate
 from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
 from vosbench.baselines.frtm.reuse import p_gate
 from vosbench.baselines.frtm.target import TargetModel, fit, initial_weights
-from vosbench.runners.interface import Path, Spans
-from vosbench.runners.tracking import no_spans
+from vosbench.runners.interface import Path, Spans, no_spans
 
 AugmentedSet = tuple[Tensor, Tensor]
 """Images, uint8 (K, 3, H, W), the untouched one first, and 0/1 masks (K, H, W)."""

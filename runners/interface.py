@@ -12,7 +12,7 @@ So the first step of a clip returns the given masks, with :attr:`Path.INIT` for 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import torch
 
     from vosbench.runners.policies import GatePolicy
+
+
+_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Path(StrEnum):
@@ -100,6 +103,11 @@ class Spans(Protocol):
     """Where a runner says which stage it is in; the harness decides whether that is timed."""
 
     def __call__(self, stage: str) -> AbstractContextManager[None]: ...
+
+
+def no_spans(stage: str) -> AbstractContextManager[None]:  # noqa: ARG001 - of the protocol
+    """Spans that time nothing."""
+    return _NOTHING
 
 
 @dataclass(frozen=True)

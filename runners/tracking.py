@@ -9,14 +9,13 @@ and the features of a frame once for all branches.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from vosbench.runners.interface import ClipInfo, Frame, ObjectStep, Path, Spans, Step
+from vosbench.runners.interface import ClipInfo, Frame, ObjectStep, Path, Spans, Step, no_spans
 from vosbench.runners.policies import Evidence, GatePolicy
 
 Features = TypeVar("Features")
@@ -103,11 +102,6 @@ class _Branch(Generic[Features]):
     members: tuple[int, ...]
 
 
-def no_spans(stage: str) -> AbstractContextManager[None]:  # noqa: ARG001 - spans are off
-    """Spans that time nothing."""
-    return nullcontext()
-
-
 @dataclass
 class SharedWalk(Generic[Features]):
     """One walk over a clip for all ``policies``; see :class:`vosbench.runners.interface.Walk`.
@@ -167,6 +161,11 @@ class SharedWalk(Generic[Features]):
         self._branches = branches
         self._given, self._begun = {}, {}
         return tuple(steps[member] for member in range(len(self.policies)))
+
+    def states(self, policy: int) -> Mapping[int, ObjectState[Features]]:
+        """The network's state of each object, for the policy of that index."""
+        branch = next(b for b in self._branches if policy in b.members)
+        return {object_id: tracked.state for object_id, tracked in branch.objects.items()}
 
     def _features_of(self, frame: Frame, spans: Spans) -> Features:
         if self._features is None or self._features[0] != frame.index:

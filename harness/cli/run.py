@@ -84,6 +84,15 @@ def run(
     save_masks: Annotated[
         bool, typer.Option("--save-masks", help="Store predicted label maps as well.")
     ] = False,
+    breakdown: Annotated[
+        bool, typer.Option(help="Timing trials: a second pass that times the stages.")
+    ] = True,
+    allow_busy: Annotated[
+        bool, typer.Option("--allow-busy", help="Time although others use the device (flagged).")
+    ] = False,
+    locked_clocks: Annotated[
+        str | None, typer.Option("--locked-clocks", help="Clocks you locked, for the record.")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")
     ] = None,
@@ -111,7 +120,15 @@ def run(
     )
     from vosbench.harness.cli.session import Session
 
-    session = Session.begin(request, device=device, threads=threads, db=db)
+    session = Session.begin(
+        request,
+        device=device,
+        threads=threads,
+        db=db,
+        allow_busy=allow_busy,
+        breakdown=breakdown,
+        locked_clocks=locked_clocks,
+    )
     plan = make_plan(session.request)
     name = study or _study_name(plan)
     failed = session.run(

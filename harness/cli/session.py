@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,7 +13,8 @@ from vosbench.harness.plan import Plan, Request, group_key
 from vosbench.harness.release import program_version
 from vosbench.harness.scheduler import LocalExecutor
 from vosbench.harness.store import State, Storage, Worker
-from vosbench.harness.trials import Kind, TrialSpec
+from vosbench.harness.timing_trials import TimingTrials
+from vosbench.harness.trials import TrialSpec
 
 if TYPE_CHECKING:
     import torch
@@ -55,9 +56,21 @@ class Session:
     device: torch.device
     environment: Environment
     db: str
+    allow_busy: bool = False
+    breakdown: bool = True
 
     @classmethod
-    def begin(cls, request: Request, *, device: str, threads: int | None, db: str) -> Session:
+    def begin(
+        cls,
+        request: Request,
+        *,
+        device: str,
+        threads: int | None,
+        db: str,
+        allow_busy: bool = False,
+        breakdown: bool = True,
+        locked_clocks: str | None = None,
+    ) -> Session:
         """Choose the device, set the threads and read the environment."""
         import torch
 
@@ -66,8 +79,9 @@ class Session:
         chosen = choose_device(device)
         if threads is not None:
             torch.set_num_threads(threads)
-        environment = read_environment(chosen, request.precision)
-        return cls(replace(request, environment_key=environment.key), chosen, environment, db)
+        environment = read_environment(chosen, request.precision, locked_clocks=locked_clocks)
+        completed = replace(request, environment_key=environment.key)
+        return cls(completed, chosen, environment, db, allow_busy, breakdown)
 
     def run(
         self,
@@ -101,6 +115,7 @@ class Session:
     def _executor(
         self, storage: Storage, study_id: int, shown: SweepProgress, keep_masks: bool
     ) -> LocalExecutor:
+        notes = asdict(self.environment.notes)
         return LocalExecutor(
             storage=storage,
             study=study_id,
@@ -110,7 +125,16 @@ class Session:
             ),
             device=self.device,
             progress=shown,
+            timing=TimingTrials(
+                storage=storage,
+                device=self.device,
+                progress=shown,
+                breakdown=self.breakdown,
+                allow_busy=self.allow_busy,
+                notes=notes,
+            ),
             keep_masks=keep_masks,
+            notes=notes,
         )
 
     def _file_provenance(self, storage: Storage, plan: Plan) -> None:
@@ -136,7 +160,5 @@ class Session:
             for s in self.request.selections
         }
         return sum(
-            lengths.get((spec.dataset, spec.manifest_sha256), 0)
-            * (2 if spec.kind is Kind.TIMING else 1)
-            for spec in by_group.values()
+            lengths.get((spec.dataset, spec.manifest_sha256), 0) for spec in by_group.values()
         )

@@ -23,8 +23,7 @@ from vosbench.harness.metrics import (
     youtube_vos_plan,
 )
 from vosbench.harness.trials import ClipResult
-from vosbench.runners.interface import ClipInfo, Frame
-from vosbench.runners.tracking import no_spans
+from vosbench.runners.interface import ClipInfo, Frame, no_spans
 
 if TYPE_CHECKING:
     import torch

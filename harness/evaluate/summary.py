@@ -34,7 +34,7 @@ def clip_result(
     series["adjacent_iou"] = _adjacent_iou(clip, truth)
     scores = lane.scores()
     objects: dict[int, Scalars] = {
-        object_id: _reuse(series["path"][:, k])
+        object_id: reuse_rates(series["path"][:, k])
         | {"adjacent_iou": _mean(series["adjacent_iou"][:, k])}
         for k, object_id in enumerate(lane.object_ids)
     }
@@ -111,8 +111,8 @@ def _score_means(scores: Sequence[SequenceScores]) -> Scalars:
     return dict(vars(summarise(scores)))
 
 
-def _reuse(path: NDArray[np.generic]) -> Scalars:
-    """Rates of one object from its path codes (T,)."""
+def reuse_rates(path: NDArray[np.generic]) -> Scalars:
+    """Reuse rates of one object, by either way of counting, from its path codes (T,)."""
     tracked = int(np.isin(path, _TRACKED).sum())
     reused = int(np.isin(path, _REUSED).sum())
     copied = int((path == PATH_CODES["copy"]).sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.harness.measure.clock import Clock
+from vosbench.runners.interface import Spans, no_spans
 
 
 class Stage(StrEnum):
@@ -32,14 +33,6 @@ class Stage(StrEnum):
     REFINER_SHALLOW = "refiner shallow"
     UPSAMPLE = "upsample"
     AGGREGATE = "aggregate"
-
-
-_NO_SPAN: AbstractContextManager[None] = nullcontext()
-
-
-def no_spans(stage: str) -> AbstractContextManager[None]:  # noqa: ARG001 (of the protocol)
-    """The :class:`vosbench.runners.interface.Spans` of a headline pass: measures nothing."""
-    return _NO_SPAN
 
 
 @dataclass(frozen=True)
@@ -110,9 +103,7 @@ class SequenceTimer:
         self._stages: dict[str, list[_Interval]] = {}
         self._in_frame = False
         self._open_stage: str | None = None
-        self.spans: Callable[[str], AbstractContextManager[None]] = (
-            self._span if spans else no_spans
-        )
+        self.spans: Spans = self._span if spans else no_spans
         self._started_ns = now_ns()
 
     def frame(self) -> AbstractContextManager[None]:

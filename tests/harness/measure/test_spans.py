@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from vosbench.harness.measure.breakdown import breakdown
 from vosbench.harness.measure.clock import CpuClock
-from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes, Stage, no_spans
+from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes, Stage
+from vosbench.runners.interface import no_spans
 
 
 class Work:

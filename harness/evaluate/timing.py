@@ -1,0 +1,283 @@
+"""A timing trial: each clip for real, one setting, the device held alone.
+
+The headline pass has spans off. A second pass with spans gives the breakdown; a third, with
+decoding and transfer inside, the end-to-end time. Frames are decoded before they are timed, in
+chunks, so that the first two see the model alone and memory stays bounded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vosbench.harness.datasets.prefetch import Decoded, Prefetch
+from vosbench.harness.evaluate.accuracy import clip_info
+from vosbench.harness.evaluate.annotations import Annotations
+from vosbench.harness.evaluate.faults import check_step
+from vosbench.harness.evaluate.summary import reuse_rates
+from vosbench.harness.evaluate.warm import warm_paths
+from vosbench.harness.measure.clock import clock_for
+from vosbench.harness.measure.power.meter import measure, per_frame_j, source_for
+from vosbench.harness.measure.power.readings import EnergyReading, NoSource
+from vosbench.harness.measure.probe import peak_memory_mb
+from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes
+from vosbench.harness.measure.timing import ClipTimes, clip_fps, convention, summarise
+from vosbench.harness.trials import PATH_CODES, ClipResult
+from vosbench.runners.interface import Frame
+
+if TYPE_CHECKING:
+    from vosbench.harness.datasets.clip import Clip
+    from vosbench.harness.measure.clock import Clock
+    from vosbench.runners.interface import Runner, Step
+
+CHUNK_FRAMES = 128
+ENERGY_S = 5.0
+"""Least length of the window whose energy is measured; shorter clips are looped."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over a clip: its times, and what the runner said of each frame."""
+
+    times: SequenceTimes
+    steps: tuple[Step | None, ...]
+    mask_sha256: str
+
+
+@dataclass(frozen=True)
+class TimedClip:
+    """A clip's result and the times that go into the trial's numbers.
+
+    Attributes:
+        end_to_end_ms: wall time of the pass with decoding inside, NaN if there was none.
+        waited_ms: of it, waiting for decoded frames.
+    """
+
+    result: ClipResult
+    times: ClipTimes
+    end_to_end_ms: float
+    waited_ms: float
+
+
+@dataclass
+class Timer:
+    """Times clips of one runner.
+
+    Attributes:
+        breakdown: make the second pass, with spans.
+        end_to_end: make the third pass, with decoding inside.
+    """
+
+    runner: Runner
+    device: torch.device
+    breakdown: bool = True
+    end_to_end: bool = True
+    _warm: set[tuple[int, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._clock: Clock = clock_for(self.device)
+
+    def time(self, clip: Clip) -> TimedClip:
+        """Warm up for the clip's size if that is new, then make all passes."""
+        truth = Annotations(clip)
+        if clip.size not in self._warm:
+            warm_paths(self.runner, clip, truth, self.device, self._clock)
+            self._warm.add(clip.size)
+        headline = self._pass(clip, truth, spans=False)
+        stages: Mapping[str, NDArray[np.float64]] = {}
+        if self.breakdown:
+            stages = self._pass(clip, truth, spans=True).times.stage_ms
+        total_ms, waited_ms = self._end_to_end(clip, truth) if self.end_to_end else (math.nan,) * 2
+        return _timed(clip, headline, stages, total_ms, waited_ms)
+
+    def energy(self, clip: Clip) -> tuple[EnergyReading, int]:
+        """Energy of whole passes over a clip, first-frame training included, and their frames."""
+        source = source_for(self.device)
+        if isinstance(source, NoSource):
+            return source.begin().end(), 0
+        truth, frames = Annotations(clip), 0
+
+        def work() -> None:
+            nonlocal frames
+            began_s = time.monotonic()
+            while time.monotonic() - began_s < ENERGY_S:
+                frames += len(self._pass(clip, truth, spans=False).steps)
+
+        _, reading = measure(source, work)
+        return reading, frames
+
+    def _pass(self, clip: Clip, truth: Annotations, *, spans: bool) -> Pass:
+        timer = SequenceTimer(self._clock, spans=spans)
+        digest = hashlib.sha256()
+        steps: list[Step | None] = []
+        known: set[int] = set()
+        self._start(clip, truth)
+        for chunk in _chunks(clip):
+            frames = [(self._frame(decoded), self._new_masks(clip, decoded)) for decoded in chunk]
+            labels: list[torch.Tensor] = []
+            for frame, new in frames:
+                known |= set(new)
+                with timer.frame():
+                    step = self._advance(frame, new, known, timer)
+                steps.append(step)
+                labels.append(
+                    torch.zeros(clip.size, dtype=torch.uint8) if step is None else step.labels
+                )
+                if step is not None:
+                    check_step(step, frame=frame.index, size=clip.size, known=known, new=new)
+            for label in labels:
+                digest.update(label.cpu().numpy().tobytes())
+        return Pass(timer.finish(), tuple(steps), digest.hexdigest())
+
+    def _advance(
+        self, frame: Frame, new: dict[int, torch.Tensor], known: set[int], timer: SequenceTimer
+    ) -> Step | None:
+        if new:
+            with timer.init():
+                self.runner.add_objects(frame, new)
+        return self.runner.step(frame, timer.spans) if known else None
+
+    def _end_to_end(self, clip: Clip, truth: Annotations) -> tuple[float, float]:
+        """Wall ms of tracked frames with decoding and transfer, and of it waiting for frames."""
+        self._start(clip, truth)
+        timer = SequenceTimer(self._clock, spans=False)
+        known: set[int] = set()
+        prefetch = Prefetch(clip)
+        init_s = 0.0
+        began_s = time.perf_counter()
+        for decoded in prefetch:
+            new = self._new_masks(clip, decoded)
+            known |= set(new)
+            frame_s = time.perf_counter()
+            with timer.frame():
+                step = self._advance(self._frame(decoded), new, known, timer)
+            if step is not None:
+                step.labels.cpu()
+            if new and len(known) == len(new):
+                init_s += time.perf_counter() - frame_s
+        total_s = time.perf_counter() - began_s - init_s
+        timer.finish()
+        return 1e3 * total_s, 1e3 * prefetch.waited_s
+
+    def _start(self, clip: Clip, truth: Annotations) -> None:
+        oracle = self.runner.spec.needs_truth
+        self.runner.start(clip_info(clip, truth if oracle else None, self.device))
+
+    def _frame(self, decoded: Decoded) -> Frame:
+        image = torch.from_numpy(decoded.image).permute(2, 0, 1).contiguous()
+        return Frame(decoded.t, image.to(self.device))
+
+    def _new_masks(self, clip: Clip, decoded: Decoded) -> dict[int, torch.Tensor]:
+        new = clip.starting(decoded.t)
+        if not new:
+            return {}
+        assert decoded.annotation is not None, "a clip's objects start in annotated frames"
+        return {i: torch.from_numpy(decoded.annotation == i).to(self.device) for i in new}
+
+
+def trial_numbers(clips: Sequence[TimedClip], device: torch.device) -> dict[str, float]:
+    """A timing trial's numbers over its clips; NaN where unknown."""
+    times = [clip.times for clip in clips]
+    model = summarise(times, convention("model"))
+    published = summarise(times, convention("published-reuse"))
+    frames = sum(int(t.tracked.sum()) for t in times)
+    total_ms = sum(clip.end_to_end_ms for clip in clips)
+    waited_ms = sum(clip.waited_ms for clip in clips)
+    per_object = [rates for clip in clips for rates in clip.result.object_metrics.values()]
+    known = {
+        "fps": model.fps,
+        "fps_pooled": model.pooled_fps,
+        "fps_sequences": model.sequence_fps,
+        "fps_published": published.fps,
+        "ms_per_frame": None if not model.fps else 1e3 / model.fps,
+        "p50_ms": model.p50_ms,
+        "p95_ms": model.p95_ms,
+        "p99_ms": model.p99_ms,
+        "init_ms": model.training_ms,
+        "objects_per_frame": model.objects_per_frame,
+        "fps_end_to_end": 1e3 * frames / total_ms if total_ms > 0 else None,
+        "input_wait_share": waited_ms / total_ms if total_ms > 0 else None,
+        "peak_memory_mib": peak_memory_mb(device) * 1e6 / 2**20,
+        "reuse_rate": float(np.nanmean([r["reuse_rate"] for r in per_object])),
+    }
+    return {name: math.nan if value is None else value for name, value in known.items()}
+
+
+def energy_numbers(reading: EnergyReading, frames: int) -> dict[str, float]:
+    """Joules a frame; NaN where unknown (the reason is in the attempt's annotations)."""
+    named = {
+        "energy_gross_j_per_frame": per_frame_j(reading.gross_j, frames),
+        "energy_net_j_per_frame": per_frame_j(reading.net_j, frames),
+    }
+    return {name: math.nan if value is None else value for name, value in named.items()}
+
+
+def energy_notes(reading: EnergyReading) -> dict[str, object]:
+    """How the energy was measured, or why not, as JSON values."""
+    return {f"energy_{name}": value for name, value in asdict(reading).items()}
+
+
+def _timed(
+    clip: Clip,
+    headline: Pass,
+    stages: Mapping[str, NDArray[np.float64]],
+    total_ms: float,
+    waited_ms: float,
+) -> TimedClip:
+    path, p_gate = _series(clip, headline.steps)
+    tracked = (path >= PATH_CODES["full"]).sum(axis=1)
+    times = ClipTimes(clip.name, headline.times.frame_ms, headline.times.init_ms, tracked)
+    model = convention("model")
+    fps = clip_fps(times, model)
+    counted = times.counted_ms(model)
+    metrics = {
+        "fps": math.nan if fps is None else fps,
+        "ms_per_frame": float(counted.mean()) if len(counted) else math.nan,
+        "init_ms": times.training_ms,
+    }
+    rates = {i: reuse_rates(path[:, k]) for k, i in enumerate(clip.object_ids)}
+    series: dict[str, NDArray[np.generic]] = {
+        "frame_ms": times.frame_ms,
+        "init_ms": times.init_ms,
+        "path": path,
+        "p_gate": p_gate,
+    }
+    series |= {f"stage/{name}": values for name, values in stages.items()}
+    result = ClipResult(
+        clip.name, clip.object_ids, len(clip), headline.mask_sha256, metrics, rates, series
+    )
+    return TimedClip(result, times, total_ms, waited_ms)
+
+
+def _series(
+    clip: Clip, steps: Sequence[Step | None]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Path codes and p_gate, (T, K) each."""
+    path = np.zeros((len(clip), len(clip.object_ids)), np.uint8)
+    p_gate = np.full(path.shape, np.nan, np.float32)
+    for t, step in enumerate(steps):
+        for o in step.objects if step is not None else ():
+            k = clip.object_ids.index(o.id)
+            path[t, k] = PATH_CODES[o.path]
+            if o.p_gate is not None:
+                p_gate[t, k] = o.p_gate
+    return path, p_gate
+
+
+def _chunks(clip: Clip) -> Iterator[list[Decoded]]:
+    chunk: list[Decoded] = []
+    for decoded in Prefetch(clip):
+        chunk.append(decoded)
+        if len(chunk) == CHUNK_FRAMES:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
