@@ -1,0 +1,131 @@
+"""Shared walks against separate runs: the same masks and gates, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import numpy as np
+import pytest
+import torch
+
+from vosbench.runners.interface import ClipInfo, Frame, Path, Precision, RunnerOptions, no_spans
+from vosbench.runners.network_runner import NetworkRunner
+from vosbench.runners.policies import Always, Copy, Fusion, GatePolicy, Learned, Never, Random
+from vosbench.runners.registry import resolve
+from vosbench.runners.tracking import SharedWalk
+
+FRAMES, HEIGHT, WIDTH = 11, 70, 93
+Masks = Mapping[int, torch.Tensor]
+
+
+def scene() -> tuple[list[torch.Tensor], dict[int, Masks]]:
+    """Two textured squares over noise; the second one appears at frame 2."""
+    rng = np.random.default_rng(3)
+    background = rng.integers(0, 256, (3, HEIGHT, WIDTH), dtype=np.uint8)
+    texture = rng.integers(0, 256, (3, 24, 24), dtype=np.uint8)
+    frames, given = [], {}
+    for t in range(FRAMES):
+        image = background.copy()
+        places = {1: (10 + t, 8 + 3 * t), 2: (40, 60 - 2 * t)}
+        for top, left in places.values():
+            image[:, top : top + 24, left : left + 24] = texture
+        frames.append(torch.from_numpy(image))
+        for object_id, first in ((1, 0), (2, 2)):
+            if t == first:
+                top, left = places[object_id]
+                mask = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
+                mask[top : top + 24, left : left + 24] = True
+                given[t] = {object_id: mask}
+    return frames, given
+
+
+def make_runner(name: str, **options: object) -> NetworkRunner[object]:
+    asked = RunnerOptions(weights="random:0", tau=Decimal(1), **options)  # type: ignore[arg-type]
+    runner = resolve(name).build(asked)
+    assert isinstance(runner, NetworkRunner)
+    for key, tensor in runner.network.named_parameters():
+        if key == "refiner.project.conv2.weight":
+            tensor.data.mul_(50)  # so that untrained logits are far from 0, and masks not empty
+    runner.load(torch.device("cpu"), Precision.FLOAT32)
+    return runner
+
+
+def walk(
+    runner: NetworkRunner[object], policies: tuple[GatePolicy, ...]
+) -> tuple[list[list[tuple[bytes, tuple[object, ...]]]], tuple[int, int]]:
+    """What each policy got in each frame, and (passes computed, passes saved)."""
+    frames, given = scene()
+    info = ClipInfo("scene", HEIGHT, WIDTH, FRAMES, lambda t, i: None)
+    shared = runner.walk(info, policies)
+    told: list[list[tuple[bytes, tuple[object, ...]]]] = [[] for _ in policies]
+    for t, image in enumerate(frames):
+        frame = Frame(t, image)
+        if t in given:
+            shared.add_objects(frame, given[t])
+        for lane, step in zip(told, shared.step(frame, no_spans), strict=True):
+            lane.append((step.labels.numpy().tobytes(), step.objects))
+    return told, (shared.passes_computed, shared.passes_saved)
+
+
+@pytest.mark.parametrize("name", ["g-frtm-lite", "g-ttvos-lite"])
+def test_a_shared_walk_equals_separate_runs(name: str) -> None:
+    runner = make_runner(name)
+    probe, _ = walk(runner, (Never(),))
+    seen = sorted(o.p_gate for _, objects in probe[0] for o in objects if o.p_gate is not None)
+    middle = Decimal(repr(seen[len(seen) // 2]))
+    policies: tuple[GatePolicy, ...] = (
+        Learned(middle),
+        Learned(Decimal(1)),
+        Copy(middle),
+        Fusion(Decimal(repr(seen[1])), middle),
+        Random(Decimal("0.5")),
+        Random(Decimal("0.5"), seed=1),
+        Always(),
+        Never(),
+    )
+    together, (computed, saved) = walk(runner, policies)
+    apart = [walk(runner, (policy,)) for policy in policies]
+    assert together == [told[0] for told, _ in apart]
+    assert computed + saved == sum(passes for _, (passes, _) in apart)
+    assert saved > 0
+    assert len({tuple(masks for masks, _ in lane) for lane in together}) > 3  # they do differ
+    assert any(any(masks) for masks, _ in together[1][3:])
+
+
+@pytest.mark.parametrize(
+    ("plain", "gated", "equal_frames"),
+    [("frtm-lite", "g-frtm-lite", 8), ("ttvos-lite", "g-ttvos-lite", FRAMES)],
+)
+def test_tau_one_equals_the_ungated_model(plain: str, gated: str, equal_frames: int) -> None:
+    """G-FRTM counts its first frame as classified and so optimises one frame before FRTM."""
+    without, _ = walk(make_runner(plain), (Never(),))
+    never, _ = walk(make_runner(gated), (Learned(Decimal(1)),))
+    equal = [a == b for (a, _), (b, _) in zip(without[0], never[0], strict=True)]
+    assert equal == [t < equal_frames for t in range(FRAMES)]
+
+
+def test_a_given_mask_comes_back_as_it_is_and_owns_its_pixels() -> None:
+    frames, given = scene()
+    told, _ = walk(make_runner("g-frtm-lite"), (Learned(Decimal(1)),))
+    for t, masks in given.items():
+        labels = np.frombuffer(told[0][t][0], np.uint8).reshape(HEIGHT, WIDTH)
+        for object_id, mask in masks.items():
+            assert (labels[mask.numpy()] == object_id).all()
+            assert [o.path for o in told[0][t][1] if o.id == object_id] == [Path.INIT]  # type: ignore[attr-defined]
+
+
+def test_the_seed_matters_and_repeats() -> None:
+    first, _ = walk(make_runner("frtm-lite", seed=1), (Never(),))
+    again, _ = walk(make_runner("frtm-lite", seed=1), (Never(),))
+    other, _ = walk(make_runner("frtm-lite", seed=2), (Never(),))
+    assert first == again
+    assert first != other
+
+
+def test_stepping_before_any_object_is_a_fault() -> None:
+    runner = make_runner("frtm-lite")
+    shared = runner.walk(ClipInfo("scene", HEIGHT, WIDTH, 1), (Never(),))
+    assert isinstance(shared, SharedWalk)
+    with pytest.raises(RuntimeError, match="before any object"):
+        shared.step(Frame(0, scene()[0][0]), no_spans)
