@@ -11,8 +11,10 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
+
+from sqlalchemy.exc import DBAPIError
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.dataset import Selection
@@ -70,6 +72,8 @@ class LocalExecutor:
         timing: times trials; without it only accuracy trials are claimed.
         keep_masks: store predicted label maps beside the numbers.
         notes: what the environment was like, kept with every attempt.
+        kinds: which trials to claim; default: accuracy, and timing where ``timing`` is given.
+        weights_files: checkpoint files by the hash of their tensors; a trial knows only a name.
     """
 
     storage: Storage
@@ -81,30 +85,47 @@ class LocalExecutor:
     timing: TimingEvaluator | None = None
     keep_masks: bool = False
     notes: Mapping[str, Any] = field(default_factory=dict)
+    kinds: tuple[Kind, ...] | None = None
+    weights_files: Mapping[str, str] = field(default_factory=dict)
     _caches: dict[str, TruthCache] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Work until no trial of the study is left for this worker."""
-        kinds = tuple(Kind) if self.timing is not None else (Kind.ACCURACY,)
+        """Work until no trial of the study is left for this worker.
+
+        Raises InputError if the database can't be written; its trials are handed back.
+        """
         while True:
-            self.storage.release_stale()
-            claim = self.storage.claim(self.study, self.worker, kinds=kinds)
-            if claim is not None:
-                self._work(claim)
-            elif any(r.trial_id for r in self.storage.progress(self.study).running):
-                time.sleep(_POLL_S)  # another worker may still be lost, and leave us its trials
-            else:
+            if self.run_group():
+                continue
+            if not self.storage.progress(self.study).running:
                 return
+            time.sleep(_POLL_S)  # another worker may still be lost, and leave us its trials
+
+    def run_group(self) -> bool:
+        """Claim the next group of trials and work on it; False if none is left to claim."""
+        kinds = self.kinds or (tuple(Kind) if self.timing is not None else (Kind.ACCURACY,))
+        self.storage.release_stale()
+        claim = self.storage.claim(self.study, self.worker, kinds=kinds)
+        if claim is None:
+            return False
+        self._work(claim)
+        return True
 
     def _work(self, claim: Claim) -> None:
         with self._kept_alive(claim):
             try:
                 self._evaluate(claim.trials)
-            except KeyboardInterrupt:
-                for trial in claim.trials:
-                    with suppress(LostLease):
-                        self.storage.hand_back(trial)
+            except (KeyboardInterrupt, InputError):
+                self._hand_back(claim.trials)
                 raise
+
+    def _hand_back(self, trials: Sequence[ClaimedTrial]) -> None:
+        # Where the database doesn't answer, each try would wait in vain: the first one says so,
+        # and the trials become stale when this process has ended.
+        with suppress(InputError):
+            for trial in trials:
+                with suppress(LostLease):
+                    self.storage.hand_back(trial)
 
     def _evaluate(self, trials: Sequence[ClaimedTrial]) -> None:
         spec = trials[0].spec
@@ -126,7 +147,11 @@ class LocalExecutor:
                     self.storage.complete(trial, numbers)
 
     def _runner(self, spec: TrialSpec) -> Runner:
-        runner = resolve(spec.model).build(options_of(spec))
+        options = options_of(spec)
+        file = self.weights_files.get(spec.weights_sha256)
+        if file is not None:
+            options = replace(options, weights=file)
+        runner = resolve(spec.model).build(options)
         if runner.weights.sha256 != spec.weights_sha256:
             raise InputError(
                 f"the weights {spec.weights} of {spec.model} changed since the study was planned: "
@@ -180,6 +205,8 @@ class LocalExecutor:
         try:
             yield
         except (InputError, RunnerFault) as error:
+            if isinstance(error.__cause__, DBAPIError):
+                raise  # the database is full, locked or away: no fault of the trials
             self._fail(trials, str(error), None, deterministic=True)
         except LostLease:
             return

@@ -11,7 +11,18 @@ import sys
 import typer
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.cli import data, database, evaluate, listings, results, run
+from vosbench.harness.cli import (
+    check,
+    data,
+    database,
+    evaluate,
+    instruments,
+    listings,
+    profile,
+    results,
+    run,
+    sweeps,
+)
 
 app = typer.Typer(
     name="vosbench",
@@ -23,11 +34,15 @@ app = typer.Typer(
 )
 
 run.register(app)
+check.register(app)
 results.register(app)
 evaluate.register(app)
 listings.register(app)
 data.register(app)
 database.register(app)
+profile.register(app)
+instruments.register(app)
+sweeps.register(app)
 
 
 def main() -> None:

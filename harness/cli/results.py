@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vosbench.harness.cli import options
+from vosbench.harness.cli.merged import merge_kinds
 from vosbench.harness.store import Selection, results
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def show(
     kind: options.KindFilter = None,
     as_json: options.Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    each: Annotated[
+        bool, typer.Option("--each", help="A row per trial; else accuracy and timing in one row.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write there instead.")] = None,
 ) -> None:
     """Show results: a table, --csv, or --json (a list with one object per trial)."""
@@ -63,7 +67,7 @@ def show(
     elif csv:
         _emit(frame.to_csv(index=False), out)
     else:
-        _print_table(frame, out)
+        _print_table(frame if kind is not None or each else merge_kinds(frame), out)
 
 
 def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -103,7 +107,7 @@ def _print_table(frame: pd.DataFrame, out: Path | None) -> None:
 
 def print_summary(db: str, study: str) -> None:
     """The table at the end of a run."""
-    Console().print(results_table(results(db, Selection(studies=(study,)))))
+    Console().print(results_table(merge_kinds(results(db, Selection(studies=(study,))))))
 
 
 def results_table(frame: pd.DataFrame) -> Table:

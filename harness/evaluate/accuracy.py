@@ -87,7 +87,15 @@ def clip_info(clip: Clip, truth: Annotations | None, device: torch.device) -> Cl
         return None if labels is None else torch.from_numpy(labels == object_id).to(device)
 
     height, width = clip.size
-    return ClipInfo(clip.name, height, width, len(clip), mask if truth is not None else None)
+    return ClipInfo(
+        clip.name,
+        height,
+        width,
+        len(clip),
+        truth=mask if truth is not None else None,
+        frame_names=clip.frame_names,
+        merged=clip.merge_objects,
+    )
 
 
 def evaluate_clip(

@@ -23,7 +23,12 @@ GPU_RULE = WarmUpRule()
 CPU_RULE = WarmUpRule(block=2, blocks=2, tolerance=0.1, max_runs=12)
 """Frames take long on a CPU, and little of that is warming up."""
 
-_FORCED: Mapping[Path, GatePolicy] = {Path.FULL: Never(), Path.REUSE: Always(), Path.COPY: AlwaysCopy()}
+FORCED: Mapping[Path, GatePolicy] = {
+    Path.FULL: Never(),
+    Path.REUSE: Always(),
+    Path.COPY: AlwaysCopy(),
+}
+"""The policy that takes a path always."""
 
 
 def warm_paths(
@@ -65,6 +70,6 @@ def _walks(runner: Runner, clip: Clip, truth: Annotations, device: torch.device)
     info = clip_info(clip, truth if runner.spec.needs_truth else None, device)
     if isinstance(runner, SharingRunner) and runner.spec.policies:
         for path in sorted(runner.spec.paths):
-            yield runner.walk(info, (_FORCED[path],))
+            yield runner.walk(info, (FORCED[path],))
     else:
         yield SoloWalk(runner, info)

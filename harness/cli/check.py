@@ -1,0 +1,142 @@
+"""``vosbench check``: whether a model keeps the promises of the runner interface."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.cli import options
+from vosbench.harness.grid import parse_names, parse_taus
+from vosbench.runners.interface import Precision, RunnerOptions
+
+if TYPE_CHECKING:
+    from vosbench.runners.contract import ContractClip, Outcome, Subject
+
+_STYLE = {"passed": "green", "failed": "bold red", "skipped": "dim"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check")(check)
+
+
+def check(
+    name: Annotated[str, typer.Argument(help="A model, as --models names it.")],
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", help="Checkpoint FILE, or random:SEED; default: shipped ones."),
+    ] = None,
+    tau: Annotated[str, typer.Option("--tau", help="Threshold τ of gated models.")] = "0.5",
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Play clips of this dataset as well.")
+    ] = None,
+    data_root: options.DataRoot = None,
+    sequences: Annotated[
+        list[str] | None, typer.Option("--sequences", help="Only these clips; default: the first.")
+    ] = None,
+    max_frames: Annotated[
+        int, typer.Option("--max-frames", min=2, help="Frames of each clip of the dataset.")
+    ] = 6,
+    built_in: Annotated[
+        bool, typer.Option(help="Play the built-in clips; masks:DIR has none of them.")
+    ] = True,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "cpu",
+    precision: Annotated[
+        Precision, typer.Option("--precision", help="Arithmetic of the network.")
+    ] = Precision.FLOAT32,
+    as_json: options.Json = False,
+    trace: Annotated[
+        bool, typer.Option("--traceback", help="Show where the model raised what.")
+    ] = False,
+) -> None:
+    """Run the contract suite on a model: exit status 1 if a check fails.
+
+    The suite plays a few small built-in clips, and clips of a dataset if one is given. Plug-in
+    authors can run the same checks in pytest: see vosbench.runners.contract.
+    """
+    from vosbench.harness.cli.session import choose_device
+    from vosbench.runners.contract import CHECKS, Status, Subject, run_checks
+
+    clips = _clips(built_in, dataset, data_root, sequences, max_frames)
+    settings = RunnerOptions(weights=weights, tau=_tau(tau))
+    try:
+        subject = Subject.of(name, clips, settings, choose_device(device), precision)
+        note = subject.model.build(subject.options).weights.note
+    except InputError as error:
+        if trace:
+            traceback.print_exception(error)
+        raise
+    outcomes = []
+    for outcome in run_checks(CHECKS, subject):
+        outcomes.append(outcome)
+        if trace and outcome.error is not None:
+            traceback.print_exception(outcome.error)
+    if as_json:
+        _print_json(name, outcomes)
+    else:
+        _print_table(subject, outcomes, note)
+    if any(outcome.status is Status.FAILED for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _tau(text: str) -> Decimal:
+    taus = parse_taus([text])
+    if len(taus) != 1:
+        raise InputError(f"--tau {text}: a check is made at one threshold")
+    return taus[0]
+
+
+def _clips(
+    built_in: bool,
+    dataset: str | None,
+    root: Path | None,
+    sequences: list[str] | None,
+    max_frames: int,
+) -> tuple[ContractClip, ...]:
+    from vosbench.harness.contract_clips import of_dataset, tiny_clips
+    from vosbench.harness.datasets import registry
+
+    found = list(tiny_clips()) if built_in else []
+    if dataset is not None:
+        opened = registry.open(dataset, root)
+        names = parse_names(sequences) if sequences else opened.sequences[:1]
+        found += [of_dataset(clip, max_frames) for clip in opened.select(names).clips]
+    elif sequences:
+        raise InputError("--sequences names clips of a dataset: give --dataset too")
+    if not found:
+        raise InputError("--no-built-in leaves no clip to play: give --dataset")
+    for clip in found:
+        if not clip.objects:
+            raise InputError(f"sequence {clip.name} has no object to track: leave it out")
+    return tuple(found)
+
+
+def _print_table(subject: Subject, outcomes: list[Outcome], note: str) -> None:
+    table = Table(pad_edge=False)
+    for title in ("check", "", "what was found"):
+        table.add_column(title, overflow="fold")
+    for outcome in outcomes:
+        style = _STYLE[outcome.status]
+        status = f"[{style}]{outcome.status}[/{style}]"
+        table.add_row(outcome.check.name, status, escape(outcome.line))
+    console = Console()
+    console.print(table)
+    counts = {s: sum(o.status == s for o in outcomes) for s in _STYLE}
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    played = ", ".join(clip.name for clip in subject.clips)
+    weights = f" ({note})" if note else ""
+    console.print(f"{escape(subject.model.name)}{escape(weights)}: {summary}; played {played}")
+
+
+def _print_json(name: str, outcomes: list[Outcome]) -> None:
+    checks = [{"check": o.check.name, "status": o.status.value, "found": o.line} for o in outcomes]
+    print(json.dumps({"model": name, "checks": checks}, indent=1))

@@ -1,0 +1,53 @@
+"""``vosbench env`` and ``vosbench doctor``: what this machine is, and what its clocks are worth."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from vosbench.harness.cli import options
+from vosbench.runners.interface import Precision
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("env")(environment)
+    app.command("doctor")(doctor)
+
+
+def environment(
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[Precision, typer.Option("--precision")] = Precision.FLOAT32,
+    as_json: options.Json = False,
+) -> None:
+    """Show the environment that is stored with results, and its comparability key."""
+    from vosbench.harness.cli.session import choose_device
+    from vosbench.harness.measure.probe import read_environment
+
+    found = read_environment(choose_device(device), precision.value)
+    if as_json:
+        print(found.to_json())
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"comparability key  {found.key}")
+    for title, part in (("stable", found.stable), ("notes", found.notes)):
+        console.print(f"\n{title}")
+        for name, value in vars(part).items():
+            if name not in ("packages", "unknown"):
+                console.print(f"  {name:<20}{'–' if value is None else value}")
+    console.print("\npackages")
+    for name, version in found.notes.packages:
+        console.print(f"  {name:<20}{version}")
+    for name, reason in found.notes.unknown:
+        console.print(f"unknown {name}: {reason}")
+
+
+def doctor(
+    seconds: Annotated[float, typer.Option("--seconds", min=0.5, help="Length of loads.")] = 2.0,
+) -> None:
+    """Try every instrument of this machine and say what can be trusted."""
+    from vosbench.harness.measure.doctor import examine, render
+
+    render(examine(seconds), Console())

@@ -1,0 +1,142 @@
+"""``vosbench profile``: what a frame of each path costs, and which stage it is spent on."""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vosbench.harness.cli import options
+from vosbench.runners.interface import Precision, RunnerOptions
+
+if TYPE_CHECKING:
+    from vosbench.harness.evaluate.profile import PathCost
+
+_BAR = 40
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("profile")(profile)
+
+
+def profile(
+    model: Annotated[str, typer.Argument(help="A model; gated ones are forced down each path.")],
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="Its first clip sets size and objects.")
+    ] = "motion",
+    data_root: options.DataRoot = None,
+    sequence: Annotated[str | None, typer.Option("--sequence", help="Another clip.")] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="Checkpoint FILE, or random:SEED.")
+    ] = None,
+    frames: Annotated[int, typer.Option("--frames", min=2, help="Frames timed per path.")] = 16,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[Precision, typer.Option("--precision")] = Precision.FLOAT32,
+    allow_busy: Annotated[
+        bool, typer.Option("--allow-busy", help="Time although others use the device.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show ms, GFLOP and joules of a full, a reused and a copied frame, and of beginning a clip."""
+    from vosbench.harness.cli.session import choose_device
+    from vosbench.harness.datasets import registry
+    from vosbench.harness.evaluate.profile import profile as measure_profile
+    from vosbench.harness.measure.device_lock import device_id, hold
+    from vosbench.harness.measure.occupancy import occupancy, require_idle
+    from vosbench.runners.registry import resolve
+
+    opened = registry.open(dataset, data_root)
+    clip = opened.clip(sequence or opened.sequences[0])
+    chosen = choose_device(device)
+    runner = resolve(model).build(RunnerOptions(weights=weights, tau=Decimal(1)))
+    with hold(device_id(chosen)):
+        found = require_idle(occupancy(chosen), allow_busy=allow_busy)
+        runner.load(chosen, precision)
+        costs = measure_profile(runner, clip, chosen, frames)
+    facts = {
+        "model": model,
+        "weights": runner.weights.name,
+        "clip": clip.name,
+        "size": list(clip.size),
+        "objects": len(clip.objects),
+        "device": str(chosen),
+        "precision": precision.value,
+        "busy": found.busy,
+    }
+    if as_json:
+        print(json.dumps(facts | _as_json(costs), indent=1))
+    else:
+        _show(facts, costs)
+
+
+def _as_json(costs: tuple[PathCost, ...]) -> dict[str, Any]:
+    paths = {
+        str(c.path): {
+            "ms": c.ms,
+            "gflop": c.gflop,
+            "joules": c.joules,
+            "joules_reason": c.joules_reason,
+            "spanned_ms": c.spanned_ms,
+        }
+        for c in costs
+    }
+    stages = {
+        str(c.path): {s.stage: {"ms": _known(s.ms), "gflop": s.gflop} for s in c.stages}
+        for c in costs
+        if c.stages
+    }
+    return {"paths": paths, "stages": stages}
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _show(facts: dict[str, Any], costs: tuple[PathCost, ...]) -> None:
+    console = Console(highlight=False)
+    height, width = facts["size"]
+    console.print(
+        f"{facts['model']} ({facts['weights']}) on {facts['clip']}, {width}x{height}, "
+        f"{facts['objects']} object(s), {facts['device']}, {facts['precision']}"
+    )
+    table = Table(pad_edge=False)
+    table.add_column("path")
+    for title in ("ms", "GFLOP", "J", "ms of full", "GFLOP of full"):
+        table.add_column(title, justify="right")
+    full = next(c for c in costs if c.path == "full")
+    for c in costs:
+        table.add_row(
+            str(c.path),
+            f"{c.ms:.1f}",
+            f"{c.gflop:.2f}",
+            "–" if c.joules is None else f"{c.joules:.2f}",
+            f"{100 * c.ms / full.ms:.0f} %",
+            f"{100 * c.gflop / full.gflop:.0f} %" if full.gflop else "–",
+        )
+    console.print(table)
+    for c in costs:
+        if c.stages:
+            _show_stages(console, c, full)
+    reasons = {c.joules_reason for c in costs if c.joules is None and c.path != "init"}
+    for reason in sorted(r for r in reasons if r):
+        console.print(f"No energy: {reason}")
+
+
+def _show_stages(console: Console, cost: PathCost, full: PathCost) -> None:
+    """A bar per stage, on the scale of the full path, so that paths can be compared."""
+    covered = sum(s.ms for s in cost.stages if not math.isnan(s.ms))
+    overhead = 100 * (cost.spanned_ms / cost.ms - 1)
+    console.print(
+        f"\n{cost.path}: {cost.ms:.1f} ms; stages cover {covered:.1f} of {cost.spanned_ms:.1f} ms "
+        f"with spans on ({overhead:+.1f} %)"
+    )
+    for s in cost.stages:
+        ms = 0.0 if math.isnan(s.ms) else s.ms
+        bar = "█" * round(_BAR * ms / full.ms)
+        console.print(f"  {s.stage:<17}{ms:8.1f} ms {s.gflop:7.2f} GFLOP {bar}")

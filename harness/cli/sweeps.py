@@ -1,0 +1,262 @@
+"""``vosbench status``, ``cancel``, ``retry`` and ``gc``: sweeps, seen from another terminal."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.cli import options
+from vosbench.harness.executors.overview import StudyRecord, studies
+from vosbench.harness.store import Progress, State, Storage, TrialRecord, open_database
+
+_REFRESH_S = 1.0
+_FAILURES_SHOWN = 5
+_UNFINISHED = (State.RUNNING, State.WAITING, State.STALE)
+
+OneStudy = Annotated[
+    str | None, typer.Option("--study", help="This study; default: the only one there is.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("status")(status)
+    app.command("cancel")(cancel)
+    app.command("retry")(retry)
+    app.command("gc")(collect_garbage)
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """A study as it stands: how far, and which of its trials failed."""
+
+    study: StudyRecord
+    progress: Progress
+    failed: tuple[TrialRecord, ...]
+
+
+def status(
+    db: options.Db = options.DEFAULT_DB,
+    study: options.Study = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep showing it until nothing is left to do.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show how far sweeps are: trials by state, clips, and who works on what."""
+    console = Console()
+    with Storage(open_database(db, read_only=True)) as storage:
+        found = _statuses(storage, study)
+        if as_json:
+            print(json.dumps([_as_json(each) for each in found], indent=1))
+        elif not watch:
+            console.print(_shown(found))
+        elif console.is_terminal:
+            _watch_live(storage, study, console)
+        else:
+            _watch_lines(storage, study)
+
+
+def _watch_live(storage: Storage, names: list[str] | None, console: Console) -> None:
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            found = _statuses(storage, names)
+            live.update(_shown(found), refresh=True)
+            if not any(each.progress.open for each in found):
+                return
+            time.sleep(_REFRESH_S)
+
+
+def _watch_lines(storage: Storage, names: list[str] | None) -> None:
+    """A line whenever something changed, for logs."""
+    shown: dict[str, str] = {}
+    while True:
+        found = _statuses(storage, names)
+        for each in found:
+            line = f"{each.study.name}: {_counts(each.progress)}, {_clips(each.progress)}"
+            if shown.get(each.study.name) != line:
+                print(line, flush=True)
+                shown[each.study.name] = line
+        if not any(each.progress.open for each in found):
+            return
+        time.sleep(_REFRESH_S)
+
+
+def _statuses(storage: Storage, names: Sequence[str] | None) -> tuple[StudyStatus, ...]:
+    known = storage.database.read(studies)
+    for name in names or ():
+        _require(known, name)
+    chosen = [each for each in known if not names or each.name in names]
+    return tuple(
+        StudyStatus(
+            each,
+            storage.progress(each.id),
+            tuple(t for t in storage.trials(each.id) if t.state in (State.FAILED, State.SKIPPED)),
+        )
+        for each in chosen
+    )
+
+
+def _require(known: Sequence[StudyRecord], name: str) -> StudyRecord:
+    for each in known:
+        if each.name == name:
+            return each
+    names = ", ".join(each.name for each in known[-5:]) or "none"
+    raise InputError(f"no study {name!r} in this database; the latest are: {names}")
+
+
+def _only(known: Sequence[StudyRecord], name: str | None) -> StudyRecord:
+    if name is not None:
+        return _require(known, name)
+    if len(known) == 1:
+        return known[0]
+    names = ", ".join(each.name for each in known[-5:])
+    raise InputError(
+        f"say which study with --study; the latest are: {names}" if known else "no study here"
+    )
+
+
+def _shown(found: Sequence[StudyStatus]) -> RenderableType:
+    if not found:
+        return Text("no study in this database")
+    parts: list[RenderableType] = []
+    for each in found:
+        if parts:
+            parts.append(Text())
+        parts += _study_lines(each)
+    return Group(*parts)
+
+
+def _study_lines(status: StudyStatus) -> list[RenderableType]:
+    progress = status.progress
+    head = Table.grid(padding=(0, 1), expand=False)
+    head.add_row(
+        Text(status.study.name, style="bold", overflow="fold"),
+        ProgressBar(max(1, progress.clips_total), progress.clips_done, width=24),
+        Text(_clips(progress)),
+    )
+    lines: list[RenderableType] = [head, Text("  " + _counts(progress))]
+    if progress.running:
+        lines.append(_workers(progress))
+    for trial in status.failed[:_FAILURES_SHOWN]:
+        at = "" if trial.spec.tau is None else f" τ={trial.spec.tau}"
+        text = f"  {trial.state}: {trial.spec.model}{at} on {trial.spec.dataset}: {trial.error}"
+        lines.append(Text(text, overflow="fold"))
+    more = len(status.failed) - _FAILURES_SHOWN
+    if more > 0:
+        lines.append(Text(f"  and {more} more"))
+    return lines
+
+
+def _workers(progress: Progress) -> Table:
+    """One line a worker, however many trials share its walk."""
+    table = Table.grid(padding=(0, 2))
+    for name in dict.fromkeys(each.worker for each in progress.running):
+        held = [each for each in progress.running if each.worker == name]
+        first = held[0]
+        model = first.model if len(held) == 1 else f"{len(held)} settings of {first.model}"
+        again = "" if first.attempt == 1 else f"attempt {first.attempt}, "
+        silent_s = min(each.silent_s for each in held)
+        table.add_row("", Text(name), Text(model, overflow="fold"), f"{again}{silent_s:.0f} s ago")
+    return table
+
+
+def _counts(progress: Progress) -> str:
+    counted = [(state, progress.trials[state]) for state in State]
+    return ", ".join(f"{count} {state.value}" for state, count in counted if count) or "no trials"
+
+
+def _clips(progress: Progress) -> str:
+    return f"{progress.clips_done}/{progress.clips_total} clips"
+
+
+def _as_json(status: StudyStatus) -> dict[str, object]:
+    progress = status.progress
+    return {
+        "study": status.study.name,
+        "command": status.study.command,
+        "trials": {state.value: count for state, count in progress.trials.items()},
+        "clips_done": progress.clips_done,
+        "clips_total": progress.clips_total,
+        "running": [asdict(each) for each in progress.running],
+        "failed": [
+            {"trial_id": each.id, "model": each.spec.model, "error": each.error}
+            for each in status.failed
+        ],
+    }
+
+
+def cancel(study: OneStudy = None, db: options.Db = options.DEFAULT_DB) -> None:
+    """Stop a study's unfinished trials; their workers drop them at their next clip."""
+    with _existing(db) as storage:
+        chosen = _only(storage.database.read(studies), study)
+        stopped = storage.cancel(chosen.id)
+        print(f"{chosen.name}: {stopped} trials cancelled")
+        if stopped:
+            print(f"to run them after all: {chosen.command}")
+
+
+def retry(
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Failed and skipped trials: all that can be retried.")
+    ] = False,
+    study: OneStudy = None,
+    db: options.Db = options.DEFAULT_DB,
+) -> None:
+    """Let failed trials wait again; the study's command then runs them."""
+    if not failed:
+        raise InputError("say which trials: vosbench retry --failed")
+    with _existing(db) as storage:
+        chosen = _only(storage.database.read(studies), study)
+        count = storage.retry_failed(chosen.id)
+        print(f"{chosen.name}: {count} trials wait again")
+        if count:
+            print(f"to run them: {chosen.command}")
+
+
+def collect_garbage(
+    db: options.Db = options.DEFAULT_DB,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be deleted.")
+    ] = False,
+) -> None:
+    """Delete what nothing refers to: partial results of cancelled trials, and the like."""
+    from vosbench.harness.executors.garbage import collect, delete_files, leftover_files
+
+    with _existing(db) as storage:
+        found = storage.database.write(lambda connection: collect(connection, dry_run=dry_run))
+    files = leftover_files()
+    if not dry_run:
+        delete_files(files)
+    rows = [
+        (found.cancelled_results, f"clips of cancelled trials ({_size(found.cancelled_bytes)})"),
+        (found.empty_attempts, "attempts that stored nothing and were followed by another"),
+        (found.orphaned_trials, "unfinished trials that no study asks for"),
+        (found.checkpoints, "records of weights that no trial names"),
+        (found.environments, "machines on which nothing was run or planned"),
+        (len(files), "leftovers of interrupted writes in the cache"),
+    ]
+    print("would delete:" if dry_run else "deleted:")
+    for count, what in rows:
+        print(f"{count:7d} {what}")
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e5 else f"{size_bytes / 1e3:.1f} kB"
+
+
+def _existing(db: str) -> Storage:
+    """The store at ``db``; unlike ``run``, these commands make none."""
+    open_database(db, read_only=True).close()
+    return Storage.open(db)

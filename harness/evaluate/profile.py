@@ -1,0 +1,171 @@
+"""What each path of a model costs: time, arithmetic and energy, stage by stage."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from vosbench.harness.evaluate.accuracy import SoloWalk, clip_info
+from vosbench.harness.evaluate.annotations import Annotations
+from vosbench.harness.evaluate.flops import count_flops
+from vosbench.harness.evaluate.warm import FORCED, warm_paths
+from vosbench.harness.measure.clock import clock_for
+from vosbench.harness.measure.power.meter import measure, per_frame_j, source_for
+from vosbench.harness.measure.power.readings import NoSource
+from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes, stage_order
+from vosbench.runners.interface import Frame, Path, SharingRunner, no_spans
+
+if TYPE_CHECKING:
+    from vosbench.harness.datasets.clip import Clip
+    from vosbench.runners.interface import Runner, Spans, Walk
+
+ENERGY_S = 5.0
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """One stage of a path: median ms and operations a frame."""
+
+    stage: str
+    ms: float
+    gflop: float
+
+
+@dataclass(frozen=True)
+class PathCost:
+    """One path.
+
+    Attributes:
+        ms: median of the frames timed with spans off.
+        spanned_ms: median of those timed with spans on.
+        gflop: operations as torch counts them, 10⁹.
+        joules: gross energy a frame, None with ``joules_reason``.
+    """
+
+    path: Path
+    ms: float
+    spanned_ms: float
+    gflop: float
+    joules: float | None
+    joules_reason: str | None
+    stages: tuple[StageCost, ...]
+
+
+def profile(runner: Runner, clip: Clip, device: torch.device, frames: int) -> tuple[PathCost, ...]:
+    """Measure beginning the clip's first objects, and ``frames`` frames of each path.
+
+    A loaded runner with reuse modules is forced down each path; any other runs as it is. The
+    frame after the first is shown again and again.
+    """
+    return _Profiler(runner, clip, device, frames).costs()
+
+
+class _Profiler:
+    def __init__(self, runner: Runner, clip: Clip, device: torch.device, frames: int) -> None:
+        self._runner, self._clip, self._device, self._frames = runner, clip, device, frames
+        self._clock = clock_for(device)
+        self._truth = Annotations(clip)
+        self._start = min(clip.objects.values())
+        labels = self._truth.labels(self._start)
+        assert labels is not None, "a clip's objects start in annotated frames"
+        self._masks = {
+            i: torch.from_numpy(labels == i).to(device) for i in clip.starting(self._start)
+        }
+        self._images = [
+            torch.from_numpy(clip.image(min(t, len(clip) - 1))).permute(2, 0, 1).contiguous()
+            for t in (self._start, self._start + 1)
+        ]
+
+    def costs(self) -> tuple[PathCost, ...]:
+        warm_paths(self._runner, self._clip, self._truth, self._device, self._clock)
+        if isinstance(self._runner, SharingRunner) and self._runner.spec.policies:
+            paths = [Path.FULL, Path.REUSE, Path.COPY]
+        else:
+            paths = [Path.FULL]
+        return (self._init(), *(self._path(path) for path in paths))
+
+    def _walk(self, path: Path) -> Walk:
+        info = clip_info(self._clip, None, self._device)
+        if isinstance(self._runner, SharingRunner) and self._runner.spec.policies:
+            return self._runner.walk(info, (FORCED[path],))
+        return SoloWalk(self._runner, info)
+
+    def _begin(self, walk: Walk) -> None:
+        frame = self._frame(0)
+        walk.add_objects(frame, self._masks)
+        walk.step(frame, no_spans)
+
+    def _frame(self, offset: int) -> Frame:
+        image = self._images[min(offset, 1)].to(self._device)
+        return Frame(self._start + offset, image)
+
+    def _init(self) -> PathCost:
+        times = []
+        for _ in range(3):
+            walk = self._walk(Path.FULL)
+            began = self._clock.mark()
+            self._begin(walk)
+            times.append(float(self._clock.resolve([(began, self._clock.mark())])[0]))
+        walk = self._walk(Path.FULL)
+        counted = count_flops(lambda _: self._begin(walk))
+        ms = median(times)
+        return PathCost(Path.INIT, ms, ms, counted.total / 1e9, None, "not measured", ())
+
+    def _path(self, path: Path) -> PathCost:
+        headline = self._timed(path, spans=False)
+        spanned = self._timed(path, spans=True)
+        walk = self._walk(path)
+        self._begin(walk)
+
+        def once(spans: Spans) -> None:
+            walk.step(self._frame(1), spans)
+
+        counted = count_flops(once)
+        joules, reason = self._joules(path)
+        names = sorted({*spanned.stage_ms, *counted.stages}, key=stage_order)
+        stages = tuple(
+            StageCost(
+                name,
+                float(np.median(spanned.stage_ms[name])) if name in spanned.stage_ms else math.nan,
+                counted.stages.get(name, 0) / 1e9,
+            )
+            for name in names
+        )
+        return PathCost(
+            path,
+            float(np.median(headline.frame_ms)),
+            float(np.median(spanned.frame_ms)),
+            counted.total / 1e9,
+            joules,
+            reason,
+            stages,
+        )
+
+    def _timed(self, path: Path, *, spans: bool) -> SequenceTimes:
+        walk = self._walk(path)
+        self._begin(walk)
+        timer = SequenceTimer(self._clock, spans=spans)
+        for offset in range(1, self._frames + 1):
+            frame = self._frame(offset)
+            with timer.frame():
+                walk.step(frame, timer.spans)
+        return timer.finish()
+
+    def _joules(self, path: Path) -> tuple[float | None, str | None]:
+        source = source_for(self._device)
+        if isinstance(source, NoSource):
+            return None, source.reason
+        per_pass_ms = max(1.0, float(np.sum(self._timed(path, spans=False).frame_ms)))
+        passes = math.ceil(1e3 * ENERGY_S / per_pass_ms)
+
+        def work() -> None:
+            for _ in range(passes):
+                self._timed(path, spans=False)
+
+        _, reading = measure(source, work)
+        return per_frame_j(reading.gross_j, passes * self._frames), reading.reason
