@@ -106,7 +106,7 @@ def test_tau_one_equals_the_ungated_model(plain: str, gated: str, equal_frames: 
 
 
 def test_a_given_mask_comes_back_as_it_is_and_owns_its_pixels() -> None:
-    frames, given = scene()
+    _, given = scene()
     told, _ = walk(make_runner("g-frtm-lite"), (Learned(Decimal(1)),))
     for t, masks in given.items():
         labels = np.frombuffer(told[0][t][0], np.uint8).reshape(HEIGHT, WIDTH)
