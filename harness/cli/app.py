@@ -19,6 +19,7 @@ from vosbench.harness.cli import (
     instruments,
     listings,
     profile,
+    report,
     results,
     run,
     sweeps,
@@ -36,6 +37,7 @@ app = typer.Typer(
 run.register(app)
 check.register(app)
 results.register(app)
+report.register(app)
 evaluate.register(app)
 listings.register(app)
 data.register(app)

@@ -29,7 +29,8 @@ def merge_kinds(frame: pd.DataFrame) -> pd.DataFrame:
     """
     if frame.empty or frame["kind"].nunique() < 2:
         return frame
-    keyed = frame.assign(_setting=[tuple(map(repr, row)) for row in frame[SETTING].to_numpy()])
+    settings = [repr(tuple(row)) for row in frame[SETTING].to_numpy()]
+    keyed = frame.assign(_setting=settings)
     rows = []
     for _, group in keyed.groupby("_setting", sort=False):
         accuracy = group[group["kind"] == "accuracy"]
