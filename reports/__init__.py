@@ -1,1 +1,1 @@
-"""The paper's figures and tables, measured beside published. Reads the store, never imports torch."""
+"""The paper's figures and tables, measured beside published; reads the store, never torch."""

@@ -1,0 +1,145 @@
+"""A dataset, and the part of it that one evaluation takes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.manifest import ContentHash, file_sha256, manifest_sha256
+
+
+class Rules(StrEnum):
+    """Whose rules say which annotated frames count."""
+
+    DAVIS = "davis"
+    """All but the first and the last frame of a sequence."""
+    YTVOS = "youtube-vos"
+    """The annotated frames after an object's first one."""
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """What a dataset is, known before it is opened.
+
+    Attributes:
+        name: the name under which it is registered.
+        protocol: what its numbers mean, with a version: ``davis16-val@1``.
+        summary: one line for ``vosbench datasets``.
+        root_name: name under which its folder is found and remembered; "" if it needs none.
+        folders: names that its folder may have inside ``VOSBENCH_DATA``.
+        markers: paths inside its folder, one of which must exist.
+        argument: what may follow the name and a colon: "DIR", "LIST" or "" for nothing.
+    """
+
+    name: str
+    protocol: str
+    summary: str
+    root_name: str = ""
+    folders: tuple[str, ...] = ()
+    markers: tuple[str, ...] = ()
+    argument: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An opened dataset: the names of its clips, and how to build each.
+
+    Attributes:
+        name: as it was asked for.
+        protocol: what its numbers mean, with a version.
+        root: its folder.
+        sequences: names of its clips, in the order of its list.
+        build: reads one clip's file names, objects and size; raises InputError if it is damaged.
+        rules: which annotated frames count.
+        unscorable: why it cannot be scored here, None if it can.
+        content_hash: what of a file goes into the manifest: its bytes, unless said otherwise.
+        audit: further defects of a clip, one line each, for ``vosbench data check``.
+    """
+
+    name: str
+    protocol: str
+    root: Path
+    sequences: tuple[str, ...]
+    build: Callable[[str], Clip]
+    rules: Rules
+    unscorable: str | None = None
+    content_hash: ContentHash = file_sha256
+    audit: Callable[[Clip], Iterable[str]] = lambda _: ()
+
+    def clip(self, name: str) -> Clip:
+        """The clip of that name; InputError with the nearest name if there is none."""
+        if name not in self.sequences:
+            near = difflib.get_close_matches(name, self.sequences, n=1, cutoff=0.4)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise InputError(f"{self.name} has no sequence {name!r}{meant}")
+        return self.build(name)
+
+    @property
+    def clips(self) -> Iterator[Clip]:
+        """All clips, each built when its turn comes."""
+        return (self.clip(name) for name in self.sequences)
+
+    def select(
+        self, sequences: Sequence[str] | None = None, max_frames: int | None = None
+    ) -> Selection:
+        """Some sequences (None: all), cut after ``max_frames`` frames (None: whole).
+
+        Raises:
+            InputError: an unknown or repeated sequence, or a cut below one frame.
+        """
+        if max_frames is not None and max_frames < 1:
+            raise InputError(f"max_frames is {max_frames}; a clip has at least one frame")
+        names = self.sequences if sequences is None else tuple(sequences)
+        for name in names:
+            if name not in self.sequences:
+                self.clip(name)
+            if names.count(name) > 1:
+                raise InputError(f"sequence {name} is selected twice: name it once")
+        if not names:
+            raise InputError(f"no sequence of {self.name} is selected: name at least one")
+        return Selection(self, names, max_frames)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The clips of one evaluation."""
+
+    dataset: Dataset
+    sequences: tuple[str, ...]
+    max_frames: int | None
+
+    @property
+    def clips(self) -> Iterator[Clip]:
+        """The clips in order, each built when its turn comes."""
+        return (self.clip(name) for name in self.sequences)
+
+    def clip(self, name: str) -> Clip:
+        """The clip of that name, cut as selected."""
+        return self.dataset.clip(name).cut(self.max_frames)
+
+    @cached_property
+    def manifest_sha256(self) -> str:
+        """Hash of the selected frames, annotations and object ids; equal hash, equal input."""
+        return manifest_sha256(self.clips, self.dataset.content_hash)
+
+
+class DatasetFactory(Protocol):
+    """What the entry-point group ``vosbench.datasets`` names."""
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """What the dataset is."""
+
+    def __call__(self, root: Path | None, argument: str | None, /) -> Dataset:
+        """Open it.
+
+        ``root`` is its folder (None if the spec's ``root_name`` is ""), ``argument`` what
+        followed the name and a colon. Raises InputError if the folder does not hold it.
+        """

@@ -1,0 +1,108 @@
+"""Hashes of what an evaluation reads, kept in the cache by each file's size and time."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.decode import read_image, read_labels
+from vosbench.harness.datasets.places import cache_dir, write_atomically
+
+ContentHash = Callable[[Path, bool], str]
+"""Hex hash of a file's content; the flag says whether it is a label map."""
+
+
+def file_sha256(path: Path, _is_labels: bool = False) -> str:
+    """Hex SHA-256 of a file's bytes; InputError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def pixel_sha256(path: Path, is_labels: bool = False) -> str:
+    """Hex SHA-256 of a file's decoded pixels and their shape, whatever the encoder wrote."""
+    pixels = read_labels(path) if is_labels else read_image(path)
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(pixels.tobytes())
+    return digest.hexdigest()
+
+
+def manifest_sha256(clips: Iterable[Clip], content_hash: ContentHash = file_sha256) -> str:
+    """Hex SHA-256 over frames, annotations, sizes and object ids of ``clips``, in order.
+
+    Where the files lie does not matter. Raises InputError if one cannot be read.
+    """
+    digest = hashlib.sha256()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for clip in clips:
+            hashes = _clip_hashes(clip, content_hash, pool)
+            entry = _entry(clip, hashes)
+            digest.update(json.dumps(entry, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _entry(clip: Clip, hashes: Mapping[Path, str]) -> dict[str, Any]:
+    return {
+        "name": clip.name,
+        "size": clip.size,
+        "frames": [
+            [name, hashes[path]]
+            for name, path in zip(clip.frame_names, clip.image_paths, strict=True)
+        ],
+        "annotations": [[t, hashes[path]] for t, path in sorted(clip.annotation_paths.items())],
+        "objects": sorted(clip.objects.items()),
+        "merge_objects": clip.merge_objects,
+        "classes": sorted(clip.classes.items()),
+        "unseen": None if clip.unseen is None else sorted(clip.unseen),
+    }
+
+
+def _clip_hashes(
+    clip: Clip, content_hash: ContentHash, pool: ThreadPoolExecutor
+) -> dict[Path, str]:
+    cache_path = _cache_path(clip, content_hash)
+    cached = _read_cache(cache_path)
+    wanted = dict.fromkeys(clip.image_paths, False)
+    wanted |= dict.fromkeys(clip.annotation_paths.values(), True)
+    stamps = {path: _stamp(path) for path in wanted}
+    missing = [path for path, stamp in stamps.items() if cached.get(str(path), [])[:2] != stamp]
+    computed = pool.map(lambda path: content_hash(path, wanted[path]), missing)
+    for path, content in zip(missing, computed, strict=True):
+        cached[str(path)] = [*stamps[path], content]
+    if missing:
+        # A cache that cannot be written costs time, nothing else.
+        with contextlib.suppress(OSError):
+            write_atomically(cache_path, json.dumps(cached).encode())
+    return {path: str(cached[str(path)][2]) for path in wanted}
+
+
+def _cache_path(clip: Clip, content_hash: ContentHash) -> Path:
+    # By the images' folder and the way of hashing: a clip and its cuts share one file.
+    key = f"{clip.image_paths[0].parent.absolute()}\n{content_hash.__name__}"
+    return cache_dir() / "hashes" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def _read_cache(path: Path) -> dict[str, list[Any]]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _stamp(path: Path) -> list[int]:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    return [stat.st_size, stat.st_mtime_ns]

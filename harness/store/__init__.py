@@ -1,0 +1,40 @@
+"""The result database: what was asked for, by whom it was run, what came out.
+
+:class:`Storage` is for those who run trials; :func:`results` and its kin are for those who read
+them. Nothing here imports torch.
+"""
+
+from vosbench.harness.store.database import Database, open_database, upgrade_database
+from vosbench.harness.store.models import State
+from vosbench.harness.store.records import (
+    Claim,
+    ClaimedTrial,
+    LostLease,
+    Progress,
+    Running,
+    TrialRecord,
+)
+from vosbench.harness.store.results import Selection, objects, results, sequences, series
+from vosbench.harness.store.storage import LEASE_S, Storage
+from vosbench.harness.store.worker import Worker
+
+__all__ = [
+    "LEASE_S",
+    "Claim",
+    "ClaimedTrial",
+    "Database",
+    "LostLease",
+    "Progress",
+    "Running",
+    "Selection",
+    "State",
+    "Storage",
+    "TrialRecord",
+    "Worker",
+    "objects",
+    "open_database",
+    "results",
+    "sequences",
+    "series",
+    "upgrade_database",
+]

@@ -1,0 +1,177 @@
+"""An open result database: transactions that wait, retry within a bound, and say why they fail."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.store import schema
+from vosbench.harness.store.address import WRITES, Address, connect, parse_address
+from vosbench.harness.store.faults import as_input_error, is_retryable
+
+BUSY_TIMEOUT_S = 30.0
+"""How long a transaction waits for others by default."""
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 1.0
+
+Result = TypeVar("Result")
+Source = str | Path
+
+
+class Database:
+    """A result database of the current schema; :func:`open_database` makes one.
+
+    It may be shared by threads. A process that was forked opens its own.
+    """
+
+    def __init__(self, address: Address, engine: Engine, busy_timeout_s: float) -> None:
+        self.address = address
+        self._engine = engine
+        self._writer = engine.execution_options(**{WRITES: True})
+        self._busy_timeout_s = busy_timeout_s
+        self._was_reached = False
+
+    def read(self, work: Callable[[Connection], Result]) -> Result:
+        """``work``'s result, from one consistent view of the database.
+
+        Raises:
+            InputError: the database is locked, damaged or out of reach.
+        """
+        return self._transact(self._engine, work)
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        """``work``'s result, all of it stored or nothing.
+
+        ``work`` may run more than once: conflicts are retried for the busy timeout.
+
+        Raises:
+            InputError: the database is locked, full, damaged, read-only or out of reach.
+        """
+        return self._transact(self._writer, work)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _transact(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
+        began_s = time.monotonic()
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                with engine.begin() as connection:
+                    result = work(connection)
+                self._was_reached = True
+                return result
+            except DBAPIError as error:
+                waited_s = time.monotonic() - began_s
+                may_pass = is_retryable(error, was_reached=self._was_reached)
+                if not may_pass or waited_s + pause_s >= self._busy_timeout_s:
+                    self._explain(error, waited_s)
+            time.sleep(pause_s * random.uniform(0.5, 1.0))  # apart from others who failed with us
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _explain(self, error: DBAPIError, waited_s: float) -> NoReturn:
+        explained = as_input_error(error, self.address.text, waited_s)
+        if explained is None:
+            raise error
+        raise explained from error
+
+
+def open_database(
+    source: Source, *, read_only: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S
+) -> Database:
+    """Open a result database; a new one is made by running all migrations.
+
+    Args:
+        source: a file (SQLite), or ``postgresql://USER@HOST/NAME``.
+        read_only: make nothing, change nothing.
+        busy_timeout_s: how long a transaction waits for others.
+
+    Raises:
+        InputError: nothing there to read; a newer or older schema; not a result database;
+            locked, damaged or out of reach. The database is left as it was.
+    """
+    database = _connect(source, read_only=read_only, busy_timeout_s=busy_timeout_s)
+    try:
+        found = database.read(schema.inspect_schema)
+        if found.empty and not read_only:
+            _migrate(database)
+        else:
+            schema.require_current(found, database.address.text)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def upgrade_database(source: Source, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> str:
+    """Bring an older database to this program's schema; returns the revision it had.
+
+    Raises:
+        InputError: nothing there, a newer schema, or not a result database.
+    """
+    address = parse_address(source)
+    if address.path is not None and not address.path.exists():
+        raise InputError(f"no database {address.text}: nothing to upgrade")
+    with _connect(source, read_only=False, busy_timeout_s=busy_timeout_s) as database:
+        found = database.read(schema.inspect_schema)
+        schema.refuse_unknown(found, database.address.text)
+        if found.revision != schema.REVISION:
+            _migrate(database)
+        return found.revision or "none"
+
+
+def _connect(source: Source, *, read_only: bool, busy_timeout_s: float) -> Database:
+    address = parse_address(source)
+    if address.path is not None:
+        _check_path(address.path, read_only=read_only)
+    engine = connect(address, create=not read_only, busy_timeout_s=busy_timeout_s)
+    return Database(address, engine, busy_timeout_s)
+
+
+def _check_path(path: Path, *, read_only: bool) -> None:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file in it with --db")
+    if read_only and not path.exists():
+        raise InputError(f"no results in {path}: run `vosbench run` first")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"no folder {path.absolute().parent} for the database: make it first")
+
+
+def _migrate(database: Database) -> None:
+    """Make or upgrade the tables; whoever comes second finds them made."""
+    if database.address.path is not None:
+        _use_write_ahead_log(database)
+
+    def work(connection: Connection) -> None:
+        schema.lock_schema(connection)
+        found = schema.inspect_schema(connection)
+        schema.refuse_unknown(found, database.address.text)
+        if found.revision != schema.REVISION:
+            schema.migrate(connection)
+
+    database.write(work)
+
+
+def _use_write_ahead_log(database: Database) -> None:
+    """Readers and the writer don't wait for each other; the file remembers this mode."""
+
+    def work(connection: Connection) -> None:
+        # The mode can't be changed inside a transaction.
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+
+    database.read(work)

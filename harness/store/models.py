@@ -1,0 +1,324 @@
+"""The tables of the result database.
+
+A *study* is what one command asked for; it points at *trials*, which several studies may share.
+A trial is worked on in *attempts* and holds one *sequence_result* per clip, with scalars per
+clip and per object, and one compressed array per series. Times are seconds since 1970 by the
+database's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    JSON,
+    Double,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from vosbench.harness.store.columns import (
+    DatabaseNow,
+    DecimalText,
+    NamesText,
+    NumbersText,
+    SwitchesText,
+)
+from vosbench.harness.trials import Kind
+
+
+class State(StrEnum):
+    """Where a trial stands, and how an attempt at it ended."""
+
+    WAITING = "waiting"
+    """Nobody works on it yet."""
+    RUNNING = "running"
+    """A worker holds its lease."""
+    COMPLETE = "complete"
+    """All its results are stored; never changed again."""
+    FAILED = "failed"
+    """An attempt failed in a way that another would repeat, or too many were lost."""
+    STALE = "stale"
+    """Its worker was lost; it is tried again."""
+    SKIPPED = "skipped"
+    """It can't be run here, for the reason in its error."""
+    CANCELLED = "cancelled"
+    """Somebody stopped it; asking for it again revives it."""
+
+
+_Member = TypeVar("_Member", bound=StrEnum)
+
+
+def _names(kind: type[_Member]) -> Enum:
+    """A column for an enumeration, as plain text, so that a new member needs no migration."""
+    return Enum(
+        kind,
+        native_enum=False,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+def _owner(table: str, *, nullable: bool = False, primary_key: bool = False) -> Mapped[Any]:
+    """A foreign key; rows go with their owner."""
+    on_delete = ForeignKey(f"{table}.id", ondelete=None if nullable else "CASCADE")
+    return mapped_column(on_delete, nullable=nullable, primary_key=primary_key)
+
+
+class Base(DeclarativeBase):
+    """All tables; constraints carry stable names so that migrations can refer to them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
+        str: Text(),
+        float: Double(),
+        Decimal: DecimalText(),
+        tuple[str, ...]: NamesText(),
+        tuple[int, ...]: NumbersText(),
+        Mapping[str, str]: SwitchesText(),
+        State: _names(State),
+        Kind: _names(Kind),
+    }
+
+
+class Study(Base):
+    """What one command asked for."""
+
+    __tablename__ = "study"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    command: Mapped[str]
+    created_at: Mapped[float] = mapped_column(default=DatabaseNow())
+
+
+class Trial(Base):
+    """One trial: what it is (:class:`vosbench.harness.trials.TrialSpec`) and where it stands."""
+
+    __tablename__ = "trial"
+    __table_args__ = (
+        Index(None, "state"),
+        Index(None, "group_key"),
+        Index(None, "model", "dataset"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    group_key: Mapped[str]
+
+    model: Mapped[str]
+    runner_version: Mapped[str]
+    weights: Mapped[str]
+    weights_sha256: Mapped[str]
+    trained: Mapped[bool]
+    dataset: Mapped[str]
+    protocol: Mapped[str]
+    manifest_sha256: Mapped[str]
+    sequences: Mapped[tuple[str, ...]]
+    max_frames: Mapped[int | None]
+    policy: Mapped[str | None]
+    tau: Mapped[Decimal | None]
+    tau2: Mapped[Decimal | None]
+    margins: Mapped[str | None]
+    seed: Mapped[int]
+    precision: Mapped[str]
+    input_size: Mapped[str | None]
+    kind: Mapped[Kind]
+    repeat: Mapped[int]
+    switches: Mapped[Mapping[str, str]]
+    environment_key: Mapped[str | None]
+
+    state: Mapped[State] = mapped_column(default=State.WAITING)
+    token: Mapped[int] = mapped_column(default=0)
+    """Fencing token: raised at every claim; a write that names an older one is refused."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    """All attempts so far: the number of the last one."""
+    tries: Mapped[int] = mapped_column(default=0)
+    """Attempts since somebody last asked for it; the cap on retries counts these."""
+    lease_s: Mapped[float | None]
+    lease_until: Mapped[float | None]
+    error: Mapped[str | None]
+    mask_sha256: Mapped[str | None]
+    created_at: Mapped[float] = mapped_column(default=DatabaseNow())
+    ended_at: Mapped[float | None]
+
+
+class StudyTrial(Base):
+    """A trial's place in a study; work is handed out in this order."""
+
+    __tablename__ = "study_trial"
+    __table_args__ = (Index(None, "study_id", "position"), Index(None, "trial_id"))
+
+    study_id: Mapped[int] = _owner("study", primary_key=True)
+    trial_id: Mapped[int] = _owner("trial", primary_key=True)
+    position: Mapped[int]
+
+
+class Environment(Base):
+    """The stable part of a machine; its hash is the comparability key of timings."""
+
+    __tablename__ = "environment"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    device: Mapped[str]
+    stable: Mapped[Any] = mapped_column(JSON, nullable=False)
+    created_at: Mapped[float] = mapped_column(default=DatabaseNow())
+
+
+class Attempt(Base):
+    """One worker's try at a trial."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (UniqueConstraint("trial_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    trial_id: Mapped[int] = _owner("trial")
+    number: Mapped[int]
+    token: Mapped[int]
+    worker: Mapped[str]
+    host: Mapped[str]
+    pid: Mapped[int]
+    process_started: Mapped[str | None]
+    version: Mapped[str]
+    """The program's version, with its commit where known."""
+    environment_id: Mapped[int | None] = _owner("environment", nullable=True)
+    annotations: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
+    state: Mapped[State] = mapped_column(default=State.RUNNING)
+    started_at: Mapped[float] = mapped_column(default=DatabaseNow())
+    heartbeat_at: Mapped[float] = mapped_column(default=DatabaseNow())
+    ended_at: Mapped[float | None]
+    error: Mapped[str | None]
+    traceback: Mapped[str | None]
+
+
+class TrialMetric(Base):
+    """An aggregate of a complete trial; NULL where it isn't known."""
+
+    __tablename__ = "trial_metric"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    trial_id: Mapped[int] = _owner("trial", primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float | None]
+
+
+class SequenceResult(Base):
+    """What a trial measured on one clip."""
+
+    __tablename__ = "sequence_result"
+    __table_args__ = (UniqueConstraint("trial_id", "sequence"), Index(None, "attempt_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    trial_id: Mapped[int] = _owner("trial")
+    attempt_id: Mapped[int] = _owner("attempt")
+    sequence: Mapped[str]
+    object_ids: Mapped[tuple[int, ...]]
+    frames: Mapped[int]
+    mask_sha256: Mapped[str]
+    recorded_at: Mapped[float] = mapped_column(default=DatabaseNow())
+
+
+class SequenceMetric(Base):
+    """A scalar of one clip; NULL where it isn't known."""
+
+    __tablename__ = "sequence_metric"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    sequence_result_id: Mapped[int] = _owner("sequence_result", primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float | None]
+
+
+class ObjectMetric(Base):
+    """A scalar of one object of a clip; NULL where it isn't known."""
+
+    __tablename__ = "object_metric"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    sequence_result_id: Mapped[int] = _owner("sequence_result", primary_key=True)
+    object_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float | None]
+
+
+class Series(Base):
+    """One array of a clip: zlib over its little-endian bytes in C order."""
+
+    __tablename__ = "series"
+
+    sequence_result_id: Mapped[int] = _owner("sequence_result", primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    dtype: Mapped[str]
+    shape: Mapped[tuple[int, ...]]
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Checkpoint(Base):
+    """Weights by the hash of their tensors, and where they came from."""
+
+    __tablename__ = "checkpoint"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    architecture: Mapped[str]
+    trained: Mapped[bool]
+    provenance: Mapped[Any] = mapped_column(JSON, nullable=False)
+    created_at: Mapped[float] = mapped_column(default=DatabaseNow())
+
+
+class Baseline(Base):
+    """A named set of trials that later ones are compared with."""
+
+    __tablename__ = "baseline"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    filters: Mapped[str]
+    version: Mapped[str]
+    created_at: Mapped[float] = mapped_column(default=DatabaseNow())
+
+
+class BaselineTrial(Base):
+    """A trial of a baseline."""
+
+    __tablename__ = "baseline_trial"
+
+    baseline_id: Mapped[int] = _owner("baseline", primary_key=True)
+    trial_id: Mapped[int] = _owner("trial", primary_key=True)
+
+
+class Verdict(Base):
+    """How one trial compared with a baseline in one metric."""
+
+    __tablename__ = "verdict"
+    __table_args__ = (Index(None, "baseline_id"), Index(None, "trial_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    baseline_id: Mapped[int] = _owner("baseline")
+    trial_id: Mapped[int] = _owner("trial")
+    metric: Mapped[str]
+    verdict: Mapped[str]
+    change: Mapped[float | None]
+    change_low: Mapped[float | None]
+    change_high: Mapped[float | None]
+    reason: Mapped[str]
+    created_at: Mapped[float] = mapped_column(default=DatabaseNow())

@@ -1,0 +1,368 @@
+"""The results as pandas frames with stable column names.
+
+Missing values are None in text columns and NaN in numbers. τ and τ₂ are ``Decimal``: compare
+them as decimals, and turn them to float only to plot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, Select, select
+
+from vosbench.harness.store.arrays import PackedArray, unpack
+from vosbench.harness.store.database import Database, Source, open_database
+from vosbench.harness.store.models import (
+    Attempt,
+    Environment,
+    ObjectMetric,
+    SequenceMetric,
+    SequenceResult,
+    Series,
+    State,
+    Study,
+    StudyTrial,
+    Trial,
+    TrialMetric,
+)
+from vosbench.harness.store.storage import Storage
+from vosbench.harness.trials import Kind
+
+Readable = Source | Database | Storage
+Result = TypeVar("Result")
+
+METRICS = (
+    "jf_mean",
+    "j_mean",
+    "j_recall",
+    "j_decay",
+    "f_mean",
+    "f_recall",
+    "f_decay",
+    "reuse_rate",
+    "fps",
+    "ms_per_frame",
+)
+"""Aggregates that always have a column; others follow at the right, by name."""
+
+_BEFORE = ("model", "dataset", "tau", "tau2", "policy", "kind", "weights", "trained", "state")
+_AFTER = (
+    "mask_sha256",
+    "device",
+    "protocol",
+    "margins",
+    "precision",
+    "seed",
+    "repeat",
+    "input_size",
+    "max_frames",
+    "sequences",
+    "switches",
+    "runner_version",
+    "study",
+    "attempt",
+    "error",
+    "key",
+    "weights_sha256",
+    "manifest_sha256",
+    "environment_key",
+    "version",
+    "trial_id",
+)
+COLUMNS = (*_BEFORE, *METRICS, *_AFTER)
+"""The columns of :func:`results`, in order, before further aggregates."""
+
+
+_WHOLE = {"seed", "repeat", "attempt", "trial_id", "frames", "objects", "object_id"}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which trials; an empty field means all, several fields must all hold.
+
+    Attributes:
+        models, datasets, policies, kinds, states, weights, margins: as in the columns.
+        studies: names of studies.
+        keys: trial keys.
+    """
+
+    models: Sequence[str] = ()
+    datasets: Sequence[str] = ()
+    policies: Sequence[str] = ()
+    kinds: Sequence[Kind] = ()
+    states: Sequence[State] = ()
+    weights: Sequence[str] = ()
+    margins: Sequence[str] = ()
+    studies: Sequence[str] = ()
+    keys: Sequence[str] = ()
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The selection as conditions on :class:`Trial`."""
+        wanted: list[tuple[Any, Sequence[Any]]] = [
+            (Trial.model, self.models),
+            (Trial.dataset, self.datasets),
+            (Trial.policy, self.policies),
+            (Trial.kind, self.kinds),
+            (Trial.state, self.states),
+            (Trial.weights, self.weights),
+            (Trial.margins, self.margins),
+            (Trial.key, self.keys),
+        ]
+        conditions = [column.in_(values) for column, values in wanted if values]
+        if self.studies:
+            members = select(StudyTrial.trial_id).join(Study, Study.id == StudyTrial.study_id)
+            conditions.append(Trial.id.in_(members.where(Study.name.in_(self.studies))))
+        return conditions
+
+
+EVERYTHING = Selection()
+
+
+def results(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
+    """One row per trial, in the order in which trials were first asked for.
+
+    Columns: :data:`COLUMNS`, then every other aggregate by its name. ``study`` names all studies
+    of a trial, comma-separated; ``attempt`` is the last one's number, from 0, and
+    ``environment_key``, ``device`` and ``version`` are of that attempt; ``sequences`` and
+    ``switches`` are a tuple and a mapping. Aggregates are NaN unless the state is complete.
+
+    Args:
+        source: a file, a URL, or an open database.
+        where: which trials.
+
+    Raises:
+        InputError: no results there, or a database that can't be read.
+    """
+    return _read(source, lambda connection: _results(connection, where))
+
+
+def sequences(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
+    """One row per trial and clip: key, model, dataset, tau, policy, sequence, frames, objects
+    (their number), mask_sha256; then every scalar of the clip by its name.
+
+    Raises:
+        InputError: no results there, or a database that can't be read.
+    """
+    return _read(source, lambda connection: _sequences(connection, where))
+
+
+def objects(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
+    """One row per trial, clip and object: key, model, dataset, tau, policy, sequence, object_id;
+    then every scalar of the object by its name.
+
+    Raises:
+        InputError: no results there, or a database that can't be read.
+    """
+    return _read(source, lambda connection: _objects(connection, where))
+
+
+def series(
+    source: Readable,
+    name: str,
+    where: Selection = EVERYTHING,
+    *,
+    sequences: Sequence[str] = (),
+) -> Mapping[tuple[str, str], NDArray[np.generic]]:
+    """The arrays of one name, by trial key and sequence.
+
+    Args:
+        source: a file, a URL, or an open database.
+        name: e.g. ``p_gate`` (T, K); see :class:`vosbench.harness.trials.ClipResult`.
+        where: of which trials.
+        sequences: of which clips; all, if empty.
+
+    Raises:
+        InputError: no results there, or a database that can't be read.
+    """
+    return _read(source, lambda connection: _series(connection, name, where, sequences))
+
+
+def _read(source: Readable, work: Callable[[Connection], Result]) -> Result:
+    if isinstance(source, Storage):
+        return source.database.read(work)
+    if isinstance(source, Database):
+        return source.read(work)
+    with open_database(source, read_only=True) as database:
+        return database.read(work)
+
+
+def _results(connection: Connection, where: Selection) -> pd.DataFrame:
+    rows = connection.execute(_trial_rows().where(*where.conditions()).order_by(Trial.id)).all()
+    studies = _study_names(connection, where)
+    columns: dict[str, list[Any]] = {
+        name: [row._mapping[name] for row in rows]
+        for name in (*_BEFORE, *_AFTER)
+        if name != "study"
+    }
+    columns["study"] = [studies.get(row.trial_id, "") for row in rows]
+    columns["kind"] = [row.kind.value for row in rows]
+    columns["state"] = [row.state.value for row in rows]
+    metrics = _metric_columns(
+        connection.execute(
+            select(TrialMetric.trial_id, TrialMetric.name, TrialMetric.value)
+            .join(Trial, Trial.id == TrialMetric.trial_id)
+            .where(*where.conditions())
+        ).all(),
+        [(trial_id,) for trial_id in columns["trial_id"]],
+    )
+    metrics = {name: metrics.pop(name, _unknown(len(rows))) for name in METRICS} | metrics
+    others = [name for name in metrics if name not in METRICS]
+    return _frame(columns, metrics, [*COLUMNS, *others])
+
+
+def _trial_rows() -> Select[Any]:
+    """Trials with their last attempt and its environment, by the names of the columns."""
+    elsewhere: dict[str, Any] = {
+        "trial_id": Trial.id,
+        "attempt": Trial.attempts,
+        "version": Attempt.version,
+        "device": Environment.device,
+        "environment_key": Environment.key,
+    }
+    own = [name for name in (*_BEFORE, *_AFTER) if name not in elsewhere and name != "study"]
+    return (
+        select(
+            *(getattr(Trial, name) for name in own),
+            *(column.label(name) for name, column in elsewhere.items()),
+        )
+        .outerjoin(Attempt, (Attempt.trial_id == Trial.id) & (Attempt.number == Trial.attempts))
+        .outerjoin(Environment, Environment.id == Attempt.environment_id)
+    )
+
+
+def _study_names(connection: Connection, where: Selection) -> dict[int, str]:
+    names: dict[int, str] = {}
+    rows = connection.execute(
+        select(StudyTrial.trial_id, Study.name)
+        .join(Study, Study.id == StudyTrial.study_id)
+        .join(Trial, Trial.id == StudyTrial.trial_id)
+        .where(*where.conditions())
+        .order_by(Study.id)
+    )
+    for trial_id, name in rows:
+        names[trial_id] = f"{names[trial_id]}, {name}" if trial_id in names else name
+    return names
+
+
+def _sequences(connection: Connection, where: Selection) -> pd.DataFrame:
+    rows = connection.execute(
+        _with_trial(SequenceResult.frames, SequenceResult.object_ids, SequenceResult.mask_sha256)
+        .where(*where.conditions())
+        .order_by(Trial.id, SequenceResult.id)
+    ).all()
+    names = ["key", "model", "dataset", "tau", "policy", "sequence", "frames", "mask_sha256"]
+    columns: dict[str, list[Any]] = {name: [row._mapping[name] for row in rows] for name in names}
+    columns["objects"] = [len(row.object_ids) for row in rows]
+    names.insert(names.index("mask_sha256"), "objects")
+    metrics = _metric_columns(
+        connection.execute(
+            select(SequenceMetric.sequence_result_id, SequenceMetric.name, SequenceMetric.value)
+            .join(SequenceResult, SequenceResult.id == SequenceMetric.sequence_result_id)
+            .join(Trial, Trial.id == SequenceResult.trial_id)
+            .where(*where.conditions())
+        ).all(),
+        [(row.result_id,) for row in rows],
+    )
+    return _frame(columns, metrics, [*names, *metrics])
+
+
+def _objects(connection: Connection, where: Selection) -> pd.DataFrame:
+    rows = connection.execute(
+        _with_trial(SequenceResult.object_ids)
+        .where(*where.conditions())
+        .order_by(Trial.id, SequenceResult.id)
+    ).all()
+    names = ["key", "model", "dataset", "tau", "policy", "sequence"]
+    pairs = [(row, object_id) for row in rows for object_id in row.object_ids]
+    columns: dict[str, list[Any]] = {
+        name: [row._mapping[name] for row, _ in pairs] for name in names
+    }
+    columns["object_id"] = [object_id for _, object_id in pairs]
+    metrics = _metric_columns(
+        connection.execute(
+            select(
+                ObjectMetric.sequence_result_id,
+                ObjectMetric.object_id,
+                ObjectMetric.name,
+                ObjectMetric.value,
+            )
+            .join(SequenceResult, SequenceResult.id == ObjectMetric.sequence_result_id)
+            .join(Trial, Trial.id == SequenceResult.trial_id)
+            .where(*where.conditions())
+        ).all(),
+        [(row.result_id, object_id) for row, object_id in pairs],
+    )
+    return _frame(columns, metrics, [*names, "object_id", *metrics])
+
+
+def _with_trial(*columns: Any) -> Select[Any]:
+    """Clips with what identifies their trial."""
+    return select(
+        SequenceResult.id.label("result_id"),
+        Trial.key,
+        Trial.model,
+        Trial.dataset,
+        Trial.tau,
+        Trial.policy,
+        SequenceResult.sequence,
+        *columns,
+    ).join(Trial, Trial.id == SequenceResult.trial_id)
+
+
+def _series(
+    connection: Connection, name: str, where: Selection, sequences: Sequence[str]
+) -> dict[tuple[str, str], NDArray[np.generic]]:
+    query = (
+        _with_trial(Series.dtype, Series.shape, Series.data)
+        .join(Series, Series.sequence_result_id == SequenceResult.id)
+        .where(Series.name == name, *where.conditions())
+        .order_by(Trial.id, SequenceResult.id)
+    )
+    if sequences:
+        query = query.where(SequenceResult.sequence.in_(sequences))
+    return {
+        (row.key, row.sequence): unpack(PackedArray(row.dtype, row.shape, row.data))
+        for row in connection.execute(query)
+    }
+
+
+def _unknown(count: int) -> NDArray[np.float64]:
+    return np.full(count, np.nan)
+
+
+def _metric_columns(
+    rows: Iterable[Sequence[Any]], owners: Sequence[tuple[int, ...]]
+) -> dict[str, NDArray[np.float64]]:
+    """Rows of (owner, …, name, value) as one column per name, sorted, in the order of owners."""
+    places = {owner: index for index, owner in enumerate(owners)}
+    columns: dict[str, NDArray[np.float64]] = {}
+    for *owner, name, value in rows:
+        if name not in columns:
+            columns[name] = _unknown(len(owners))
+        if value is not None:
+            columns[name][places[tuple(owner)]] = value
+    return dict(sorted(columns.items()))
+
+
+def _frame(
+    columns: Mapping[str, list[Any]],
+    metrics: Mapping[str, NDArray[np.float64]],
+    order: Sequence[str],
+) -> pd.DataFrame:
+    """Columns of fixed types, so that an empty frame has the types of a full one."""
+    typed: dict[str, Any] = dict(metrics)
+    for name, values in columns.items():
+        if name == "trained":
+            typed[name] = pd.Series(values, dtype="bool")
+        elif name in _WHOLE:
+            typed[name] = pd.Series(values, dtype="int64")
+        elif name == "max_frames":
+            typed[name] = pd.Series(values, dtype="Int64")
+        else:
+            typed[name] = pd.Series(values, dtype="object")
+    return pd.DataFrame(typed, columns=list(order))

@@ -1,0 +1,81 @@
+"""What a gate said, and what it should have known, frame by frame."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+
+from vosbench.harness.store import Selection, series
+from vosbench.harness.trials import PATH_CODES, Kind
+from vosbench.reports.catalog import Readable
+from vosbench.reports.choices import choose
+from vosbench.reports.figures.options import FigureOptions
+from vosbench.reports.frames import trials
+from vosbench.reports.labels import curve_names
+
+_PATH_NAMES = {code: name for name, code in PATH_CODES.items()}
+_USUAL_TAU = Decimal("0.7")
+_FRAMES = ("p_gate", "adjacent_iou", "full_iou")
+
+
+def gated_trials(source: Readable, where: Selection, tau: Decimal | None) -> pd.DataFrame:
+    """Complete accuracy trials whose gate was evaluated, with ``curve``; of one τ, if given."""
+    found = trials(source, where, Kind.ACCURACY)
+    found = found[found["policy"].map(bool).astype(bool)]
+    if tau is not None:
+        found = found[found["tau"].map(lambda value: value == tau).astype(bool)]
+    return found.assign(curve=curve_names(found))
+
+
+def decisions(source: Readable, chosen: pd.DataFrame, sequence: str | None) -> pd.DataFrame:
+    """One row per trial, clip, frame and object that the gate saw or that took a path.
+
+    Columns: key, curve, model, tau, sequence, frame, object (its index from 0 in the clip),
+    path, p_gate, adjacent_iou, full_iou, weights_note.
+    """
+    keys = Selection(keys=list(chosen["key"]))
+    clips = [] if sequence is None else [sequence]
+    paths = series(source, "path", keys, sequences=clips)
+    values = {name: series(source, name, keys, sequences=clips) for name in _FRAMES}
+    rows = {row["key"]: row for _, row in chosen.iterrows()}
+    parts = []
+    for (key, clip), codes in paths.items():
+        time, number = (index.ravel() for index in np.indices(codes.shape))
+        part = pd.DataFrame({"frame": time, "object": number})
+        part["path"] = [_PATH_NAMES[int(code)] for code in codes.ravel()]
+        for name in _FRAMES:
+            array = values[name].get((key, clip))
+            part[name] = np.nan if array is None else np.asarray(array, float).ravel()
+        part = part.assign(key=key, sequence=clip)
+        for name in ("curve", "model", "tau", "weights_note"):
+            part[name] = [rows[key][name]] * len(part)
+        parts.append(part[part["path"] != "absent"])
+    columns = ["key", "curve", "model", "tau", "sequence", "frame", "object", "path", *_FRAMES]
+    frame = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
+    return frame.reindex(columns=[*columns, "weights_note"]).reset_index(drop=True)
+
+
+def one_clip(source: Readable, where: Selection, options: FigureOptions) -> pd.DataFrame:
+    """:func:`decisions` of one trial on one clip, of gates that were evaluated.
+
+    The trial is the first of the τ in ``options``, else of the τ nearest to 0.7; the clip is
+    that of ``options``, else the trial's first.
+
+    Raises:
+        InputError: the trial has no such clip.
+    """
+    found = gated_trials(source, where, options.tau)
+    distance = found["tau"].map(lambda tau: 2.0 if tau is None else abs(float(tau - _USUAL_TAU)))
+    found = found.assign(distance=distance).sort_values("distance", kind="stable")
+    for index in range(len(found)):
+        trial = found.iloc[index : index + 1]
+        clips = trial["sequences"].iloc[0]
+        clip = clips[0]
+        if options.sequence is not None:
+            clip = choose("clip", options.sequence, {name: name for name in clips})
+        rows = decisions(source, trial, clip)
+        if rows["p_gate"].notna().any():
+            return rows
+    return decisions(source, found.iloc[:0], None)

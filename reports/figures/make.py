@@ -1,0 +1,90 @@
+"""From a name to a file: choose the figure, read its data, draw it, write both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.store import Selection
+from vosbench.reports import style
+from vosbench.reports.catalog import Readable
+from vosbench.reports.choices import choose
+from vosbench.reports.export import export_frame
+from vosbench.reports.figures.kinds import FIGURES
+from vosbench.reports.figures.options import FigureKind, FigureOptions
+
+USUAL = FigureOptions()
+EVERYTHING = Selection()
+
+
+def figure_names() -> tuple[str, ...]:
+    """The figures that there are."""
+    return tuple(FIGURES)
+
+
+def figure_kind(name: str) -> FigureKind:
+    """The figure of that name; raises InputError that says the nearest."""
+    return choose("figure", name, FIGURES)
+
+
+def figure_data(
+    name: str,
+    source: Readable,
+    where: Selection = EVERYTHING,
+    options: FigureOptions = USUAL,
+) -> pd.DataFrame:
+    """What a figure plots, never empty.
+
+    Raises:
+        InputError: unknown name, unreadable database, or no data; says which run makes it.
+    """
+    kind = figure_kind(name)
+    data = kind.data(source, where, options)
+    if data.empty:
+        raise InputError(f"no {kind.needs} for figure {name}: run e.g. `{kind.command}`")
+    return data
+
+
+def draw_figure(name: str, data: pd.DataFrame) -> Figure:
+    """A figure of :func:`figure_data`'s frame, for :func:`vosbench.reports.style.save`."""
+    with style.styled():
+        return figure_kind(name).draw(data)
+
+
+def make_figure(
+    name: str,
+    source: Readable,
+    where: Selection = EVERYTHING,
+    out: Path = Path("figure.png"),
+    options: FigureOptions = USUAL,
+) -> list[Path]:
+    """Write a figure and, beside it, what it plots as CSV; returns both paths.
+
+    Args:
+        name: one of :func:`figure_names`.
+        source: a file, a URL, or an open database.
+        where: which trials; kinds and states are the figure's own.
+        out: the file; png, svg or pdf by its extension.
+        options: see :class:`FigureOptions`.
+
+    Raises:
+        InputError: unknown name or extension, no data, or a place that can't be written.
+    """
+    return make_figures(name, source, where, [out], options)
+
+
+def make_figures(
+    name: str, source: Readable, where: Selection, outs: list[Path], options: FigureOptions = USUAL
+) -> list[Path]:
+    """As :func:`make_figure`, in several formats; one CSV beside the first."""
+    for out in outs:
+        style.checked_format(out)
+    data = figure_data(name, source, where, options)
+    with style.styled():
+        figure = figure_kind(name).draw(data)
+        for out in outs:
+            style.save(figure, out)
+    return [*outs, export_frame(data, outs[0].with_suffix(".csv"))]

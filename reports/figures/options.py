@@ -1,0 +1,54 @@
+"""What a figure can be asked for besides which trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from vosbench.harness.store import Selection
+from vosbench.reports.catalog import Readable
+
+
+@dataclass(frozen=True)
+class FigureOptions:
+    """Options that some figures read and others leave alone.
+
+    Attributes:
+        sequence: the clip, for figures of one clip; the first that has the data, if None.
+        tau: the threshold, for figures of one; see each figure for its choice if None.
+        iou_from: clips of at least this mean adjacent-mask IoU count as high-IoU clips.
+        published: draw the paper's numbers too, where there are any.
+        published_counting: reuse rates count the first frame as reused, as the published code
+            does.
+    """
+
+    sequence: str | None = None
+    tau: Decimal | None = None
+    iou_from: float = 0.8
+    published: bool = False
+    published_counting: bool = False
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A figure by name.
+
+    Attributes:
+        name: how it is asked for.
+        summary: one line; also the figure's title.
+        needs: what is missing when ``data`` returns no rows.
+        command: the run that would make it.
+        data: what is plotted, as a frame; never draws.
+        draw: the figure of such a frame; never reads anything else.
+    """
+
+    name: str
+    summary: str
+    needs: str
+    command: str
+    data: Callable[[Readable, Selection, FigureOptions], pd.DataFrame]
+    draw: Callable[[pd.DataFrame], Figure]

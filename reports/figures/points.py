@@ -1,0 +1,123 @@
+"""The points of curves over τ: one row a run, with what places, names and marks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from vosbench.harness.store import Selection
+from vosbench.harness.trials import Kind
+from vosbench.reports.catalog import Readable
+from vosbench.reports.figures.options import FigureOptions
+from vosbench.reports.frames import measured, trials
+from vosbench.reports.labels import curve_names, machine_names
+from vosbench.reports.names import parse_model
+
+COLUMNS = (
+    "panel",
+    "curve",
+    "model",
+    "policy",
+    "point",
+    "tau",
+    "tau2",
+    "margins",
+    "reuse_rate",
+    "jf_mean",
+    "fps",
+    "ms_per_frame",
+    "energy_net_j_per_frame",
+    "repeats",
+    "device",
+    "environment_key",
+    "weights",
+    "trained",
+    "weights_note",
+    "weights_sha256",
+    "precision",
+    "input_size",
+    "seed",
+    "switches",
+    "runner_version",
+    "protocol",
+    "key",
+)
+"""The columns of every figure of curves; J&F and reuse are fractions 0..1."""
+
+Wanted = Callable[[pd.DataFrame], "pd.Series[bool]"]
+
+
+def accuracy_points(
+    source: Readable, where: Selection, options: FigureOptions, wanted: Wanted
+) -> pd.DataFrame:
+    """Points of accuracy trials; timing columns are NaN. ``wanted`` chooses among them."""
+    found = trials(source, where, Kind.ACCURACY)
+    return as_points(found[wanted(found)], options, by_machine=False)
+
+
+def timed_points(
+    source: Readable, where: Selection, options: FigureOptions, wanted: Wanted
+) -> pd.DataFrame:
+    """Points that have an accuracy and an FPS, one per machine; ``wanted`` chooses among them."""
+    found = measured(source, where)
+    found = found[found["fps"].notna() & _accuracy(found).notna()]
+    return as_points(found[wanted(found)], options, by_machine=True)
+
+
+def everything(found: pd.DataFrame) -> pd.Series[bool]:
+    """All rows."""
+    return pd.Series(True, index=found.index)
+
+
+def _accuracy(found: pd.DataFrame) -> pd.Series[float]:
+    """J&F; where a benchmark has none, its own overall score G (YouTube-VOS)."""
+    if "g_all" not in found:
+        return found["jf_mean"]
+    return found["jf_mean"].fillna(found["g_all"])
+
+
+def as_points(found: pd.DataFrame, options: FigureOptions, *, by_machine: bool) -> pd.DataFrame:
+    """Rows of :func:`~vosbench.reports.frames.measured` or ``trials`` as :data:`COLUMNS`."""
+    points = found.copy()
+    points["jf_mean"] = _accuracy(points)
+    if options.published_counting and "reuse_rate_published" in points:
+        points["reuse_rate"] = points["reuse_rate_published"]
+    # A network without a gate computes every frame.
+    ungated = points["policy"].map(lambda policy: not policy)
+    points["reuse_rate"] = points["reuse_rate"].mask(ungated & points["reuse_rate"].isna(), 0.0)
+    points = points[points["jf_mean"].notna()]
+    points["panel"] = points["evaluation"]
+    points["point"] = [
+        point_name(model, tau) for model, tau in zip(points["model"], points["tau"], strict=True)
+    ]
+    points["curve"] = curve_names(points)
+    if by_machine and points["environment_key"].nunique() > 1:
+        # Speeds of two machines don't compare, so they don't share a panel.
+        points["panel"] = points["panel"] + ", " + pd.Series(machine_names(points), points.index)
+    if not by_machine:
+        # Accuracy doesn't depend on the machine, so plots of it say nothing of machines.
+        points[["device", "environment_key"]] = None
+    points = points.reindex(columns=list(COLUMNS))
+    order = points.assign(_value=[_value(text) for text in points["point"]])
+    order["_panel"] = _first_seen(order["panel"])
+    order["_curve"] = _first_seen(order["curve"])
+    order = order.sort_values(["_panel", "_curve", "_value"], ascending=[True, True, False])
+    return order[list(COLUMNS)].reset_index(drop=True)
+
+
+def point_name(model: str, tau: Any) -> str:
+    """What is written at a point: τ, the rate of a random control, or "" for neither."""
+    if tau is not None:
+        return f"{tau.normalize():f}"
+    return parse_model(model).argument
+
+
+def _value(text: str) -> float:
+    return float(text) if text else float("nan")
+
+
+def _first_seen(column: pd.Series[str]) -> pd.Series[int]:
+    places = {name: index for index, name in enumerate(dict.fromkeys(column))}
+    return column.map(places)

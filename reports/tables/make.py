@@ -1,0 +1,56 @@
+"""From a name to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from vosbench.harness.store import Selection
+from vosbench.reports.catalog import Readable
+from vosbench.reports.choices import choose
+from vosbench.reports.tables.claims import compare_claims
+from vosbench.reports.tables.compare import TITLES, compare
+from vosbench.reports.tables.layout import lay_out
+from vosbench.reports.tables.render import PaperTable
+
+EVERYTHING = Selection()
+
+
+def table_names() -> tuple[str, ...]:
+    """The tables that there are: "1" to "4"."""
+    return tuple(str(number) for number in TITLES)
+
+
+def make_table(name: str, source: Readable, where: Selection = EVERYTHING) -> PaperTable:
+    """A table of the paper beside what the database has.
+
+    Raises:
+        InputError: unknown table, no results there, or a database that can't be read.
+    """
+    number = choose("table", str(name), {known: int(known) for known in table_names()})
+    frame = compare(number, source, where)
+    layout = lay_out(frame, {"method": "method", "tau": "τ"})
+    return PaperTable(str(name), TITLES[number], frame, layout)
+
+
+def check_claims(source: Readable, where: Selection = EVERYTHING) -> PaperTable:
+    """The claims of the paper's text beside what the database has.
+
+    Raises:
+        InputError: no results there, or a database that can't be read.
+    """
+    frame = compare_claims(source, where)
+    about = [_about(row) for row in frame.to_dict("records")]
+    numbered = frame.assign(quantity="value", also_published="", about=about)
+    heads = {"about": "claim", "unit": "unit", "where": "section"}
+    return PaperTable("claims", "Claims of the text", frame, lay_out(numbered, heads))
+
+
+def _about(row: Mapping[Any, Any]) -> str:
+    """A claim with what it is of, as one text."""
+    parts = [row["claim"], row["printed_dataset"], row["printed_model"]]
+    if row["tau"] is not None and pd.notna(row["tau"]):
+        parts.append(f"τ = {row['tau'].normalize():f}")
+    return ", ".join(filter(None, parts))
