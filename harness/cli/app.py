@@ -16,6 +16,7 @@ from vosbench.harness.cli import (
     data,
     database,
     evaluate,
+    export,
     instruments,
     listings,
     profile,
@@ -41,6 +42,7 @@ report.register(app)
 evaluate.register(app)
 listings.register(app)
 data.register(app)
+export.register(app)
 database.register(app)
 profile.register(app)
 instruments.register(app)

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from vosbench.harness.cli import options
+from vosbench.harness.cli.attributes import Attribute, by_attribute
 from vosbench.harness.cli.merged import merge_kinds
-from vosbench.harness.store import Selection, results
+from vosbench.harness.store import Selection, objects, results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,13 +56,20 @@ def show(
     kind: options.KindFilter = None,
     as_json: options.Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    by: Annotated[
+        Attribute | None, typer.Option("--by", help="Group objects by how they move, or by size.")
+    ] = None,
     each: Annotated[
         bool, typer.Option("--each", help="A row per trial; else accuracy and timing in one row.")
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write there instead.")] = None,
 ) -> None:
     """Show results: a table, --csv, or --json (a list with one object per trial)."""
-    frame = results(db, options.selection(models, dataset, study, kind))
+    where = options.selection(models, dataset, study, kind)
+    if by is not None:
+        _print_by(by_attribute(objects(db, where), by), out, as_json=as_json, csv=csv)
+        return
+    frame = results(db, where)
     if as_json:
         _emit(json.dumps(as_records(frame), indent=1, ensure_ascii=False) + "\n", out)
     elif csv:
@@ -103,6 +111,29 @@ def _print_table(frame: pd.DataFrame, out: Path | None) -> None:
         return
     with out.open("w", encoding="utf-8") as file:
         Console(file=file, width=120).print(results_table(frame))
+
+
+def _print_by(frame: pd.DataFrame, out: Path | None, *, as_json: bool, csv: bool) -> None:
+    if as_json:
+        records = [
+            {name: _plain(value) for name, value in row.items()} for row in frame.to_dict("records")
+        ]
+        _emit(json.dumps(records, indent=1) + "\n", out)
+    elif csv or out is not None:
+        _emit(frame.to_csv(index=False), out)
+    else:
+        table = Table(pad_edge=False)
+        for name in frame.columns:
+            table.add_column(str(name), justify="left" if name == "model" else "right")
+        for row in frame.to_dict("records"):
+            table.add_row(*(_cell(value) for value in row.values()))
+        Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "–" if math.isnan(value) else f"{value:.3g}"
+    return str(value)
 
 
 def print_summary(db: str, study: str) -> None:

@@ -40,7 +40,8 @@ def pixel_sha256(path: Path, is_labels: bool = False) -> str:
 def manifest_sha256(clips: Iterable[Clip], content_hash: ContentHash = file_sha256) -> str:
     """Hex SHA-256 over frames, annotations, sizes and object ids of ``clips``, in order.
 
-    Where the files lie does not matter. Raises InputError if one cannot be read.
+    Where the files lie does not matter. Every file is decoded and checked the first time it is
+    hashed; raises InputError if one is damaged or doesn't fit its clip.
     """
     digest = hashlib.sha256()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -76,7 +77,18 @@ def _clip_hashes(
     wanted |= dict.fromkeys(clip.annotation_paths.values(), True)
     stamps = {path: _stamp(path) for path in wanted}
     missing = [path for path, stamp in stamps.items() if cached.get(str(path), [])[:2] != stamp]
-    computed = pool.map(lambda path: content_hash(path, wanted[path]), missing)
+    frames = {path: t for t, path in enumerate(clip.image_paths)}
+    annotated = {path: t for t, path in clip.annotation_paths.items()}
+
+    def verified(path: Path) -> str:
+        # What has a hash has been decoded: damaged data is found before anything runs.
+        if wanted[path]:
+            clip.annotation(annotated[path])
+        else:
+            clip.image(frames[path])
+        return content_hash(path, wanted[path])
+
+    computed = pool.map(verified, missing)
     for path, content in zip(missing, computed, strict=True):
         cached[str(path)] = [*stamps[path], content]
     if missing:
@@ -87,8 +99,9 @@ def _clip_hashes(
 
 
 def _cache_path(clip: Clip, content_hash: ContentHash) -> Path:
-    # By the images' folder and the way of hashing: a clip and its cuts share one file.
-    key = f"{clip.image_paths[0].parent.absolute()}\n{content_hash.__name__}"
+    # By the images' folder, the way of hashing and what was verified.
+    verified = f"{clip.merge_objects} {sorted(clip.objects)}"
+    key = f"{clip.image_paths[0].parent.absolute()}\n{content_hash.__name__}\n{verified}"
     return cache_dir() / "hashes" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 

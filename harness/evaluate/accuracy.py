@@ -150,8 +150,7 @@ class _ObservedWalk:
     def advance(self, decoded: Decoded) -> None:
         """Take one frame through the walk and into the lanes."""
         t = decoded.t
-        self._truth.put(t, decoded.annotation)
-        self._truth.compare_with_previous(t)
+        self._truth.observe(t, decoded.annotation)
         new = self._clip.starting(t)
         self._known |= set(new)
         if not self._known:

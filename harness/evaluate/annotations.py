@@ -18,6 +18,7 @@ class Annotations:
         self._clip = clip
         self._kept: dict[int, Labels | None] = {}
         self._ious: dict[tuple[int, int, int], float] = {}
+        self._areas: dict[int, list[float]] = {i: [] for i in clip.object_ids}
 
     def put(self, t: int, labels: Labels | None) -> None:
         """Keep a label map that was decoded anyway; None where the frame has none."""
@@ -31,12 +32,22 @@ class Annotations:
             self.put(t, self._clip.annotation(t))
         return self._kept[t]
 
-    def compare_with_previous(self, t: int) -> None:
-        """Work out every object's IoU with frame t − 1 while both label maps are at hand."""
-        if {t, t - 1} <= set(self._clip.annotation_paths):
-            for object_id, first in self._clip.objects.items():
-                if first < t:
-                    self.iou(object_id, t - 1, t)
+    def observe(self, t: int, labels: Labels | None) -> None:
+        """Take a frame in, once each and in order: IoU with frame t − 1, and areas."""
+        self.put(t, labels)
+        if labels is None or self._clip.first_masks_only:
+            return
+        counts = np.bincount(labels.ravel(), minlength=256)
+        for object_id, first in self._clip.objects.items():
+            if counts[object_id]:
+                self._areas[object_id].append(counts[object_id] / labels.size)
+            if first < t and t - 1 in self._clip.annotation_paths:
+                self.iou(object_id, t - 1, t)
+
+    def area(self, object_id: int) -> float:
+        """Mean share of the picture over the observed frames that show the object, or NaN."""
+        shown = self._areas[object_id]
+        return float(np.mean(shown)) if shown else float("nan")
 
     def iou(self, object_id: int, before: int, now: int) -> float:
         """IoU of an object's annotated masks in two frames; NaN where one isn't annotated.

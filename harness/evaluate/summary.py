@@ -35,7 +35,7 @@ def clip_result(
     scores = lane.scores()
     objects: dict[int, Scalars] = {
         object_id: reuse_rates(series["path"][:, k])
-        | {"adjacent_iou": _mean(series["adjacent_iou"][:, k])}
+        | {"adjacent_iou": _mean(series["adjacent_iou"][:, k]), "area": truth.area(object_id)}
         for k, object_id in enumerate(lane.object_ids)
     }
     metrics: Scalars = {

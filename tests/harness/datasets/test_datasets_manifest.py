@@ -41,8 +41,8 @@ def test_everything_that_is_read_counts(davis_root: Path) -> None:
     others = [
         manifest_sha256([clip.cut(4)]),
         manifest_sha256([replace(clip, name="other")]),
-        manifest_sha256([replace(clip, objects={1: 0})]),
-        manifest_sha256([replace(clip, merge_objects=True)]),
+        manifest_sha256([replace(clip, objects={1: 0, 2: 1})]),
+        manifest_sha256([replace(clip, merge_objects=True, objects={1: 0})]),
         manifest_sha256([clip, clip]),
         _hash(davis_root),
         _hash(davis_root, sequences=["bee", "ant"]),

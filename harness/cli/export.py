@@ -1,0 +1,84 @@
+"""``vosbench export``: predictions of a run, as a benchmark's server wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.cli import options
+from vosbench.harness.store import Selection, results, series
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vosbench.harness.datasets.clip import Clip
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("export")(export)
+
+
+def export(
+    ytvos: Annotated[
+        str, typer.Option("--ytvos", help="A trial by its id or the start of its key.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The zip to write.")] = Path("submission.zip"),
+    db: options.Db = options.DEFAULT_DB,
+    data_root: options.DataRoot = None,
+) -> None:
+    """Write the YouTube-VOS submission of a run with --save-masks, and verify it."""
+    from vosbench.harness.datasets import registry
+    from vosbench.harness.datasets.export import export_ytvos
+
+    trial = _trial(db, ytvos)
+    selection = registry.open(trial["dataset"], data_root).select(
+        trial["sequences"], trial["max_frames"]
+    )
+    if selection.manifest_sha256 != trial["manifest_sha256"]:
+        raise InputError(f"the files of {trial['dataset']} changed since the run: run it again")
+    clips = list(selection.clips)
+    exported = export_ytvos(clips, _predictions(db, trial["key"], clips), out)
+    print(
+        f"wrote {exported.path}: {exported.videos} videos, {exported.frames} frames, "
+        f"sha256 {exported.sha256[:16]}…, read back and verified"
+    )
+
+
+def _trial(db: str, name: str) -> dict[str, Any]:
+    rows = results(db).to_dict("records")
+    found = [r for r in rows if str(r["trial_id"]) == name or (r["key"] or "").startswith(name)]
+    exact = [r for r in found if str(r["trial_id"]) == name]
+    found = exact or found
+    if len(found) != 1:
+        raise InputError(
+            f"{len(found)} trials match '{name}': give the trial_id that `vosbench results --json` "
+            "shows"
+        )
+    row = {str(key): value for key, value in found[0].items()}
+    if row["state"] != "complete":
+        raise InputError(f"trial {name} is {row['state']}: finish the run first")
+    if row["max_frames"] is not None and row["max_frames"] == row["max_frames"]:
+        row["max_frames"] = int(row["max_frames"])
+    else:
+        row["max_frames"] = None
+    return row
+
+
+def _predictions(
+    db: str, key: str, clips: list[Clip]
+) -> Iterator[tuple[Clip, int, NDArray[np.uint8]]]:
+    """Stored label maps, one clip in memory at a time."""
+    for clip in clips:
+        stored = series(db, "labels", Selection(keys=(key,)), sequences=(clip.name,))
+        if (key, clip.name) not in stored:
+            raise InputError(
+                f"the run kept no masks of {clip.name}: run it with --save-masks into a new --db"
+            )
+        for t, labels in enumerate(stored[key, clip.name]):
+            yield clip, t, labels.astype("uint8")
