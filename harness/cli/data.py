@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from vosbench.harness.cli import options
+from vosbench.harness.cli.tables import plain_table
 from vosbench.harness.grid import parse_names
 
 Sequences = Annotated[
@@ -82,9 +82,8 @@ def stats(
         bins = {"edges": list(histogram.edges), "counts": list(histogram.counts)}
         print(json.dumps({"objects": objects, "histogram": bins}))
         return
-    table = Table(pad_edge=False)
-    for title in ("object", "adjacent IoU", "motion", "area", "size"):
-        table.add_column(title, justify="right" if title in ("adjacent IoU", "area") else "left")
+    titles = ("object", "adjacent IoU", "motion", "area", "size")
+    table = plain_table(*titles, right=("adjacent IoU", "area"))
     for o in found:
         table.add_row(
             f"{o.sequence}_{o.object_id}",

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
+from vosbench.harness.cli.tables import plain_table
 from vosbench.harness.grid import parse_names
 
 if TYPE_CHECKING:
@@ -96,10 +97,8 @@ def scoring_clip(dataset: Dataset, clip: Clip) -> ScoringClip:
 def _table(scores: tuple[SequenceScores, ...]) -> Table:
     from vosbench.harness.metrics import object_statistics, summarise
 
-    table = Table(pad_edge=False)
-    table.add_column("object", overflow="fold")
-    for title in ("J", "recall", "decay", "F", "recall", "decay"):
-        table.add_column(title, justify="right")
+    numbers = ("J", "recall", "decay", "F", "recall", "decay")
+    table = plain_table("object", *numbers, right=numbers)
 
     def percent(values: list[float | None]) -> list[str]:
         return ["–" if v is None else f"{100 * v:.1f}" for v in values]

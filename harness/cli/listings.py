@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from vosbench.harness.cli import options
+from vosbench.harness.cli.tables import plain_table
 
 
 def register(app: typer.Typer) -> None:
@@ -34,9 +34,8 @@ def models(
     if as_json:
         print(json.dumps([vars(entry) for entry in entries], indent=1))
         return
-    table = Table(pad_edge=False)
-    for title in ("model", "backbone", "params", "paths", "weights", "what it is"):
-        table.add_column(title, justify="right" if title == "params" else "left", overflow="fold")
+    titles = ("model", "backbone", "params", "paths", "weights", "what it is")
+    table = plain_table(*titles, right=("params",))
     for entry in entries:
         if entry.problem is not None:
             table.add_row(entry.name, "", "", "", "broken", entry.problem)
@@ -58,9 +57,8 @@ def models(
 def _print_policies(console: Console) -> None:
     from vosbench.runners.policies import POLICIES
 
-    table = Table(title="policies of gated models: MODEL+POLICY", title_justify="left")
-    for title in ("policy", "needs", "what it decides"):
-        table.add_column(title, overflow="fold")
+    table = plain_table("policy", "needs", "what it decides")
+    table.title = "policies of gated models: MODEL+POLICY"
     for name, kind in POLICIES.items():
         needs = [
             word
@@ -79,9 +77,8 @@ def _print_policies(console: Console) -> None:
 def _print_switches() -> None:
     from vosbench.runners.switches import SWITCHES
 
-    table = Table(title="--switch NAME=paper|code (default: code)", title_justify="left")
-    for title in ("switch", "acts on", "paper", "code"):
-        table.add_column(title, overflow="fold")
+    table = plain_table("switch", "acts on", "paper", "code")
+    table.title = "--switch NAME=paper|code (default: code)"
     for name, item in SWITCHES.items():
         table.add_row(name, item.stage, item.paper, item.code)
     Console().print(table)
@@ -108,9 +105,7 @@ def datasets(as_json: options.Json = False) -> None:
             )
         )
         return
-    table = Table(pad_edge=False)
-    for title in ("dataset", "protocol", "what it is"):
-        table.add_column(title, overflow="fold")
+    table = plain_table("dataset", "protocol", "what it is")
     for item in found:
         if item.spec is None:
             table.add_row(item.name, "broken", item.problem)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from vosbench.harness.cli import options
+from vosbench.harness.cli.tables import plain_table
 from vosbench.runners.interface import Precision, RunnerOptions
 
 if TYPE_CHECKING:
@@ -105,10 +105,8 @@ def _show(facts: dict[str, Any], costs: tuple[PathCost, ...]) -> None:
         f"{facts['model']} ({facts['weights']}) on {facts['clip']}, {width}x{height}, "
         f"{facts['objects']} object(s), {facts['device']}, {facts['precision']}"
     )
-    table = Table(pad_edge=False)
-    table.add_column("path")
-    for title in ("ms", "GFLOP", "J", "ms of full", "GFLOP of full"):
-        table.add_column(title, justify="right")
+    numbers = ("ms", "GFLOP", "J", "ms of full", "GFLOP of full")
+    table = plain_table("path", *numbers, right=numbers)
     full = next(c for c in costs if c.path == "full")
     for c in costs:
         table.add_row(

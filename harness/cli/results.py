@@ -15,6 +15,7 @@ from rich.table import Table
 from vosbench.harness.cli import options
 from vosbench.harness.cli.attributes import Attribute, by_attribute
 from vosbench.harness.cli.merged import merge_kinds
+from vosbench.harness.cli.tables import plain_table
 from vosbench.harness.store import Selection, objects, results
 
 if TYPE_CHECKING:
@@ -122,18 +123,19 @@ def _print_by(frame: pd.DataFrame, out: Path | None, *, as_json: bool, csv: bool
     elif csv or out is not None:
         _emit(frame.to_csv(index=False), out)
     else:
-        table = Table(pad_edge=False)
-        for name in frame.columns:
-            table.add_column(str(name), justify="left" if name == "model" else "right")
-        for row in frame.to_dict("records"):
-            table.add_row(*(_cell(value) for value in row.values()))
-        Console().print(table)
+        Console().print(_by_table(frame))
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "–" if math.isnan(value) else f"{value:.3g}"
-    return str(value)
+def _by_table(frame: pd.DataFrame) -> Table:
+    group = next(name for name in frame.columns if name in tuple(Attribute))
+    titles = ("model", "data", "τ", group, "objects", "J&F", "J", "F", "reuse")
+    table = plain_table(*titles, right=titles[4:], caption="J&F, J, F and reuse in percent.")
+    for row in frame.to_dict("records"):
+        tau = "–" if math.isnan(row["tau"]) else f"{row['tau']:g}"
+        means = [row[name] for name in ("jf_mean", "j_mean", "f_mean", "reuse_rate")]
+        shown = ["–" if math.isnan(mean) else f"{100 * mean:.1f}" for mean in means]
+        table.add_row(row["model"], row["dataset"], tau, row[group], str(row["objects"]), *shown)
+    return table
 
 
 def print_summary(db: str, study: str) -> None:
@@ -143,12 +145,10 @@ def print_summary(db: str, study: str) -> None:
 
 def results_table(frame: pd.DataFrame) -> Table:
     """A table that fits 80 columns; columns without any value are left out."""
-    table = Table(caption=_notes(frame), caption_justify="left", pad_edge=False)
     shown = _columns(frame)
-    for title in shown:
-        justify = "left" if title in ("model", "data", "kind", "state") else "right"
-        overflow = "fold" if title == "model" else "ellipsis"
-        table.add_column(title, justify=justify, overflow=overflow)  # type: ignore[arg-type]
+    words = ("model", "data", "kind", "state")
+    numbers = tuple(title for title in shown if title not in words)
+    table = plain_table(*shown, right=numbers, caption=_notes(frame))
     for row in frame.to_dict("records"):
         cells = _cells({str(name): value for name, value in row.items()})
         table.add_row(*(cells[title] for title in shown))

@@ -50,9 +50,9 @@ class Annotations:
         return float(np.mean(shown)) if shown else float("nan")
 
     def iou(self, object_id: int, before: int, now: int) -> float:
-        """IoU of an object's annotated masks in two frames; NaN where one isn't annotated.
+        """IoU of an object's annotated masks in two frames.
 
-        Two empty masks have an IoU of 1.
+        NaN where one isn't annotated, and where both are empty: what is absent is not still.
         """
         key = (object_id, before, now)
         if key not in self._ious:
@@ -65,4 +65,4 @@ class Annotations:
             return float("nan")
         a, b = first == object_id, second == object_id
         union = np.count_nonzero(a | b)
-        return np.count_nonzero(a & b) / union if union else 1.0
+        return np.count_nonzero(a & b) / union if union else float("nan")

@@ -69,7 +69,7 @@ class MotionFactory:
             root=folder,
             sequences=tuple(objects),
             build=build,
-            rules=Rules.DAVIS,
+            rules=Rules.YTVOS,
             # JPEG and PNG writers differ between library versions; the pixels are what counts.
             content_hash=pixel_sha256,
         )

@@ -63,6 +63,28 @@ def test_late_objects_are_tracked_and_exported(vosbench: Vosbench, judo: Path) -
                     assert (labels[np.array(mask) == object_id] == object_id).all()
 
 
+def test_two_objects_annotated_on_four_frames_are_scored_and_exported(
+    vosbench: Vosbench, shared: Shared, tmp_path: Path
+) -> None:
+    root = tmp_path / "own"
+    shutil.copytree(shared("judo") / "JPEGImages", root / "JPEGImages")
+    (root / "Annotations" / "judo").mkdir(parents=True)
+    masks = shared("metrics/davis17_lagged") / "Annotations" / "480p" / "judo"
+    for t in (0, 5, 10, 15):
+        shutil.copy(masks / f"{t:05d}.png", root / "Annotations" / "judo")
+    asked = ("--dataset", f"ytvos-layout:{root}")
+    ran = vosbench("run", "--models", "ttvos-lite", "--weights", "random:0", "--save-masks", *asked)
+    assert ran.code == 0, ran.err
+    (row,) = json.loads(vosbench("results", "--json").out)
+    assert 0 <= row["jf_mean"] <= 1
+    assert row["protocol"].startswith("ytvos-layout@")
+    exported = vosbench("export", "--ytvos", row["key"][:12], "--out", "out.zip")
+    assert exported.code == 0, exported.err
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.testzip() is None
+        assert len(archive.namelist()) > 3
+
+
 def test_a_mask_of_another_size_is_refused(vosbench: Vosbench, judo: Path, shared: Shared) -> None:
     narrow = shared("judo") / "Annotations" / "judo" / "00005.png"
     shutil.copy(narrow, judo / "valid" / "Annotations" / "judo" / "00005.png")
