@@ -78,6 +78,11 @@ frtm, g_frtm = _pair("frtm", "resnet101", "the paper's accurate baseline", "frtm
 frtm_fast, g_frtm_fast = _pair(
     "frtm-fast", "resnet18", "the paper's main baseline", "frtm", "FRTM_FAST"
 )
+frtm_fastr = Factory(
+    _plain("frtm-fastr", "resnet18", "FRTM-fastR: as costly as the gated one at τ = 0.7"),
+    "frtm",
+    "FRTM_FASTR",
+)
 frtm_lite, g_frtm_lite = _pair(
     "frtm-lite", "tf_efficientnet_lite0", "FRTM sized for a CPU", "frtm", "FRTM_LITE"
 )
