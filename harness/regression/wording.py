@@ -1,0 +1,96 @@
+"""Numbers and lines that all renderers share."""
+
+from __future__ import annotations
+
+import math
+
+from vosbench.harness.regression.comparison import ClipChange, Comparison, Finding
+from vosbench.harness.regression.thresholds import Metric, Scale
+from vosbench.harness.regression.verdict import Verdict
+
+CLIPS_SHOWN = 5
+"""So many of the clips that moved are named."""
+
+
+def value_text(metric: Metric, value: float) -> str:
+    """A value of a metric: shares of a hundred, others with four digits."""
+    if metric.scale is Scale.POINTS:
+        return f"{100 * value:.2f}"
+    return f"{value:#.4g}".rstrip(".")
+
+
+def change_text(metric: Metric, change: float, *, unit: bool = True) -> str:
+    """A signed change, in points or per cent."""
+    if math.isinf(change) or math.isnan(change):
+        return "?"
+    sign = " %" if unit and metric.scale is Scale.RATIO else ""
+    digits = 2 if metric.scale is Scale.POINTS else 1 if abs(change) < 1.0 else 0
+    # Rounded first, and a zero added, so that nothing reads -0.00.
+    return f"{round(100 * change, digits) + 0.0:+.{digits}f}{sign}"
+
+
+def interval_text(finding: Finding) -> str:
+    """The change with its interval; empty where nothing was measured."""
+    measured, metric = finding.measured, finding.metric
+    if measured is None:
+        return ""
+    low, high = (change_text(metric, end, unit=False) for end in (measured.low, measured.high))
+    return f"{change_text(metric, measured.change)} ({low} to {high})"
+
+
+def sides_text(finding: Finding) -> str:
+    """Base and head."""
+    measured, metric = finding.measured, finding.metric
+    if measured is None:
+        return ""
+    return f"{value_text(metric, measured.base)} → {value_text(metric, measured.head)}"
+
+
+def moved_clips(finding: Finding) -> tuple[ClipChange, ...]:
+    """The clips to name: the worst first, or the best where the finding is an improvement."""
+    moved = [clip for clip in finding.clips if clip.change != 0.0]
+    if finding.verdict is Verdict.IMPROVED:
+        moved.reverse()
+    return tuple(moved[:CLIPS_SHOWN])
+
+
+def clip_text(metric: Metric, clip: ClipChange) -> str:
+    """One clip's change: ``dog 81.20 → 64.10 (-17.10)``."""
+    return (
+        f"{clip.sequence} {value_text(metric, clip.base)} → {value_text(metric, clip.head)} "
+        f"({change_text(metric, clip.change)})"
+    )
+
+
+def clips_line(finding: Finding) -> str:
+    """The clips that moved most, in one line; empty if none did."""
+    moved = moved_clips(finding)
+    if not moved:
+        return ""
+    rest = sum(clip.change != 0.0 for clip in finding.clips) - len(moved)
+    more = f"; {rest} more moved" if rest else ""
+    return "; ".join(clip_text(finding.metric, clip) for clip in moved) + more
+
+
+def footnotes(comparison: Comparison) -> tuple[str, ...]:
+    """What a reader must know beside the numbers, a line each."""
+    level = f"{100 * (1 - comparison.alpha):g} %"
+    limits = ", ".join(
+        f"{tolerance.metric.label} {tolerance.text}" for tolerance in comparison.tolerances
+    )
+    notes = [
+        f"tolerances: {limits}; in brackets {level} intervals; "
+        f"{comparison.tests} tests, false discovery rate {100 * comparison.alpha:g} %"
+    ]
+    if comparison.new_points:
+        notes.append(f"no baseline yet for: {', '.join(comparison.new_points)}")
+    untrained = [point.label for point in comparison.points if not point.trained]
+    if untrained:
+        notes.append(f"untrained (random weights): {', '.join(untrained)}")
+    return tuple(notes)
+
+
+def side_text(source: str, versions: tuple[str, ...]) -> str:
+    """Where a side is from, with its versions."""
+    shown = ", ".join(versions[:3]) + (", …" if len(versions) > 3 else "")
+    return f"{source} ({shown})" if versions else source

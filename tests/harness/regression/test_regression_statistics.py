@@ -1,0 +1,183 @@
+"""The statistics behind a verdict, against SciPy and by simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from vosbench.harness.regression.statistics import (
+    EXACT,
+    Statistic,
+    accuracy_evidence,
+    alternate,
+    benjamini_hochberg,
+    bootstrap_means,
+    cost_evidence,
+    error_of,
+    expanded_tail,
+    percentile,
+    run_noise,
+)
+from vosbench.harness.regression.student_t import t_quantile, t_tail
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 8, 19, 60, 99, 100])
+def test_t_tail_is_scipys(degrees: int) -> None:
+    for t in (0.0, 0.3, 1.0, 2.5, 6.0):
+        assert t_tail(t, degrees) == pytest.approx(stats.t.sf(t, degrees), rel=1e-9, abs=1e-14)
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 5, 8, 60, 100, 101, 300, 5000])
+def test_t_quantile_is_scipys(degrees: int) -> None:
+    for tail in (0.5, 0.25, 0.025, 1e-3, 1e-5):
+        expected = stats.t.isf(tail, degrees)
+        assert t_quantile(tail, degrees) == pytest.approx(expected, rel=1e-7, abs=1e-9)
+
+
+def test_t_refuses_what_it_is_not_defined_for() -> None:
+    with pytest.raises(ValueError, match="degree"):
+        t_quantile(0.1, 0)
+    with pytest.raises(ValueError, match="tail"):
+        t_quantile(0.7, 3)
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=40))
+def test_benjamini_hochberg_is_scipys(p_values: list[float]) -> None:
+    assert benjamini_hochberg(p_values) == pytest.approx(stats.false_discovery_control(p_values))
+
+
+def test_no_p_values_need_no_correction() -> None:
+    assert benjamini_hochberg([]) == ()
+
+
+def test_bootstrap_interval_is_scipys() -> None:
+    values = np.random.default_rng(3).exponential(1.0, 40)
+    means = bootstrap_means(values)
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+    spread = float(values.std())
+    assert percentile(means, 0.025) == pytest.approx(theirs.low, abs=0.01 * spread)
+    assert percentile(means, 0.975) == pytest.approx(theirs.high, abs=0.01 * spread)
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=30), st.floats(0.0, 1.0))
+def test_percentile_is_numpys(values: list[float], share: float) -> None:
+    ascending = np.sort(np.array(values))
+    assert percentile(ascending, share) == pytest.approx(np.quantile(ascending, share), abs=1e-9)
+
+
+def test_bootstrap_works_in_blocks() -> None:
+    values = np.random.default_rng(0).standard_normal(700)
+    means = bootstrap_means(values, resamples=5000)
+    assert means.shape == (5000,)
+    assert means.std() == pytest.approx(values.std() / math.sqrt(700), rel=0.05)
+    assert (np.diff(means) >= 0).all()
+
+
+def test_bootstrap_is_the_same_every_time() -> None:
+    values = np.random.default_rng(0).standard_normal(12)
+    assert np.array_equal(bootstrap_means(values), bootstrap_means(values))
+    assert not np.array_equal(bootstrap_means(values), bootstrap_means(values, seed=1))
+
+
+def test_expanded_intervals_hold_their_level_where_plain_ones_do_not() -> None:
+    generator = np.random.default_rng(0)
+    covered = {"expanded": 0, "plain": 0}
+    trials, count = 2000, 10
+    for _ in range(trials):
+        means = bootstrap_means(generator.standard_normal(count), resamples=2000)
+        for name, tail in (("expanded", expanded_tail(0.05, count)), ("plain", 0.025)):
+            covered[name] += percentile(means, tail) < 0.0 < percentile(means, 1.0 - tail)
+    assert covered["expanded"] / trials == pytest.approx(0.95, abs=0.015)
+    assert covered["plain"] / trials < 0.92
+
+
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_few_objects_are_judged_by_t(count: int) -> None:
+    generator = np.random.default_rng(count)
+    base, head = generator.random(count), generator.random(count)
+    interval = accuracy_evidence(base, head).interval(0.05)
+    theirs = stats.ttest_rel(base, head).confidence_interval(0.95)
+    assert (interval.low, interval.high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_one_object_bounds_nothing() -> None:
+    interval = accuracy_evidence(np.array([0.9]), np.array([0.1])).interval(0.05)
+    assert interval.low == -math.inf
+
+
+def test_accuracy_has_no_noise_of_runs() -> None:
+    evidence = accuracy_evidence(np.array([0.9, 0.8]), np.array([0.8, 0.7]))
+    assert evidence.noise is EXACT
+    assert evidence.worsening == pytest.approx(0.1)
+
+
+def test_noise_of_runs_is_that_of_a_pooled_t_test() -> None:
+    generator = np.random.default_rng(5)
+    base, head = generator.standard_normal(5), generator.standard_normal(4)
+    noise = run_noise(base, head)
+    assert noise is not None
+    theirs = stats.ttest_ind(head, base).confidence_interval(0.95)
+    assert noise.degrees == 7
+    assert noise.floor(0.05) == pytest.approx((theirs.high - theirs.low) / 2.0)
+
+
+def test_noise_is_unknown_without_repeats_and_zero_for_equal_runs() -> None:
+    one = np.array([0.3])
+    assert run_noise(one, one) is None
+    equal = run_noise(np.array([0.1, 0.1, 0.1]), np.array([0.7, 0.7]))
+    assert equal is not None
+    assert equal.floor(0.001) == 0.0
+
+
+def test_the_least_of_repeats_strays_as_order_statistics_do() -> None:
+    draws = np.random.default_rng(9).standard_normal((5, 200_000))
+    assert error_of(Statistic.MIN, 5) == pytest.approx(0.669, abs=0.005)
+    assert error_of(Statistic.MEDIAN, 5) == pytest.approx(np.median(draws, axis=0).std(), rel=0.02)
+    assert error_of(Statistic.MEAN, 4) == 0.5
+
+
+def test_alternating_runs_are_told_from_blocks() -> None:
+    def at(*times: float) -> np.ndarray:
+        return np.array(times)
+
+    assert alternate(at(0, 2, 4), at(1, 3, 5))
+    assert alternate(at(0, 3, 4), at(1, 2, 5))  # ABBA AB
+    assert not alternate(at(0, 1, 2), at(3, 4, 5))
+    assert not alternate(at(0), at(1))
+
+
+def test_drift_is_no_noise_when_runs_alternate() -> None:
+    base_at, head_at = np.array([0.0, 3, 4, 7, 8]), np.array([1.0, 2, 5, 6, 9])
+    wobble = np.random.default_rng(2).standard_normal(10) * 0.001
+    base, head = 0.02 * base_at + wobble[:5], 0.02 * head_at + wobble[5:]
+    blind = run_noise(base, head)
+    aware = run_noise(base, head, times=(base_at, head_at))
+    assert blind is not None and aware is not None
+    assert aware.error < blind.error / 20
+    # In blocks a drift can't be told from a change, and isn't tried to.
+    blocks = run_noise(base, head, times=(base_at, head_at + 100))
+    assert blocks == blind
+
+
+def test_costs_are_compared_clip_by_clip() -> None:
+    generator = np.random.default_rng(0)
+    clips = generator.uniform(-3, 3, 15)  # clips differ far more than sides
+    base = clips + 0.01 * generator.standard_normal((5, 15))
+    head = clips + math.log(1.1) + 0.01 * generator.standard_normal((5, 15))
+    evidence = cost_evidence(base, head)
+    assert evidence.worsening == pytest.approx(math.log(1.1), abs=0.01)
+    interval = evidence.interval(0.05)
+    assert interval.high - interval.low < 0.03
+
+
+def test_min_takes_equally_many_repeats_of_each_side() -> None:
+    base = np.array([[0.5], [0.4], [-9.0]])
+    head = np.array([[0.6], [0.3]])
+    assert cost_evidence(base, head, Statistic.MIN).worsening == pytest.approx(-0.1)
