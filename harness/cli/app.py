@@ -20,6 +20,7 @@ from vosbench.harness.cli import (
     instruments,
     listings,
     profile,
+    regression,
     report,
     results,
     run,
@@ -47,6 +48,7 @@ database.register(app)
 profile.register(app)
 instruments.register(app)
 sweeps.register(app)
+regression.register(app)
 
 
 def main() -> None:

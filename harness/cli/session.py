@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -115,13 +116,16 @@ class Session:
     def _executor(
         self, storage: Storage, study_id: int, shown: SweepProgress, keep_masks: bool
     ) -> LocalExecutor:
-        notes = asdict(self.environment.notes)
+        known = self.environment.notes
+        notes = asdict(known)
+        commit = known.git_commit or os.environ.get("VOSBENCH_COMMIT")
+        version = program_version(commit, known.git_dirty)
         return LocalExecutor(
             storage=storage,
             study=study_id,
             selections={(s.dataset.name, s.manifest_sha256): s for s in self.request.selections},
             worker=Worker.here(
-                str(self.device), environment_key=self.environment.key, version=program_version()
+                str(self.device), environment_key=self.environment.key, version=version
             ),
             device=self.device,
             progress=shown,

@@ -1,0 +1,210 @@
+"""``vosbench baseline``, ``compare`` and ``history``: did this change make it worse?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.cli import options
+from vosbench.harness.cli.tables import plain_table
+from vosbench.harness.grid import parse_names
+from vosbench.harness.store import Storage, open_database
+
+if TYPE_CHECKING:
+    from vosbench.harness.regression.verdict import Verdict
+
+Name = Annotated[str, typer.Argument(help="The baseline's name.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Name results to compare with later.", no_args_is_help=True)
+    for command in (set_baseline, list_baselines, show_baseline, remove_baseline, load_baseline):
+        group.command(command.__name__.partition("_")[0])(command)
+    app.add_typer(group, name="baseline")
+    app.command("compare")(compare)
+    app.command("history")(history)
+
+
+def set_baseline(
+    name: Name,
+    db: options.Db = options.DEFAULT_DB,
+    models: options.Models = None,
+    dataset: options.Datasets = None,
+    study: options.Study = None,
+    kind: options.KindFilter = None,
+    commit: Annotated[str | None, typer.Option("--commit", help="Only of this version.")] = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Write a portable JSON file as well.")
+    ] = None,
+) -> None:
+    """Name the complete trials of a database, to compare with later."""
+    from vosbench.harness.regression import baselines, portable
+
+    where = options.selection(models, dataset, study, kind)
+    with open_database(db) as database:
+        record = baselines.set_baseline(database, name, where, commit=commit)
+        if save is not None:
+            portable.save_run(baselines.read_baseline(database, name), save)
+    print(
+        f"{name}: {record.trials} trials at {record.points} grid points, version {record.version}"
+    )
+
+
+def list_baselines(db: options.Db = options.DEFAULT_DB) -> None:
+    """List baselines."""
+    from vosbench.harness.regression import baselines
+
+    with open_database(db, read_only=True) as database:
+        found = baselines.list_baselines(database)
+    titles = ("baseline", "trials", "points", "version", "made")
+    table = plain_table(*titles, right=("trials", "points"))
+    for record in found:
+        made = datetime.fromtimestamp(record.created_at, UTC).strftime("%Y-%m-%d %H:%M")
+        table.add_row(record.name, str(record.trials), str(record.points), record.version, made)
+    Console().print(table)
+
+
+def show_baseline(name: Name, db: options.Db = options.DEFAULT_DB) -> None:
+    """Show what a baseline holds."""
+    from vosbench.harness.regression import baselines
+
+    with open_database(db, read_only=True) as database:
+        record = baselines.baseline_record(database, name)
+    for title, value in vars(record).items():
+        print(f"{title:<12}{value}")
+
+
+def remove_baseline(name: Name, db: options.Db = options.DEFAULT_DB) -> None:
+    """Forget a baseline; its trials stay."""
+    from vosbench.harness.regression import baselines
+
+    with open_database(db) as database:
+        baselines.remove_baseline(database, name)
+    print(f"{name}: removed")
+
+
+def load_baseline(
+    file: Annotated[Path, typer.Argument(help="A file written by `baseline set --save`.")],
+    db: options.Db = options.DEFAULT_DB,
+    study: Annotated[str, typer.Option("--study", help="Name to file them under.")] = "imported",
+) -> None:
+    """Put a portable file's results into a database."""
+    from vosbench.harness.regression.importing import import_run
+    from vosbench.harness.regression.portable import load_run
+
+    run = load_run(file)
+    with Storage.open(db) as storage:
+        done = import_run(storage, run, study)
+    print(
+        f"{done.stored} trials stored, {done.present} there before, {done.busy} busy, "
+        f"{done.left_out} incomplete in the file"
+    )
+
+
+def compare(
+    baseline: Annotated[str, typer.Option("--baseline", help="A name, or a portable JSON file.")],
+    db: options.Db = options.DEFAULT_DB,
+    models: options.Models = None,
+    dataset: options.Datasets = None,
+    study: options.Study = None,
+    jf_tol: Annotated[
+        str | None, typer.Option("--jf-tol", help="Tolerated loss of J&F in points: 0.3.")
+    ] = None,
+    fps_tol: Annotated[
+        str | None, typer.Option("--fps-tol", help="Tolerated loss of FPS: mean:5%, min:5%.")
+    ] = None,
+    tol: Annotated[
+        list[str] | None, typer.Option("--tol", help="NAME=TOLERANCE of another metric.")
+    ] = None,
+    allow: Annotated[
+        str, typer.Option("--allow", help="Verdicts that exit with 0 (comma list).")
+    ] = "",
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write Markdown.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json-out", help="Write JSON.")] = None,
+) -> None:
+    """Compare results with a baseline: a verdict per grid point and in total.
+
+    Exit status: pass 0, regressed 10, improved 11, inconclusive 12, incomparable 13, error 14.
+    """
+    from vosbench.harness.regression import baselines, measured, thresholds
+    from vosbench.harness.regression.compare import compare as judge
+    from vosbench.harness.regression.render_json import as_json
+    from vosbench.harness.regression.render_junit import junit as as_junit
+    from vosbench.harness.regression.render_markdown import markdown as as_markdown
+    from vosbench.harness.regression.render_terminal import terminal
+    from vosbench.harness.regression.verdict import exit_code
+
+    texts = {"jf_mean": jf_tol, "fps": fps_tol, **options.pairs(tol, "--tol")}
+    tolerated = thresholds.tolerances(texts)
+    allowed = _verdicts(allow)
+    with open_database(db) as database:
+        base = baselines.read_base(baseline, database)
+        head = measured.read_run(database, options.selection(models, dataset, study))
+        comparison = judge(base, head, tolerated)
+        if baseline in {record.name for record in baselines.list_baselines(database)}:
+            baselines.record_verdicts(database, baseline, comparison)
+    Console().print(terminal(comparison))
+    for path, render in ((junit, as_junit), (markdown, as_markdown), (json_out, as_json)):
+        if path is not None:
+            path.write_text(render(comparison), encoding="utf-8")
+    raise typer.Exit(exit_code(comparison.verdict, allowed))
+
+
+def _verdicts(text: str) -> tuple[Verdict, ...]:
+    from vosbench.harness.regression.verdict import Verdict
+
+    known = [verdict.value for verdict in Verdict if verdict is not Verdict.ERROR]
+    names = parse_names([text])
+    for name in names:
+        if name not in known:
+            raise InputError(f"--allow {name}: choose from {', '.join(known)}")
+    return tuple(Verdict(name) for name in names)
+
+
+def history(
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="More databases or portable JSON files.")
+    ] = None,
+    db: options.Db = options.DEFAULT_DB,
+    models: options.Models = None,
+    dataset: options.Datasets = None,
+    order: Annotated[
+        Path | None, typer.Option("--order", help="Commits in order, one a line.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw it: png, svg or pdf.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the values as CSV.")] = None,
+) -> None:
+    """Show J&F and FPS from commit to commit, and where their level stepped."""
+    from vosbench.harness.regression.history import history as read_history
+    from vosbench.harness.regression.history import history_frame
+    from vosbench.harness.regression.measured import read_run
+    from vosbench.harness.regression.portable import load_run
+
+    where = options.selection(models, dataset, None)
+    runs = [
+        load_run(Path(source)) if source.endswith(".json") else read_run(source, where)
+        for source in (db, *(sources or ()))
+    ]
+    commits = order.read_text(encoding="utf-8").split() if order is not None else ()
+    found = read_history(runs, order=commits)
+    frame = history_frame(found)
+    if frame.empty:
+        raise InputError(f"no complete results in {db}: run `vosbench run` first")
+    table = plain_table("point", "metric", "version", "value", "step", right=("value", "step"))
+    for row in frame.to_dict("records"):
+        step = f"{row['step_change']:+.3g}" if row["is_step"] else ""
+        table.add_row(row["point"], row["metric"], row["version"], f"{row['value']:.4g}", step)
+    Console().print(table)
+    if csv is not None:
+        frame.to_csv(csv, index=False)
+    if plot is not None:
+        from vosbench.reports.history import draw_history
+
+        print(f"wrote {draw_history(frame, plot)}")
