@@ -71,6 +71,7 @@ class LocalExecutor:
         worker: how this process signs its attempts.
         timing: times trials; without it only accuracy trials are claimed.
         keep_masks: store predicted label maps beside the numbers.
+        traced: frames of which to store what the network saw.
         notes: what the environment was like, kept with every attempt.
         kinds: which trials to claim; default: accuracy, and timing where ``timing`` is given.
         weights_files: checkpoint files by the hash of their tensors; a trial knows only a name.
@@ -84,6 +85,7 @@ class LocalExecutor:
     progress: Progress
     timing: TimingEvaluator | None = None
     keep_masks: bool = False
+    traced: range = range(0)
     notes: Mapping[str, Any] = field(default_factory=dict)
     kinds: tuple[Kind, ...] | None = None
     weights_files: Mapping[str, str] = field(default_factory=dict)
@@ -171,7 +173,7 @@ class LocalExecutor:
     ) -> None:
         done = {trial.id: self.storage.done_sequences(trial) for trial in trials}
         cache = self._caches.setdefault(trials[0].spec.manifest_sha256, TruthCache())
-        how = Evaluation(selection.dataset, self.device, cache, self.keep_masks)
+        how = Evaluation(selection.dataset, self.device, cache, self.keep_masks, self.traced)
         for name in selection.sequences:
             clip = selection.clip(name)
             left = [trial for trial in trials if name not in done[trial.id]]

@@ -20,7 +20,7 @@ from vosbench.baselines.frtm.aggregate import Aggregated, aggregate
 from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
 from vosbench.baselines.frtm.reuse import p_gate
 from vosbench.baselines.frtm.target import TargetModel, fit, initial_weights
-from vosbench.runners.interface import Path, Spans, no_spans
+from vosbench.runners.interface import ObjectTrace, Path, Spans, no_spans
 
 AugmentedSet = tuple[Tensor, Tensor]
 """Images, uint8 (K, 3, H, W), the untouched one first, and 0/1 masks (K, H, W)."""
@@ -102,6 +102,14 @@ class FrtmSegment:
     probability: Tensor
     state: FrtmState
     f16: Tensor | None
+    score: Tensor
+    r8: Tensor
+    delta: Tensor | None = None
+
+    @property
+    def trace(self) -> ObjectTrace:
+        delta = None if self.delta is None else self.delta[0, 0]
+        return ObjectTrace(self.score[0, 0], self.r8[0].abs().mean(0), delta)
 
     def settle(self, mask: Tensor, spans: Spans) -> FrtmState:
         if self.f16 is None:
@@ -174,7 +182,7 @@ class FrtmTracker:
             r8 = self.network.refiner.deep(f32, f16, score)
         reuse = None if state.reuse is None else replace(state.reuse, score=score, r8=r8)
         state = FrtmState(self, state.target.scored(), reuse)
-        return FrtmSegment(self._finish(features, r8, score, spans), state, f16)
+        return FrtmSegment(self._finish(features, r8, score, spans), state, f16, score, r8)
 
     def reuse(self, match: FrtmMatch, spans: Spans) -> FrtmSegment:
         """Ŝ = S_{t-n} + Δ, R̂8 from R8_{t-n} and Δ; S_{t-n} and R8_{t-n} stay."""
@@ -185,8 +193,9 @@ class FrtmTracker:
             delta = self._gated.Convert_Diff(match.d)
         with spans("translator"), self.autocast():
             r8 = self.network.refiner.translate(carried.r8, delta)
-        probability = self._finish(match.features, r8, carried.score + delta, spans)
-        return FrtmSegment(probability, match.state, None)
+        score = carried.score + delta
+        probability = self._finish(match.features, r8, score, spans)
+        return FrtmSegment(probability, match.state, None, score, r8, delta)
 
     def _finish(self, features: FrameFeatures, r8: Tensor, score: Tensor, spans: Spans) -> Tensor:
         """R8 (or R̂8) and S (or Ŝ) → foreground probability (H, W)."""

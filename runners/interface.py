@@ -59,6 +59,9 @@ class ClipInfo:
         frames: number of frames.
         truth: for oracles only (``RunnerSpec.needs_truth``): maps (frame, object id) to the
             annotated mask, bool (H, W), or None where the frame has no annotation.
+        frame_names: the frames' file names without suffix, in order; () where there are none.
+        merged: all annotated objects count as one, id 1 (DAVIS16).
+        traced: frames of which a runner may tell an :class:`ObjectTrace`.
     """
 
     name: str
@@ -66,6 +69,9 @@ class ClipInfo:
     width: int
     frames: int
     truth: Callable[[int, int], torch.Tensor | None] | None = None
+    frame_names: tuple[str, ...] = ()
+    merged: bool = False
+    traced: range = range(0)
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,15 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class ObjectTrace:
+    """What a network saw of an object, maps (h, w) at 1/16: S (or Ŝ), mean |R8| (or |R̂8|), Δ."""
+
+    score: torch.Tensor
+    r8: torch.Tensor
+    delta: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
 class ObjectStep:
     """What happened to one object in one frame.
 
@@ -84,11 +99,13 @@ class ObjectStep:
         id: the object's id, 1..255.
         path: how its mask came about.
         p_gate: probability that the gate is on, 0..1; None where no gate was evaluated.
+        trace: in traced frames, where the runner has such maps.
     """
 
     id: int
     path: Path
     p_gate: float | None = None
+    trace: ObjectTrace | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -125,6 +142,8 @@ class RunnerSpec:
         paths: the paths it may report besides INIT.
         policies: gate policies that may be named after a ``+``, for gated networks.
         takes_tau, takes_tau2: thresholds that must be given.
+        argument: what follows the name and a colon, for instance "DIR"; "" where nothing does.
+            Its factory is an :class:`ArgumentFactory`.
     """
 
     name: str
@@ -138,6 +157,7 @@ class RunnerSpec:
     policies: tuple[str, ...] = ()
     takes_tau: bool = False
     takes_tau2: bool = False
+    argument: str = ""
 
 
 @dataclass(frozen=True)
@@ -216,6 +236,16 @@ class RunnerFactory(Protocol):
     spec: RunnerSpec
 
     def __call__(self, options: RunnerOptions) -> Runner: ...
+
+
+@runtime_checkable
+class ArgumentFactory(Protocol):
+    """What the entry-point group names for a runner that takes an argument: ``masks:DIR``."""
+
+    spec: RunnerSpec
+
+    def bind(self, argument: str) -> RunnerFactory:
+        """The factory for this argument; raises InputError if it names nothing usable."""
 
 
 class Walk(Protocol):

@@ -15,7 +15,16 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from vosbench.runners.interface import ClipInfo, Frame, ObjectStep, Path, Spans, Step, no_spans
+from vosbench.runners.interface import (
+    ClipInfo,
+    Frame,
+    ObjectStep,
+    ObjectTrace,
+    Path,
+    Spans,
+    Step,
+    no_spans,
+)
 from vosbench.runners.policies import Evidence, GatePolicy
 
 Features = TypeVar("Features")
@@ -46,6 +55,10 @@ class Segment(Protocol[Features_contra]):
     @property
     def probability(self) -> Tensor:
         """Foreground probability, (H, W)."""
+
+    @property
+    def trace(self) -> ObjectTrace | None:
+        """What the network saw, where it tells."""
 
     def settle(self, mask: Tensor, spans: Spans) -> ObjectState[Features_contra]:
         """State after the frame, given the soft mask (H, W) that the competition left."""
@@ -80,6 +93,7 @@ class _Held(Generic[Features]):
 
     state: ObjectState[Features]
     probability: Tensor
+    trace: ObjectTrace | None = None
 
     def settle(self, mask: Tensor, spans: Spans) -> ObjectState[Features]:  # noqa: ARG002
         return self.state
@@ -154,7 +168,7 @@ class SharedWalk(Generic[Features]):
                 chosen = dict(zip(matches, paths, strict=True))
                 objects, labels = self._settle(branch, chosen, segments, frame.index, spans)
                 branches.append(_Branch(objects, members))
-                step = Step(labels, self._report(chosen, matches))
+                step = Step(labels, self._report(frame.index, chosen, matches, segments))
                 steps.update(dict.fromkeys(members, step))
             self.passes_computed += len(segments)
             self.passes_saved += len(matches) * len(branch.members) - len(segments)
@@ -232,9 +246,17 @@ class SharedWalk(Generic[Features]):
         return names[competed.winner], dict(zip(ids, competed.masks, strict=True))
 
     def _report(
-        self, chosen: Mapping[int, Path], matches: Mapping[int, Match[Features]]
+        self,
+        index: int,
+        chosen: Mapping[int, Path],
+        matches: Mapping[int, Match[Features]],
+        segments: Mapping[tuple[int, Path], Segment[Features]],
     ) -> tuple[ObjectStep, ...]:
-        known = [ObjectStep(i, path, matches[i].p_gate) for i, path in chosen.items()]
+        traced = index in self.clip.traced
+        known = [
+            ObjectStep(i, path, matches[i].p_gate, segments[i, path].trace if traced else None)
+            for i, path in chosen.items()
+        ]
         return tuple(known + [ObjectStep(i, Path.INIT) for i in self._begun])
 
     def _true_iou(self, object_id: int) -> Callable[[int, int], float | None]:

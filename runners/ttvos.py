@@ -18,7 +18,7 @@ from vosbench.baselines.ttvos.gated import GatedTtvos
 from vosbench.baselines.ttvos.network import Ttvos
 from vosbench.baselines.ttvos.padding import Padding
 from vosbench.baselines.ttvos.state import Evidence, FrameFeatures, ObjectState, Segmentation
-from vosbench.runners.interface import ClipInfo, Frame, Path, Spans, Step, Walk
+from vosbench.runners.interface import ClipInfo, Frame, ObjectTrace, Path, Spans, Step, Walk
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class TtvosSegment:
 
     match: TtvosMatch
     segmentation: Segmentation
+    trace: ObjectTrace | None = None  # TTVOS has no score map to tell of
 
     @property
     def probability(self) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,6 +85,10 @@ def run(
     save_masks: Annotated[
         bool, typer.Option("--save-masks", help="Store predicted label maps as well.")
     ] = False,
+    trace: Annotated[
+        str | None,
+        typer.Option("--trace", help="FROM:TO: store what the network saw in these frames."),
+    ] = None,
     breakdown: Annotated[
         bool, typer.Option(help="Timing trials: a second pass that times the stages.")
     ] = True,
@@ -129,6 +134,7 @@ def run(
         breakdown=breakdown,
         locked_clocks=locked_clocks,
     )
+    session = replace(session, traced=_frames(trace))
     plan = make_plan(session.request)
     name = study or _study_name(plan)
     failed = session.run(
@@ -159,6 +165,16 @@ def _selections(
     names = parse_names(datasets or ["motion"])
     wanted = parse_names(sequences) if sequences else None
     return tuple(registry.open(name, root).select(wanted, max_frames) for name in names)
+
+
+def _frames(text: str | None) -> range:
+    """Parse FROM:TO, both ends included."""
+    if text is None:
+        return range(0)
+    first, _, last = text.partition(":")
+    if not (first.isdigit() and last.isdigit()) or int(last) < int(first):
+        raise InputError(f"--trace {text}: write FROM:TO, e.g. 23:26")
+    return range(int(first), int(last) + 1)
 
 
 def _study_name(plan: Plan) -> str:

@@ -59,6 +59,7 @@ class Session:
     db: str
     allow_busy: bool = False
     breakdown: bool = True
+    traced: range = range(0)
 
     @classmethod
     def begin(
@@ -138,6 +139,7 @@ class Session:
                 notes=notes,
             ),
             keep_masks=keep_masks,
+            traced=self.traced,
             notes=notes,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,12 +52,14 @@ class Evaluation:
         device: where frames go.
         cache: prepared annotations, shared by all runs on the dataset.
         keep_masks: store the predicted label maps.
+        traced: frames of which to store what the network saw.
     """
 
     dataset: Dataset
     device: torch.device
     cache: TruthCache
     keep_masks: bool = False
+    traced: range = range(0)
 
 
 class SoloWalk:
@@ -120,7 +122,8 @@ def evaluate_clip(
         RunnerFault: the runner broke its interface.
     """
     truth = Annotations(clip)
-    walk = begin(clip_info(clip, truth if oracle else None, how.device))
+    info = clip_info(clip, truth if oracle else None, how.device)
+    walk = begin(replace(info, traced=how.traced))
     observed = _ObservedWalk(walk, clip, how, truth, policies)
     for decoded in Prefetch(clip):
         observed.advance(decoded)
@@ -141,6 +144,7 @@ class _ObservedWalk:
         self, walk: Walk, clip: Clip, how: Evaluation, truth: Annotations, policies: int
     ) -> None:
         self._walk, self._clip, self._device, self._truth = walk, clip, how.device, truth
+        self._traced = how.traced
         self._known: set[int] = set()
         plan = scoring_plan(how.dataset, clip)
         scorer = None if plan is None else SequenceScorer(clip.name, plan, how.cache)
@@ -162,7 +166,10 @@ class _ObservedWalk:
         branches = [pair for lane in self.lanes for pair in split_lane(lane, steps)]
         for lane, step in branches:
             check_step(step, frame=t, size=self._clip.size, known=self._known, new=new)
-            lane.note(t, step.labels.cpu().numpy(), step, self._truth)
+            labels = step.labels.cpu().numpy()
+            lane.note(t, labels, step, self._truth)
+            if t in self._traced:
+                lane.trace.note(t, decoded.image, labels, decoded.annotation, step)
         self.lanes = [lane for lane, _ in branches]
 
     def _step(self, decoded: Decoded, new: tuple[int, ...]) -> tuple[Step, ...]:

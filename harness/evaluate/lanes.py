@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.harness.evaluate.annotations import Annotations, Labels
+from vosbench.harness.evaluate.traces import Trace
 from vosbench.harness.metrics import SequenceScorer, SequenceScores
 from vosbench.harness.trials import PATH_CODES
 from vosbench.runners.interface import Path
@@ -28,12 +29,14 @@ class Lane:
         object_ids: the clip's objects, ascending; the second axis K of the series.
         scorer: J and F, or None for clips that can't be scored here.
         masks: the label maps, if they are to be kept.
+        trace: what the network saw in traced frames.
     """
 
     members: tuple[int, ...]
     object_ids: tuple[int, ...]
     scorer: SequenceScorer | None
     masks: list[Labels] | None = None
+    trace: Trace = field(default_factory=Trace)
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     _p_gate: list[list[float]] = field(default_factory=list)
     _path: list[list[int]] = field(default_factory=list)
@@ -46,6 +49,7 @@ class Lane:
         twin.members = members
         twin.scorer = None if self.scorer is None else self.scorer.fork()
         twin.masks = None if self.masks is None else list(self.masks)
+        twin.trace = self.trace.fork()
         twin._digest = self._digest.copy()
         twin._p_gate, twin._path = list(self._p_gate), list(self._path)
         twin._full_iou = list(self._full_iou)
@@ -92,7 +96,7 @@ class Lane:
         }
         if self.masks is not None:
             named["labels"] = np.stack(self.masks)
-        return named
+        return named | self.trace.series(self.object_ids)
 
 
 def _annotated(truth: Annotations, t: int) -> Labels:
