@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from vosbench.baselines.errors import InputError
 from vosbench.runners.interface import Path, RunnerOptions
@@ -68,24 +68,19 @@ class Learned:
 
     tau: Decimal
     inclusive: bool = False
-    name = "learned"
+    name: ClassVar[str] = "learned"
+    gate_on: ClassVar[Path] = Path.REUSE
 
     def decide(self, evidence: Evidence) -> Path:
         on = _exceeds(_gate(evidence), self.tau, self.inclusive)
-        return Path.REUSE if on else Path.FULL
+        return self.gate_on if on else Path.FULL
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(Learned):
     """Table 2, Ours-copy: the previous mask is the result where the gate is on."""
 
-    tau: Decimal
-    inclusive: bool = False
     name = "copy"
-
-    def decide(self, evidence: Evidence) -> Path:
-        on = _exceeds(_gate(evidence), self.tau, self.inclusive)
-        return Path.COPY if on else Path.FULL
+    gate_on = Path.COPY
 
 
 @dataclass(frozen=True)
