@@ -30,13 +30,16 @@ def tiny_clips() -> tuple[ContractClip, ...]:
 
 
 def of_dataset(clip: Clip, most_frames: int) -> ContractClip:
-    """The first frames of a dataset's clip, read; raises InputError for damaged files."""
+    """The first frames of a dataset's clip, and its objects' first masks.
+
+    Other annotations aren't read: nothing is scored. Raises InputError for damaged files.
+    """
     cut = clip.cut(min(clip.objects.values(), default=0) + most_frames)
-    labels = {t: plane for t in range(len(cut)) if (plane := cut.annotation(t)) is not None}
+    labels = {t: cut.annotation(t) for t in sorted(set(cut.objects.values()))}
     return ContractClip(
         cut.name,
         np.stack([cut.image(t) for t in range(len(cut))]),
-        labels,
+        {t: plane for t, plane in labels.items() if plane is not None},
         cut.objects,
         cut.frame_names,
         cut.merge_objects,

@@ -85,8 +85,11 @@ def make_plan(request: Request) -> Plan:
 
 
 def group_key(spec: TrialSpec, lockstep: bool = True) -> str:
-    """Accuracy trials of one key share a walk: they differ in their policy only."""
-    if spec.kind is Kind.TIMING or not lockstep:
+    """Accuracy trials of one key share a walk: they differ in their policy only.
+
+    A model without policies shares nothing: its thresholds are its own affair.
+    """
+    if spec.kind is Kind.TIMING or not lockstep or spec.policy is None:
         return spec.key
     model = spec.model.partition("+")[0]
     alone = replace(spec, model=model, policy=None, tau=None, tau2=None)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vosbench.runners.interface import RunnerSpec
-from vosbench.runners.registry import RUNNERS
+from vosbench.runners.registry import RUNNERS, factory_defect
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,7 @@ def catalogue() -> tuple[Entry, ...]:
     entries = []
     for name, plugin in RUNNERS.plugins().items():
         spec = getattr(plugin.value, "spec", None)
-        problem = plugin.problem
-        if problem is None and not isinstance(spec, RunnerSpec):
-            problem = "it has no 'spec' of type RunnerSpec"
+        problem = plugin.problem or factory_defect(name, plugin.value)
         if problem is not None or spec is None:
             entries.append(Entry(name, plugin.package, problem=problem))
             continue

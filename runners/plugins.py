@@ -29,7 +29,7 @@ def _load(entry: EntryPoint) -> Plugin:
     package = entry.dist.name if entry.dist is not None else "?"
     try:
         return Plugin(entry.name, package, entry.load())
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # some check a licence, and exit
         return Plugin(entry.name, package, None, f"{type(error).__name__}: {error}")
 
 

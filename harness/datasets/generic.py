@@ -101,7 +101,8 @@ def scanned_clip(name: str, image_folder: Path, annotation_folder: Path) -> Clip
         images, frame_files(annotation_folder, LABEL_SUFFIXES), annotation_folder
     )
     size = image_size(next(iter(images.values())))
-    ids = {t: present_ids(read_labels(path, size)) for t, path in sorted(annotations.items())}
+    # Sizes are checked where a label map is used, so that a cut leaves out what it cuts.
+    ids = {t: present_ids(read_labels(path)) for t, path in sorted(annotations.items())}
     objects = _first_frames(ids)
     if not objects:
         raise InputError(f"{annotation_folder}: no annotation with an object: nothing to track")

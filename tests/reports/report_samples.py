@@ -114,12 +114,25 @@ def clip(trial: TrialSpec, sequence: str, world: World, *, trace: bool = False) 
             loss = {"reuse": 0.25, "copy": 0.8}.get(taken, 0.0)
             quality[t, k] -= slip * loss * (1 - full_iou[t, k])
     adjacent[0], full_iou[0], p_gate[0] = np.nan, np.nan, np.nan
+    observed = {"path": path, "p_gate": p_gate, "adjacent_iou": adjacent, "full_iou": full_iou}
+    if trace:
+        observed |= _trace(path, p_gate)
+    return _clip_result(trial, sequence, observed, np.clip(quality[1:-1], 0, 1))
+
+
+def _clip_result(
+    trial: TrialSpec,
+    sequence: str,
+    observed: Mapping[str, NDArray[np.generic]],
+    jf: NDArray[np.float64],
+) -> ClipResult:
+    """The scalars that the evaluation makes of the series."""
+    path, ids = observed["path"], OBJECTS[sequence]
     reused = np.isin(path[1:], [PATH_CODES["reuse"], PATH_CODES["copy"]]).mean(axis=0)
-    jf = np.clip(quality[1:-1], 0, 1)
     return ClipResult(
         sequence=sequence,
         object_ids=ids,
-        frames=frames,
+        frames=len(path),
         mask_sha256=hashlib.sha256(f"{trial.key}{sequence}".encode()).hexdigest(),
         metrics={
             "jf_mean": float(jf.mean()),
@@ -131,19 +144,11 @@ def clip(trial: TrialSpec, sequence: str, world: World, *, trace: bool = False) 
             number: {
                 "j_mean": float(jf[:, k].mean()),
                 "reuse_rate": float(reused[k]),
-                "adjacent_iou": float(np.nanmean(adjacent[:, k])),
+                "adjacent_iou": float(np.nanmean(observed["adjacent_iou"][:, k])),
             }
             for k, number in enumerate(ids)
         },
-        series={
-            "path": path,
-            "p_gate": p_gate,
-            "adjacent_iou": adjacent,
-            "full_iou": full_iou,
-            "j": jf,
-            "f": jf,
-            **(_trace(path, p_gate) if trace else {}),
-        },
+        series={**observed, "j": jf, "f": jf},
     )
 
 

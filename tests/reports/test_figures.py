@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -11,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import report_samples
 from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import CLIPS, TAUS, World, database, spec
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store import Selection, Storage, objects, results, series
-from vosbench.harness.trials import PATH_CODES, Kind
+from vosbench.harness.trials import PATH_CODES, ClipResult, Kind
 from vosbench.reports.export import scalars
 from vosbench.reports.figures import (
     FigureOptions,
@@ -207,6 +209,23 @@ def test_path_cost_is_the_mean_of_its_frames(tmp_path: Path) -> None:
     assert data["full", "f16+f32"] == pytest.approx(np.concatenate(full).mean())
     assert data["reuse", "f16+f32"] == 0
     assert ("full", "whole frame") in data.index
+
+
+def test_path_cost_shows_flops_where_they_were_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = report_samples.aggregates
+
+    def with_flops(clips: Sequence[ClipResult]) -> dict[str, float]:
+        return plain(clips) | {"gflop/full/f16+f32": 13.6, "gflop/reuse/f16+f32": 0.0}
+
+    monkeypatch.setattr(report_samples, "aggregates", with_flops)
+    db = database(tmp_path / "results.db", [spec("g-frtm-fast", tau) for tau in TAUS])
+    data = figure_data("path-cost", db)
+    flops = data[data["unit"] == "gflop"].set_index("path")["value"]
+    assert dict(flops) == {"full": 13.6, "reuse": 0.0}
+    svg = make_figure("path-cost", db, out=tmp_path / "f.svg")[0].read_text()
+    assert "GFLOP per frame" in svg and "FLOPs weren't stored" not in svg
 
 
 def test_frame_paths_know_mixed_and_first_frames() -> None:

@@ -1,0 +1,1 @@
+"""Runners that live in another process; see docs/subprocess-runner.md."""

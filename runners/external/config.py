@@ -1,0 +1,142 @@
+"""``CONFIG.toml`` of a model that runs in another process."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path as FilePath
+from typing import Any
+
+from vosbench.baselines.errors import InputError
+from vosbench.runners.interface import Path, RunnerSpec
+from vosbench.runners.suggest import suggestion
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long the child may take, in seconds: to load, in a first frame, in any other."""
+
+    load_s: float = 300.0
+    first_frame_s: float = 120.0
+    step_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class SubprocessConfig:
+    """What the file says.
+
+    Attributes:
+        path: the file; commands run in its folder.
+        command: program and arguments.
+        files: code and weights, by glob pattern from the folder; their bytes are the weights hash.
+        env: added to this process's environment.
+        version: to be raised whenever results may change.
+        trained, note: as in :class:`vosbench.runners.interface.WeightsInfo`.
+    """
+
+    path: FilePath
+    command: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeouts: Timeouts = Timeouts()
+    version: str = "1"
+    multi_object: bool = True
+    paths: tuple[str, ...] = ("full",)
+    takes_tau: bool = False
+    trained: bool = True
+    note: str = ""
+
+    @property
+    def folder(self) -> FilePath:
+        """Where the command runs, and what ``files`` are relative to."""
+        return self.path.parent
+
+    def spec(self) -> RunnerSpec:
+        """The runner's spec; raises InputError for unknown paths."""
+        known = [str(path) for path in Path if path is not Path.INIT]
+        for path in self.paths:
+            if path not in known:
+                raise InputError(f"{self.path}: paths: unknown '{path}'{suggestion(path, known)}")
+        return RunnerSpec(
+            name="subprocess",
+            version=self.version,
+            summary=f"{shlex.join(self.command)}, in another process",
+            multi_object=self.multi_object,
+            takes_weights=False,
+            paths=frozenset(Path(path) for path in self.paths),
+            takes_tau=self.takes_tau,
+            argument="CONFIG.toml",
+        )
+
+    def sha256(self) -> str:
+        """Hash over the config file and all ``files``; raises InputError for a pattern of none."""
+        digest = hashlib.sha256(self.path.read_bytes())
+        for pattern in self.files:
+            found = sorted(path for path in self.folder.glob(pattern) if path.is_file())
+            if not found:
+                raise InputError(f"{self.path}: files: nothing matches '{pattern}'")
+            for path in found:
+                with path.open("rb") as stream:
+                    content = hashlib.file_digest(stream, "sha256").hexdigest()
+                name = path.relative_to(self.folder).as_posix()
+                digest.update(f"\n{name}\0{content}".encode())
+        return digest.hexdigest()
+
+
+_KINDS: Mapping[str, tuple[type, str]] = {
+    "command": (list, "a list of strings"),
+    "files": (list, "a list of strings"),
+    "paths": (list, "a list of strings"),
+    "env": (dict, "a table of strings"),
+    "timeouts": (dict, "a table of seconds"),
+    "version": (str, "a string"),
+    "note": (str, "a string"),
+    "multi_object": (bool, "true or false"),
+    "takes_tau": (bool, "true or false"),
+    "trained": (bool, "true or false"),
+}
+
+
+def read_config(path: FilePath) -> SubprocessConfig:
+    """Read and check a config; raises InputError, one line, for whatever is wrong with it."""
+    try:
+        with path.open("rb") as stream:
+            found = tomllib.load(stream)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file: write subprocess:CONFIG.toml") from None
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: no TOML: {error}") from error
+    values: dict[str, Any] = {}
+    for name, value in found.items():
+        if name not in _KINDS:
+            raise InputError(f"{path}: unknown setting '{name}'{suggestion(name, _KINDS)}")
+        kind, said = _KINDS[name]
+        if not isinstance(value, kind) or not _holds_strings(name, value):
+            raise InputError(f"{path}: {name} must be {said}")
+        values[name] = tuple(value) if isinstance(value, list) else value
+    if not values.get("command"):
+        raise InputError(f'{path}: no command: write e.g. command = ["python", "serve.py"]')
+    if "timeouts" in values:
+        values["timeouts"] = _timeouts(path, values["timeouts"])
+    return SubprocessConfig(path=path.resolve(), **values)
+
+
+def _holds_strings(name: str, value: Any) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(item, str) for item in value)
+    return name != "env" or all(isinstance(item, str) for item in value.values())
+
+
+def _timeouts(path: FilePath, table: Mapping[str, Any]) -> Timeouts:
+    known = [f.name for f in fields(Timeouts)]
+    for name, value in table.items():
+        if name not in known:
+            raise InputError(f"{path}: unknown timeout '{name}'{suggestion(name, known)}")
+        if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+            raise InputError(f"{path}: timeouts: {name} must be a number of seconds above 0")
+    return Timeouts(**{name: float(value) for name, value in table.items()})
