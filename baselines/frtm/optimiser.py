@@ -134,6 +134,7 @@ def minimise(
                 direction: Unknowns = scaled
             else:  # Polak-Ribière, restarted by the clamp
                 beta = ((rho - _inner(momentum.residual, scaled)) / momentum.rho).clamp(min=0)
+                beta = torch.where(momentum.rho > 0, beta, torch.zeros_like(beta))
                 direction = _axpy(beta, momentum.direction, scaled)
             product = problem.normal(x, direction)
             alpha = rho / _inner(direction, product)

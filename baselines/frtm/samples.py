@@ -106,7 +106,8 @@ class Samples:
     def score_adjoint(self, g: Tensor) -> Tensor:
         """The adjoint of :meth:`score`, summed over samples: g (K, h·w) → (C, 9)."""
         shifted = F.unfold(g.view(-1, 1, *self.size), kernel_size=3, padding=1)  # (K, 9, h·w)
-        return torch.einsum("kcp,ktp->ct", self.x, shifted).flip(1)
+        # A product a sample leaves the features where they lie; einsum would copy them all.
+        return torch.bmm(shifted, self.x.transpose(1, 2)).sum(0).t().flip(1)
 
     def apply_normal(self, s: Tensor) -> Tensor:
         """M s for each sample: (K, h·w) → (K, h·w)."""

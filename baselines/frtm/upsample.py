@@ -11,14 +11,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_CUBIC = (-0.10546875, 0.87890625, 0.26171875, -0.03515625)
+"""The cubic's weights (a = −0.75) of the four inputs around a point a quarter after the second."""
+
 
 def bicubic_double(x: Tensor) -> Tensor:
     """Bicubic (a = −0.75, borders replicated): (B, C, h, w) → (B, C, 2h, 2w)."""
-    if x.requires_grad:
-        # While training, a product with each axis' matrix is ten times as fast on a CPU.
+    if x.requires_grad or x.dtype == torch.bfloat16:
+        # In training and in bfloat16 a product with each axis' matrix is far faster on a CPU.
         rows, columns = (_doubling_matrix(size, x) for size in x.shape[-2:])
         return rows @ (x @ columns.t())
+    if x.device.type == "cpu":  # torch's own takes two to three times as long there
+        return _doubled(_doubled(x, -2), -1)
     return F.interpolate(x, scale_factor=2, mode="bicubic", align_corners=False)
+
+
+def _doubled(x: Tensor, axis: int) -> Tensor:
+    """Bicubic ×2 of one axis: every second output lies a quarter before, after an input."""
+    size = x.shape[axis]
+    first, last = x.narrow(axis, 0, 1), x.narrow(axis, size - 1, 1)
+    padded = torch.cat((first, first, x, last, last), dim=axis)
+    after = _CUBIC[0] * padded.narrow(axis, 1, size)
+    before = _CUBIC[3] * padded.narrow(axis, 0, size)
+    for tap in range(1, 4):
+        after.add_(padded.narrow(axis, 1 + tap, size), alpha=_CUBIC[tap])
+        before.add_(padded.narrow(axis, tap, size), alpha=_CUBIC[3 - tap])
+    return torch.stack((before, after), dim=axis).flatten(axis - 1, axis)
 
 
 def _doubling_matrix(size: int, like: Tensor) -> Tensor:

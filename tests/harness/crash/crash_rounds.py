@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -65,42 +63,72 @@ class Summary:
 def crash_rounds(sweep: Sweep, undisturbed_db: str, rounds: int, seed: int) -> Summary:
     """Run ``sweep``, kill a process of it ``rounds`` times, and let it finish."""
     chance = random.Random(seed)
-    context = fork_server()
+    killed = _Killed(sweep)
     seen: dict[int, tuple[Any, ...]] = {}
-    kills = {"worker": 0, "scheduler": 0}
-    capped = 0
-    scheduler: BaseProcess | None = None
     with Storage.open(sweep.db) as storage:
         for _ in range(rounds):
-            if scheduler is None or not scheduler.is_alive():
-                capped += _retry(storage)
-                if _nothing_left(storage):
-                    sweep = replace(sweep, trials=sweep.trials + TRIALS_AT_ONCE)
-                scheduler = context.Process(target=sweep.run)  # type: ignore[attr-defined]
-                assert scheduler is not None
-                scheduler.start()
-            time.sleep(chance.uniform(0.02, _LONGEST_S))
-            victim = chance.choice(["worker", "scheduler"])
-            if victim == "worker":
-                kills["worker"] += _kill_worker(storage, chance)
-            elif scheduler.is_alive():
-                scheduler.kill()
-                scheduler.join()
-                kills["scheduler"] += 1
+            kill = chance.choice([killed.kill_worker, killed.kill_scheduler])
+            while not kill(storage, chance):
+                pass  # it ended before its time: there is more to do now
             seen |= storage.database.read(_stored)
-        if scheduler is not None:
-            scheduler.join(_PATIENCE_S)
-        capped += finish(storage, sweep)
-        finished(replace(sweep, db=undisturbed_db))
+        killed.wait()
+        capped = killed.capped + finish(storage, killed.sweep)
+        finished(replace(killed.sweep, db=undisturbed_db))
         return Summary(
             rounds=rounds,
-            worker_kills=kills["worker"],
-            scheduler_kills=kills["scheduler"],
+            worker_kills=killed.workers,
+            scheduler_kills=killed.schedulers,
             capped=capped,
             same=outcome(sweep.db) == outcome(undisturbed_db),
             **storage.database.read(lambda connection: _counts(connection, seen)),
             problems=storage.integrity_check(),
         )
+
+
+class _Killed:
+    """A sweep that is started again whenever it has ended, with more trials if none was left."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        self.workers = self.schedulers = self.capped = 0
+        self._scheduler: BaseProcess | None = None
+
+    def kill_scheduler(self, storage: Storage, chance: random.Random) -> bool:
+        """Kill it at a random time; False if it ended before."""
+        scheduler = self._running(storage)
+        scheduler.join(chance.uniform(0.02, _LONGEST_S))
+        if not scheduler.is_alive():
+            return False
+        scheduler.kill()
+        scheduler.join()
+        self.schedulers += 1
+        return True
+
+    def kill_worker(self, storage: Storage, chance: random.Random) -> bool:
+        """Kill a process that holds a trial, at a random time; False if there is none."""
+        scheduler = self._running(storage)
+        scheduler.join(chance.uniform(0.02, _LONGEST_S))
+        while scheduler.is_alive():
+            pids = storage.database.read(_holders)
+            if pids and _kill(chance.choice(pids)):
+                self.workers += 1
+                return True
+        return False
+
+    def wait(self) -> None:
+        """Let what runs end by itself."""
+        if self._scheduler is not None:
+            self._scheduler.join(_PATIENCE_S)
+
+    def _running(self, storage: Storage) -> BaseProcess:
+        if self._scheduler is None or not self._scheduler.is_alive():
+            self.capped += _retry(storage)
+            if _nothing_left(storage):
+                self.sweep = replace(self.sweep, trials=self.sweep.trials + TRIALS_AT_ONCE)
+            self._scheduler = fork_server().Process(target=self.sweep.run)  # type: ignore[attr-defined]
+            assert self._scheduler is not None
+            self._scheduler.start()
+        return self._scheduler
 
 
 def finished(sweep: Sweep) -> None:
@@ -124,9 +152,7 @@ def finish(storage: Storage, sweep: Sweep) -> int:
 
 
 def _retry(storage: Storage) -> int:
-    found = storage.database.read(
-        lambda connection: connection.scalars(select(Study.id)).all()
-    )
+    found = storage.database.read(lambda connection: connection.scalars(select(Study.id)).all())
     return sum(storage.retry_failed(study) for study in found)
 
 
@@ -139,19 +165,20 @@ def _nothing_left(storage: Storage) -> bool:
     return not unfinished
 
 
-def _kill_worker(storage: Storage, chance: random.Random) -> bool:
-    """Kill a process that holds a trial; False if there is none just now."""
-    pids = storage.database.read(
-        lambda connection: connection.scalars(
-            select(Attempt.pid).where(Attempt.state == State.RUNNING)
-        ).all()
-    )
-    for pid in chance.sample(sorted(set(pids)), len(set(pids))):
-        if Path(f"/proc/{pid}").exists():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                return True
-    return False
+def _holders(connection: Connection) -> list[int]:
+    """Processes that hold a trial."""
+    running = select(Attempt.pid).where(Attempt.state == State.RUNNING)
+    return sorted(set(connection.scalars(running)))
+
+
+def _kill(pid: int) -> bool:
+    try:
+        dead = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        if not dead:
+            os.kill(pid, signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return not dead
 
 
 def _stored(connection: Connection) -> dict[int, tuple[Any, ...]]:

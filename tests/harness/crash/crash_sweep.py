@@ -73,6 +73,7 @@ class Sweep:
         trials: how many thresholds.
         workers: processes.
         busy_timeout_s: how long to wait for the database.
+        message_file: where it says why it stopped; the fork server's output is nobody's.
     """
 
     db: str
@@ -80,6 +81,7 @@ class Sweep:
     trials: int
     workers: int = 2
     busy_timeout_s: float = 30.0
+    message_file: Path | None = None
 
     def plan(self) -> Plan:
         """Its trials, each a group of its own."""
@@ -108,7 +110,8 @@ class Sweep:
             else:
                 ProcessExecutor(job, ("cpu",), self.workers, lambda _: Tally(), "fork").run()
         except InputError as error:
-            print(error, file=sys.stderr, flush=True)
+            if self.message_file is not None:
+                self.message_file.write_text(str(error))
             os._exit(2)
 
 

@@ -1,0 +1,107 @@
+"""What a worker tells the process that waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from vosbench.harness.scheduler import Progress
+from vosbench.harness.trials import TrialSpec
+
+
+@dataclass(frozen=True)
+class Began:
+    """A clip begins, for so many trials at once."""
+
+    spec: TrialSpec
+    members: int
+    sequence: str
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """So many frames are done; ``walked`` if they were, otherwise they needn't be."""
+
+    frames: int
+    walked: bool
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A trial failed."""
+
+    spec: TrialSpec
+    message: str
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The worker gives up for a reason that the user can mend."""
+
+    message: str
+
+
+Event = Began | Advanced | Failed | Stopped
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Progress of a worker as events: implements :class:`vosbench.harness.scheduler.Progress`."""
+
+    send: Callable[[Event], None]
+
+    def begin(self, spec: TrialSpec, members: int, sequence: str) -> None:
+        """A clip begins."""
+        self.send(Began(spec, members, sequence))
+
+    def frame(self) -> None:
+        """One more frame is done."""
+        self.send(Advanced(1, walked=True))
+
+    def skip(self, frames: int) -> None:
+        """Frames that needn't be done."""
+        self.send(Advanced(frames, walked=False))
+
+    def failed(self, spec: TrialSpec, message: str) -> None:
+        """A trial failed."""
+        self.send(Failed(spec, message))
+
+
+@dataclass
+class Tally:
+    """Progress of a task that reports once, at its end: frames in all, and failures."""
+
+    frames: int = 0
+    failures: list[Failed] = field(default_factory=list)
+
+    def begin(self, spec: TrialSpec, members: int, sequence: str) -> None:
+        """A clip begins."""
+
+    def frame(self) -> None:
+        """One more frame is done."""
+        self.frames += 1
+
+    def skip(self, frames: int) -> None:
+        """Frames that needn't be done."""
+        self.frames += frames
+
+    def failed(self, spec: TrialSpec, message: str) -> None:
+        """A trial failed."""
+        self.failures.append(Failed(spec, message))
+
+
+def replay(event: Event, progress: Progress) -> None:
+    """Tell ``progress`` what a worker sent."""
+    match event:
+        case Began(spec, members, sequence):
+            progress.begin(spec, members, sequence)
+        case Advanced(frames, walked):
+            if walked:
+                for _ in range(frames):
+                    progress.frame()
+            else:
+                progress.skip(frames)
+        case Failed(spec, message):
+            progress.failed(spec, message)
+        case Stopped():
+            pass

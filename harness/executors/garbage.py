@@ -1,0 +1,146 @@
+"""What a store and a cache hold that nothing refers to any more."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, func, select
+
+from vosbench.harness.datasets.places import cache_dir
+from vosbench.harness.store.models import (
+    Attempt,
+    Checkpoint,
+    Environment,
+    SequenceResult,
+    Series,
+    State,
+    StudyTrial,
+    Trial,
+)
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
+"""How files and folders are called while they are written."""
+_STILL_WRITTEN_S = 3600.0
+_LOST = (State.STALE, State.WAITING, State.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """Rows that can go.
+
+    Attributes:
+        cancelled_results: clips of cancelled trials; asking for these again runs them anew.
+        cancelled_bytes: what their series take.
+        empty_attempts: attempts that were lost, handed back or cancelled before they stored
+            anything, and that another attempt has followed.
+        checkpoints: records of weights that no trial names.
+        environments: machines on which nothing was run or planned.
+        orphaned_trials: unfinished trials that no study asks for.
+    """
+
+    cancelled_results: int
+    cancelled_bytes: int
+    empty_attempts: int
+    checkpoints: int
+    environments: int
+    orphaned_trials: int
+
+
+def collect(connection: Connection, *, dry_run: bool) -> Garbage:
+    """Find garbage and, unless ``dry_run``, delete it. Complete trials are never touched.
+
+    Call it inside a writing transaction, so that nothing found is taken up meanwhile.
+    """
+    counts: list[int] = []
+    size = connection.scalar(
+        select(func.sum(func.length(Series.data))).where(
+            Series.sequence_result_id.in_(_cancelled_results())
+        )
+    )
+    # In this order: what is deleted sets free what comes after it.
+    for table, ids in (
+        (SequenceResult, _cancelled_results()),
+        (Trial, _orphaned_trials()),
+        (Attempt, _empty_attempts()),
+        (Checkpoint, _unused_checkpoints()),
+        (Environment, _unused_environments()),
+    ):
+        found = list(connection.scalars(ids))
+        counts.append(len(found))
+        if not dry_run:
+            for start in range(0, len(found), 500):
+                chunk = found[start : start + 500]
+                connection.execute(delete(table).where(table.id.in_(chunk)))
+    results, trials, attempts, checkpoints, environments = counts
+    return Garbage(results, size or 0, attempts, checkpoints, environments, trials)
+
+
+def _cancelled_results() -> Select[Any]:
+    return (
+        select(SequenceResult.id)
+        .join(Trial, Trial.id == SequenceResult.trial_id)
+        .where(Trial.state == State.CANCELLED)
+    )
+
+
+def _orphaned_trials() -> Select[Any]:
+    return select(Trial.id).where(
+        Trial.id.not_in(select(StudyTrial.trial_id)),
+        Trial.state.not_in((State.COMPLETE, State.RUNNING)),
+    )
+
+
+def _empty_attempts() -> Select[Any]:
+    return (
+        select(Attempt.id)
+        .join(Trial, Trial.id == Attempt.trial_id)
+        .where(
+            Attempt.state.in_(_LOST),
+            Attempt.number < Trial.attempts,  # the last one says how the trial stands
+            Attempt.id.not_in(select(SequenceResult.attempt_id)),
+        )
+    )
+
+
+def _unused_checkpoints() -> Select[Any]:
+    return select(Checkpoint.id).where(Checkpoint.sha256.not_in(select(Trial.weights_sha256)))
+
+
+def _unused_environments() -> Select[Any]:
+    planned = select(Trial.environment_key).where(Trial.environment_key.is_not(None))
+    worked = select(Attempt.environment_id).where(Attempt.environment_id.is_not(None))
+    return select(Environment.id).where(
+        Environment.key.not_in(planned), Environment.id.not_in(worked)
+    )
+
+
+def leftover_files(folder: Path | None = None, *, now_s: float | None = None) -> tuple[Path, ...]:
+    """What programs that were killed while writing left in the cache, an hour ago or more.
+
+    Args:
+        folder: where to look; default: this user's cache.
+        now_s: seconds since 1970; default: now.
+    """
+    folder = folder or cache_dir()
+    now_s = time.time() if now_s is None else now_s
+    if not folder.is_dir():
+        return ()
+    return tuple(
+        path
+        for path in sorted(folder.iterdir())
+        if _TEMPORARY.fullmatch(path.name) and now_s - path.stat().st_mtime > _STILL_WRITTEN_S
+    )
+
+
+def delete_files(paths: tuple[Path, ...]) -> None:
+    """Delete files and folders; those that are gone already are no matter."""
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

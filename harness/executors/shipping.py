@@ -1,0 +1,36 @@
+"""This copy of the program as a folder that another machine can import."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+ROOMS = ("baselines", "runners", "harness", "reports")
+
+
+def write_code(folder: Path) -> Path:
+    """Copy the package and its entry points into ``folder``, to be put on a Python path.
+
+    The models and datasets that it registers are found there as in an installed package.
+    """
+    for room in ROOMS:
+        package = importlib.import_module(f"vosbench.{room}")
+        source = Path(next(iter(package.__path__)))
+        shutil.copytree(
+            source,
+            folder / "vosbench" / room,
+            ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
+        )
+    try:
+        installed = distribution("vosbench")
+    except PackageNotFoundError:
+        return folder
+    metadata = folder / f"vosbench-{installed.version}.dist-info"
+    metadata.mkdir()
+    for name in ("METADATA", "entry_points.txt"):
+        text = installed.read_text(name)
+        if text is not None:
+            (metadata / name).write_text(text, encoding="utf-8")
+    return folder

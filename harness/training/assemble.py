@@ -1,0 +1,144 @@
+"""Put a training together: network, data and encoder from their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from vosbench.baselines.checkpoints import read_checkpoint
+from vosbench.baselines.errors import InputError
+from vosbench.baselines.frtm import network as networks
+from vosbench.baselines.frtm.network import FrtmConfig, FrtmNetwork, GatedFrtmNetwork, make_frtm
+from vosbench.baselines.imagenet import imagenet_state_dict
+from vosbench.harness.training.clips import ClipSource, Mixture
+from vosbench.harness.training.encoding import Encoder
+from vosbench.harness.training.loop import Job
+from vosbench.harness.training.pictures import open_pictures
+from vosbench.harness.training.pool import ClipPool
+from vosbench.harness.training.recipe import Recipe
+from vosbench.harness.training.scaling import load_all_but_gate, load_refiner
+from vosbench.harness.training.synthetic import SyntheticClips, SyntheticConfig
+from vosbench.harness.training.videos import MotionClips
+
+CONFIGS = {
+    "frtm": networks.FRTM,
+    "frtm-fast": networks.FRTM_FAST,
+    "frtm-lite": networks.FRTM_LITE,
+    "g-frtm": networks.G_FRTM,
+    "g-frtm-fast": networks.G_FRTM_FAST,
+    "g-frtm-lite": networks.G_FRTM_LITE,
+}
+"""What can be trained, by name."""
+
+HELD_OUT = 0.06
+VALIDATION_CLIPS = 60
+
+
+def config_of(model: str) -> FrtmConfig:
+    """The config of a model that can be trained; InputError lists them for another name."""
+    if model not in CONFIGS:
+        raise InputError(f"{model} can't be trained: there are {', '.join(CONFIGS)}")
+    return CONFIGS[model]
+
+
+def build_network(model: str, seed: int, backbone: Path | None = None) -> FrtmNetwork:
+    """A network with ImageNet weights in its backbone and the rest drawn from ``seed``.
+
+    Args:
+        backbone: file of the backbone's weights; None for where ImageNet weights usually are.
+    """
+    config = config_of(model)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = make_frtm(config)
+    network.feature_extractor.load_state_dict(imagenet_state_dict(config.backbone, backbone))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Where clips come from.
+
+    Attributes:
+        pictures: folders with ``images/`` and ``masks/``, each with its weight.
+        videos: other sources with their weights, such as :class:`.videos.VideoClips`.
+        motion: weight of the built-in generator.
+        clips: size and nature of synthetic clips.
+    """
+
+    pictures: tuple[tuple[float, Path], ...] = ()
+    videos: tuple[tuple[float, ClipSource], ...] = ()
+    motion: float = 0.0
+    clips: SyntheticConfig = field(default_factory=SyntheticConfig)
+
+    def sources(self) -> tuple[ClipSource, ClipSource | None]:
+        """Clips to learn from, and held-out ones (of the pictures; None without any).
+
+        Raises:
+            InputError: there is nothing to learn from, or a folder holds no pictures.
+        """
+        size = (self.clips.height, self.clips.width)
+        kept: list[tuple[float, ClipSource]] = list(self.videos)
+        held: list[tuple[float, ClipSource]] = []
+        for weight, folder in self.pictures:
+            training, held_out = open_pictures(folder).split(HELD_OUT)
+            kept.append((weight, SyntheticClips(training, self.clips)))
+            if len(held_out):
+                held.append((weight, SyntheticClips(held_out, self.clips)))
+        if self.motion:
+            kept.append((self.motion, MotionClips(size, self.clips.frames)))
+        if not kept:
+            raise InputError("nothing to train on: name a folder of pictures, or videos")
+        return _joined(kept), _joined(held) if held else None
+
+
+def _joined(parts: list[tuple[float, ClipSource]]) -> ClipSource:
+    return parts[0][1] if len(parts) == 1 else Mixture(tuple(parts))
+
+
+def prepare(
+    recipe: Recipe,
+    data: TrainingData,
+    cache: Path,
+    folder: Path,
+    *,
+    start: Path | None = None,
+    backbone: Path | None = None,
+) -> Job:
+    """Make a training ready to run with :func:`.loop.train`.
+
+    Args:
+        cache: folder of encoded clips; may be shared by all trainings.
+        folder: of this training's state.
+        start: checkpoint whose refiner is taken over; with a recipe that trains the gate only,
+            all but the gate is.
+        backbone: see :func:`build_network`.
+
+    Raises:
+        InputError: unknown model, missing data or weights, or a checkpoint that doesn't fit.
+    """
+    network = build_network(recipe.model, recipe.seed, backbone)
+    encoder = Encoder(network.feature_extractor, network.config.target)
+    training, held_out = data.sources()
+    pool = ClipPool(training, encoder, cache, recipe.clips)
+    validation = None if held_out is None else ClipPool(held_out, encoder, cache, VALIDATION_CLIPS)
+    if start is not None:
+        _take_over(network, start, recipe, pool)
+    elif recipe.segmentation is None:
+        raise InputError("a recipe without the segmentation stage needs a checkpoint to start from")
+    return Job(recipe, network, pool, validation, folder)
+
+
+def _take_over(network: FrtmNetwork, start: Path, recipe: Recipe, pool: ClipPool) -> None:
+    tensors = read_checkpoint(start).tensors
+    gate_only = recipe.reuse is not None and recipe.reuse.gate_only
+    try:
+        if gate_only and isinstance(network, GatedFrtmNetwork):
+            load_all_but_gate(network, tensors, pool.statistics)
+        else:
+            load_refiner(network, tensors, pool.statistics)
+    except RuntimeError as error:
+        raise InputError(f"{start} was made for another network than {recipe.model}") from error

@@ -1,0 +1,69 @@
+"""The end of a training: a small checkpoint of our own tensors, with its provenance."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vosbench.baselines.checkpoints import write_checkpoint
+from vosbench.baselines.frtm.network import FrtmNetwork
+from vosbench.harness.training.pool import LevelStatistics
+from vosbench.harness.training.recipe import Recipe
+from vosbench.harness.training.scaling import read_raw
+from vosbench.harness.training.state import TrainingState, own_weights
+
+
+def shipped_tensors(
+    network: FrtmNetwork, statistics: Sequence[LevelStatistics]
+) -> Mapping[str, Tensor]:
+    """Half-precision tensors of a trained network, without the backbone, for raw features."""
+    raw = copy.deepcopy(network)
+    read_raw(raw, statistics)
+    return {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in own_weights(raw).items()
+    }
+
+
+def save(
+    path: Path,
+    network: FrtmNetwork,
+    statistics: Sequence[LevelStatistics],
+    *,
+    recipe: Recipe,
+    state: TrainingState,
+    data_sha256: str,
+    note: str,
+) -> None:
+    """Write a finished training's checkpoint.
+
+    The header tells the model, its recipe, the data, steps and minutes, on how many cores, and
+    what the weights are (``note``).
+    """
+    gate = None if recipe.reuse is None else recipe.reuse.gate
+    header = {
+        "architecture": recipe.model,
+        "backbone": network.config.backbone,
+        "recipe": recipe.to_json(),
+        "data_sha256": data_sha256,
+        "steps": str(recipe.steps),
+        "minutes": f"{state.elapsed_s / 60:.1f}",
+        "cores": str(torch.get_num_threads()),
+        "validation": json.dumps(_last_validation(state)),
+        "trained": "true",
+        "note": note,
+    }
+    if gate is not None and gate.rate is None:
+        header["margins"] = f"{gate.m1:g},{gate.m2:g}"
+    write_checkpoint(path, shipped_tensors(network, statistics), header)
+
+
+def _last_validation(state: TrainingState) -> dict[str, float]:
+    """The newest value of each validation series."""
+    points = [point for point in state.curve if point.name.startswith("validation/")]
+    return {point.name.removeprefix("validation/"): round(point.value, 4) for point in points}

@@ -1,0 +1,225 @@
+"""The training loop: two stages, resumable after any step with the same result bit for bit.
+
+Nothing random is carried from step to step: what a step draws depends on seed, stage and step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
+from vosbench.harness.training.pool import ClipPool
+from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
+from vosbench.harness.training.state import (
+    CurvePoint,
+    TrainingState,
+    load_own_weights,
+    load_state,
+    own_weights,
+    save_state,
+)
+from vosbench.harness.training.steps import (
+    Losses,
+    draw_frames,
+    draw_pairs,
+    learning_modules,
+    reuse_losses,
+    segmentation_losses,
+)
+from vosbench.harness.training.validation import Validation, validate
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training: what learns, from what, and where its state is kept.
+
+    Attributes:
+        network: with starting weights, reading normalised features; changed in place.
+        validation: held-out clips; None for no validation.
+        folder: of the state file.
+        save_every, validate_every, log_every: steps between.
+    """
+
+    recipe: Recipe
+    network: FrtmNetwork
+    pool: ClipPool
+    validation: ClipPool | None
+    folder: Path
+    save_every: int = 100
+    validate_every: int = 200
+    log_every: int = 20
+
+    @property
+    def state_path(self) -> Path:
+        return self.folder / "state.pt"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """News of a training: steps done of how many, in all stages, and the newest values."""
+
+    stage: str
+    step: int
+    steps: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class _Stage:
+    name: str
+    index: int
+    recipe: StageRecipe
+    reuse: ReuseRecipe | None
+    before: int  # steps of earlier stages
+
+
+def _stages(recipe: Recipe) -> Iterator[_Stage]:
+    first = recipe.segmentation
+    if first is not None:
+        yield _Stage("segmentation", 0, first, None, 0)
+    if recipe.reuse is not None:
+        before = 0 if first is None else first.steps
+        yield _Stage("reuse", 1, recipe.reuse.stage, recipe.reuse, before)
+
+
+def train(
+    job: Job, report: Callable[[Progress], None] | None = None, stop_after: int | None = None
+) -> TrainingState:
+    """Train from where the folder's state says, or from the beginning.
+
+    Args:
+        report: hears of progress.
+        stop_after: end after so many steps of this run, as a kill would (the state is saved).
+
+    Raises:
+        InputError: the folder holds the state of another training.
+    """
+    state = _begin(job)
+    left = job.recipe.steps if stop_after is None else stop_after
+    for stage in _stages(job.recipe):
+        if stage.index < state.stage or left <= 0:
+            continue
+        if stage.index > state.stage:
+            state.stage, state.step, state.optimiser = stage.index, 0, None
+        left -= _run_stage(job, stage, state, left, report)
+    return state
+
+
+def _begin(job: Job) -> TrainingState:
+    job.folder.mkdir(parents=True, exist_ok=True)
+    weights = own_weights(job.network)
+    digest = hashlib.sha256(f"{job.recipe.sha256}/{job.pool.sha256}".encode())
+    for name, tensor in sorted(weights.items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().numpy().tobytes())
+    if not job.state_path.exists():
+        return TrainingState(digest.hexdigest(), weights)
+    state = load_state(job.state_path, digest.hexdigest())
+    load_own_weights(job.network, state.network)
+    return state
+
+
+def _run_stage(
+    job: Job,
+    stage: _Stage,
+    state: TrainingState,
+    left: int,
+    report: Callable[[Progress], None] | None,
+) -> int:
+    """Run up to ``left`` steps of a stage; returns how many."""
+    optimiser = _prepare(job, stage, state)
+    started, spent = time.monotonic(), state.elapsed_s
+    last = min(stage.recipe.steps, state.step + left)
+    done = last - state.step
+    while state.step < last:
+        values = _step(job, stage, optimiser, state.step)
+        state.step += 1
+        news = partial(Progress, stage.name, stage.before + state.step, job.recipe.steps)
+        ends = state.step == last
+        if state.step % job.log_every == 0 or ends:
+            _note(state, news(values), report)
+        if state.step % job.validate_every == 0 or state.step == stage.recipe.steps:
+            validation = _validate(job, stage)
+            if validation is not None:
+                _note(state, news(_prefixed(validation.as_series())), report)
+        if state.step % job.save_every == 0 or ends:
+            state.network, state.optimiser = own_weights(job.network), optimiser.state_dict()
+            state.elapsed_s = spent + time.monotonic() - started
+            save_state(state, job.state_path)
+    return done
+
+
+def _prepare(job: Job, stage: _Stage, state: TrainingState) -> torch.optim.Adam:
+    """Freeze what the stage leaves alone, and bring its optimiser to the state."""
+    job.network.requires_grad_(False)
+    modules = tuple(learning_modules(job.network, stage.reuse))
+    for module in modules:
+        module.requires_grad_(True)
+    parameters = [p for module in modules for p in module.parameters()]
+    optimiser = torch.optim.Adam(parameters, lr=stage.recipe.learning_rate, amsgrad=True)
+    if state.optimiser is not None:
+        optimiser.load_state_dict(state.optimiser)
+    return optimiser
+
+
+def _set_modes(network: FrtmNetwork, stage: _Stage) -> None:
+    network.eval()
+    if stage.reuse is None:
+        network.refiner.train()
+    elif isinstance(network, GatedFrtmNetwork) and network.refiner.Diff_process is not None:
+        # The refiner keeps its batch statistics, whichever path a batch takes.
+        for module in (network.refiner.Diff_process, network.Tmatching, network.convGS):
+            module.train()
+
+
+def _step(job: Job, stage: _Stage, optimiser: torch.optim.Adam, step: int) -> Mapping[str, float]:
+    rng = np.random.default_rng([job.recipe.seed, stage.index, step])
+    _set_modes(job.network, stage)
+    rate = stage.recipe.rate(step)
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    with torch.autocast("cpu", torch.bfloat16, enabled=job.recipe.autocast):
+        terms = _losses(job, stage, step, rng)
+    loss = torch.stack(list(terms.values())).sum()
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    return {name: float(term.detach()) for name, term in ({"loss": loss} | terms).items()}
+
+
+def _losses(job: Job, stage: _Stage, step: int, rng: np.random.Generator) -> Losses:
+    recipe, network = job.recipe, job.network
+    if stage.reuse is None:
+        frames = draw_frames(job.pool, stage.recipe.batch, rng)
+        return segmentation_losses(network, frames, recipe.soft_iou)
+    assert isinstance(network, GatedFrtmNetwork)  # learning_modules has refused others
+    drawn = draw_pairs(job.pool, stage.recipe.batch, stage.reuse.gaps, rng)
+    progress = step / stage.recipe.steps
+    return reuse_losses(network, drawn, stage.reuse, progress, soft_iou=recipe.soft_iou, rng=rng)
+
+
+def _validate(job: Job, stage: _Stage) -> Validation | None:
+    if job.validation is None:
+        return None
+    job.network.eval()
+    gaps = () if stage.reuse is None else stage.reuse.gaps
+    statistics = job.pool.statistics  # those that the network's input has been scaled by
+    return validate(job.network, job.validation, statistics, gaps, job.recipe.autocast)
+
+
+def _prefixed(series: Mapping[str, float]) -> Mapping[str, float]:
+    return {f"validation/{name}": value for name, value in series.items()}
+
+
+def _note(state: TrainingState, news: Progress, report: Callable[[Progress], None] | None) -> None:
+    state.curve += [CurvePoint(news.step, name, value) for name, value in news.values.items()]
+    if report is not None:
+        report(news)

@@ -1,0 +1,78 @@
+"""Folders of images with masks, such as saliency datasets: ``images/`` and ``masks/``."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vosbench.baselines.errors import InputError
+
+
+class Picture(NamedTuple):
+    """An image, uint8 RGB (H, W, 3), and the object in it, bool (H, W)."""
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class PictureFolder:
+    """Images and masks that share their stems, in the order of the names."""
+
+    root: Path
+    files: tuple[tuple[Path, Path], ...]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Picture:
+        """Read a picture; InputError if a file is damaged or the sizes differ."""
+        image_path, mask_path = self.files[index]
+        image = cv2.imread(str(image_path), cv2.IMREAD_COLOR)
+        mask = cv2.imread(str(mask_path), cv2.IMREAD_GRAYSCALE)
+        if image is None or mask is None:
+            broken = image_path if image is None else mask_path
+            raise InputError(f"{broken} can't be read as an image: replace or remove it")
+        if image.shape[:2] != mask.shape:
+            raise InputError(f"{image_path} and {mask_path} differ in size")
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return Picture(np.asarray(rgb, np.uint8), np.asarray(mask > 127))
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the selected files' names and bytes."""
+        digest = hashlib.sha256()
+        for pair in self.files:
+            for path in pair:
+                digest.update(path.name.encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
+
+    def split(self, held_out: float) -> tuple[PictureFolder, PictureFolder]:
+        """Part the pictures by a hash of their names: → (training, held out)."""
+
+        def is_held_out(pair: tuple[Path, Path]) -> bool:
+            digest = hashlib.sha256(pair[0].stem.encode()).digest()
+            return int.from_bytes(digest[:4], "big") < held_out * 2**32
+
+        held = tuple(pair for pair in self.files if is_held_out(pair))
+        kept = tuple(pair for pair in self.files if not is_held_out(pair))
+        return replace(self, files=kept), replace(self, files=held)
+
+
+def open_pictures(root: Path) -> PictureFolder:
+    """Open a folder with ``images/`` and ``masks/``; InputError says what is missing."""
+    for folder in (root / "images", root / "masks"):
+        if not folder.is_dir():
+            raise InputError(f"{root} holds no folder '{folder.name}': images/ and masks/ needed")
+    masks = {path.stem: path for path in (root / "masks").iterdir()}
+    images = sorted(path for path in (root / "images").iterdir() if path.stem in masks)
+    if not images:
+        raise InputError(f"{root} has no image whose mask has the same name")
+    return PictureFolder(root, tuple((path, masks[path.stem]) for path in images))

@@ -1,0 +1,142 @@
+"""The loop: the loss falls, and a run that was killed goes on as if it had not been."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from training_toys import make_network
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.training.loop import Job, Progress, train
+from vosbench.harness.training.pool import ClipPool
+from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
+from vosbench.harness.training.reporting import tensorboard, terminal
+from vosbench.harness.training.state import load_state
+
+RECIPE = Recipe(
+    "g-frtm-lite",
+    StageRecipe(6, batch=2, learning_rate=2e-3),
+    ReuseRecipe(StageRecipe(5, batch=2), gaps=(1, 2), finetune="shallow", imitation=0.1),
+    clips=4,
+    soft_iou=0.1,
+)
+
+
+def job(pool: ClipPool, folder: Path, recipe: Recipe = RECIPE, gated: bool = True) -> Job:
+    return Job(recipe, make_network(gated), pool, pool, folder, 2, 4, 1)
+
+
+class KilledError(Exception):
+    """What ends a run without warning."""
+
+
+def killer(at: int):
+    def report(news: Progress) -> None:
+        if news.step == at:
+            raise KilledError
+
+    return report
+
+
+def test_resumed_run_equals_an_undisturbed_one(toy_pool: ClipPool, tmp_path: Path) -> None:
+    whole = train(job(toy_pool, tmp_path / "whole"))
+    folder = tmp_path / "broken"
+    for step in (3, 7, 10):  # in either stage, between two saves
+        with pytest.raises(KilledError):
+            train(job(toy_pool, folder), killer(step))
+    train(job(toy_pool, folder), stop_after=1)
+    resumed = job(toy_pool, folder)
+    end = train(resumed)
+    assert set(end.network) == set(whole.network)
+    for name, tensor in whole.network.items():
+        assert torch.equal(tensor, end.network[name]), name
+        assert torch.equal(tensor, resumed.network.state_dict()[name]), name
+    assert end.curve == whole.curve
+    assert end.elapsed_s > 0
+
+
+def test_a_finished_training_is_not_run_again(toy_pool: ClipPool, tmp_path: Path) -> None:
+    first = train(job(toy_pool, tmp_path))
+    heard: list[Progress] = []
+    again = train(job(toy_pool, tmp_path), heard.append)
+    assert not heard
+    assert all(torch.equal(t, again.network[name]) for name, t in first.network.items())
+
+
+def test_loss_falls_in_both_stages(toy_pool: ClipPool, tmp_path: Path) -> None:
+    recipe = replace(
+        RECIPE,
+        segmentation=StageRecipe(40, batch=4, learning_rate=5e-3),
+        reuse=ReuseRecipe(StageRecipe(40, batch=4, learning_rate=5e-3), gaps=(1, 2)),
+    )
+    curve = train(job(toy_pool, tmp_path, recipe)).curve
+    for first, name in ((0, "bce"), (40, "reuse"), (40, "delta"), (40, "gate")):
+        values = [p.value for p in curve if p.name == name and first < p.step <= first + 40]
+        assert len(values) == 40
+        assert sum(values[-10:]) < 0.9 * sum(values[:10]), name
+
+
+def test_the_refiner_rests_in_the_second_stage(toy_pool: ClipPool, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, segmentation=None, reuse=ReuseRecipe(StageRecipe(3, batch=2)))
+    started = job(toy_pool, tmp_path, recipe)
+    before = {k: v.clone() for k, v in started.network.state_dict().items()}
+    train(started)
+    for name, tensor in started.network.state_dict().items():
+        reuse = name.startswith(("convGS", "Tmatching", "Convert_Diff", "refiner.Diff_process"))
+        if not reuse:
+            assert torch.equal(tensor, before[name]), name
+    assert not torch.equal(before["Convert_Diff.weight"], started.network.Convert_Diff.weight)
+
+
+def test_another_recipe_does_not_take_over_a_state(toy_pool: ClipPool, tmp_path: Path) -> None:
+    train(job(toy_pool, tmp_path), stop_after=1)
+    with pytest.raises(InputError, match="another recipe"):
+        train(job(toy_pool, tmp_path, replace(RECIPE, seed=1)))
+    (tmp_path / "state.pt").write_bytes(b"half a fi")
+    with pytest.raises(InputError, match="damaged"):
+        load_state(tmp_path / "state.pt", "key")
+
+
+def test_plain_network_trains_without_reuse_modules(toy_pool: ClipPool, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, model="frtm-lite", reuse=None)
+    end = train(job(toy_pool, tmp_path, recipe, gated=False))
+    assert {p.name for p in end.curve} >= {"loss", "bce", "validation/full"}
+
+
+def test_rate_follows_its_schedule() -> None:
+    stage = StageRecipe(100, learning_rate=1.0, milestones=(0.5, 0.8), decay=0.1)
+    assert [stage.rate(s) for s in (0, 49, 50, 80)] == pytest.approx([1, 1, 0.1, 0.01])
+
+
+def test_recipe_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(InputError, match="finetune"):
+        Recipe("g-frtm-lite", None, ReuseRecipe(StageRecipe(1), finetune="deep"))
+    with pytest.raises(InputError, match="at least one stage"):
+        Recipe("frtm-lite", None, None)
+
+
+def test_progress_is_shown_with_and_without_a_terminal(tmp_path: Path) -> None:
+    news = Progress("reuse", 4, 10, {"validation/full": 0.5})
+    for is_terminal in (True, False):
+        with (tmp_path / "out").open("w") as file:
+            console = Console(file=file, force_terminal=is_terminal, width=120)
+            with terminal(console, 10) as report:
+                report(news)
+        text = (tmp_path / "out").read_text()
+        assert "reuse" in text and "0.500" in text
+
+
+def test_tensorboard_is_optional(tmp_path: Path) -> None:
+    write = tensorboard(tmp_path)
+    try:
+        import tensorboard as _  # noqa: F401
+    except ImportError:
+        assert write is None
+    else:
+        assert write is not None
+        write(Progress("reuse", 1, 2, {"loss": 1.0}))
+        assert any(tmp_path.iterdir())

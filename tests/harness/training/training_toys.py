@@ -1,0 +1,58 @@
+"""Toy data for the tests of training: small pictures, clips, networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from vosbench.baselines.backbones import make_backbone
+from vosbench.baselines.frtm.network import FRTM_LITE, G_FRTM_LITE, FrtmNetwork, make_frtm
+from vosbench.baselines.frtm.target import TargetConfig
+from vosbench.harness.training.encoding import Encoder
+from vosbench.harness.training.pictures import PictureFolder, open_pictures
+from vosbench.harness.training.pool import ClipPool
+from vosbench.harness.training.synthetic import SyntheticClips, SyntheticConfig
+
+TARGET = TargetConfig(joint_steps=(3, 3), filter_iterations=2, channels=8, capacity=8)
+CONFIG = replace(FRTM_LITE, width=8, match_width=8, target=TARGET)
+GATED = replace(G_FRTM_LITE, width=8, match_width=8, target=TARGET)
+CLIPS = SyntheticConfig(height=64, width=96, frames=5)
+
+
+def write_pictures(root: Path, count: int = 6) -> PictureFolder:
+    """Noisy pictures of a bright disk each."""
+    for name in ("images", "masks"):
+        (root / name).mkdir(parents=True)
+    for index in range(count):
+        rng = np.random.default_rng(index)
+        image = rng.integers(0, 90, (60, 80, 3)).astype(np.uint8)
+        mask = np.zeros((60, 80), np.uint8)
+        centre = tuple(int(v) for v in rng.integers((30, 22), (50, 38)))
+        cv2.circle(mask, centre, int(rng.integers(10, 20)), 255, -1)
+        image[mask > 0] = rng.integers(120, 255, 3)
+        cv2.imwrite(str(root / "images" / f"{index:03d}.jpg"), image)
+        cv2.imwrite(str(root / "masks" / f"{index:03d}.png"), mask)
+    return open_pictures(root)
+
+
+def make_encoder() -> Encoder:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return Encoder(make_backbone("tf_efficientnet_lite0"), TARGET)
+
+
+def make_pool(root: Path, size: int = 4) -> ClipPool:
+    pictures = write_pictures(root / "pictures")
+    return ClipPool(SyntheticClips(pictures, CLIPS), make_encoder(), root / "cache", size)
+
+
+def make_network(gated: bool) -> FrtmNetwork:
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        network = make_frtm(GATED if gated else CONFIG)
+    network.feature_extractor.load_state_dict(make_encoder().backbone.state_dict())
+    return network
