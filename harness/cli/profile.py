@@ -47,6 +47,7 @@ def profile(
     from vosbench.harness.cli.session import choose_device
     from vosbench.harness.datasets import registry
     from vosbench.harness.evaluate.profile import profile as measure_profile
+    from vosbench.harness.measure.allocator import keep_large_blocks
     from vosbench.harness.measure.device_lock import device_id, hold
     from vosbench.harness.measure.occupancy import occupancy, require_idle
     from vosbench.runners.registry import resolve
@@ -55,6 +56,7 @@ def profile(
     clip = opened.clip(sequence or opened.sequences[0])
     chosen = choose_device(device)
     runner = resolve(model).build(RunnerOptions(weights=weights, tau=Decimal(1)))
+    keep_large_blocks()
     with hold(device_id(chosen)):
         found = require_idle(occupancy(chosen), allow_busy=allow_busy)
         runner.load(chosen, precision)

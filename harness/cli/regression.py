@@ -47,6 +47,7 @@ def set_baseline(
     from vosbench.harness.regression import baselines, portable
 
     where = options.selection(models, dataset, study, kind)
+    open_database(db, read_only=True).close()  # a database is not made only to name nothing in it
     with open_database(db) as database:
         record = baselines.set_baseline(database, name, where, commit=commit)
         if save is not None:
@@ -144,11 +145,13 @@ def compare(
     texts = {"jf_mean": jf_tol, "fps": fps_tol, **options.pairs(tol, "--tol")}
     tolerated = thresholds.tolerances(texts)
     allowed = _verdicts(allow)
-    with open_database(db) as database:
+    with open_database(db, read_only=True) as database:
         base = baselines.read_base(baseline, database)
         head = measured.read_run(database, options.selection(models, dataset, study))
-        comparison = judge(base, head, tolerated)
-        if baseline in {record.name for record in baselines.list_baselines(database)}:
+        is_own = baseline in {record.name for record in baselines.list_baselines(database)}
+    comparison = judge(base, head, tolerated)
+    if is_own:
+        with open_database(db) as database:
             baselines.record_verdicts(database, baseline, comparison)
     Console().print(terminal(comparison))
     for path, render in ((junit, as_junit), (markdown, as_markdown), (json_out, as_json)):

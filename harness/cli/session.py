@@ -10,6 +10,7 @@ from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.progress import SweepProgress
+from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.plan import Plan, Request, group_key
 from vosbench.harness.release import program_version
 from vosbench.harness.scheduler import LocalExecutor
@@ -118,7 +119,7 @@ class Session:
         self, storage: Storage, study_id: int, shown: SweepProgress, keep_masks: bool
     ) -> LocalExecutor:
         known = self.environment.notes
-        notes = asdict(known)
+        notes = asdict(known) | {"large_blocks_kept": keep_large_blocks()}
         commit = known.git_commit or os.environ.get("VOSBENCH_COMMIT")
         version = program_version(commit, known.git_dirty)
         return LocalExecutor(
