@@ -58,6 +58,9 @@ def test_verdicts_have_their_exit_codes(vosbench: Vosbench, measured: Path) -> N
     (measured / "base.json").write_text(_other_machine(elsewhere))
     assert compared(vosbench, "same.db").code == 13
 
+    lost = vosbench("compare", "--baseline", "none.json", "--db", "same.db")
+    assert (lost.code, "none.json" in lost.err) == (2, True)
+
     itself = vosbench("compare", "--baseline", "main", "--db", "base.db")
     assert itself.code == 14, itself.out  # nothing new was measured
 
@@ -78,7 +81,6 @@ def _other_machine(text: str) -> str:
 
 def test_bad_requests_are_one_line(vosbench: Vosbench, tmp_path: Path) -> None:
     for arguments, says in (
-        (("compare", "--baseline", "none.json"), "none.json"),
         (("compare", "--baseline", "main", "--db", "none.db"), "run `vosbench run` first"),
         (("compare", "--baseline", "main", "--allow", "error"), "choose from"),
         (("baseline", "set", "main", "--db", "none.db"), "run `vosbench run` first"),
