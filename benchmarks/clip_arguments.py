@@ -7,13 +7,13 @@ import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vosbench.harness.metrics import read_label_png
+from vosbench.harness.datasets.decode import read_image, read_labels
 from vosbench.runners.network_runner import NetworkRunner
 
 Labels = NDArray[np.uint8]
@@ -45,18 +45,16 @@ def read_frames(images: Path, annotations: Path, name: str, limit: int | None = 
     files = sorted((images / name).glob("*.jpg"))[:limit]
     if not files:
         raise SystemExit(f"no *.jpg in {images / name}: give folders that hold the clip {name}")
-    pixels = [cv2.cvtColor(cv2.imread(str(f)), cv2.COLOR_BGR2RGB) for f in files]
     return Frames(
         name,
-        tuple(torch.from_numpy(p).permute(2, 0, 1).contiguous() for p in pixels),
+        tuple(torch.from_numpy(read_image(f)).permute(2, 0, 1).contiguous() for f in files),
         tuple(
-            (read_label_png(annotations / name / f"{f.stem}.png") > 0).astype(np.uint8)
-            for f in files
+            (read_labels(annotations / name / f"{f.stem}.png") > 0).astype(np.uint8) for f in files
         ),
     )
 
 
-def sharpen_random_head(runner: NetworkRunner[object]) -> None:
+def sharpen_random_head(runner: NetworkRunner[Any]) -> None:
     """Scale an untrained head, so that masks are not empty and the target model learns."""
     if not runner.weights.trained:
         with torch.no_grad():

@@ -29,7 +29,7 @@ from vosbench.baselines.frtm.network import GatedFrtmNetwork
 from vosbench.baselines.frtm.target import TargetModel
 from vosbench.harness.evaluate.flops import count_flops
 from vosbench.harness.measure.allocator import keep_large_blocks
-from vosbench.runners.frtm import FrtmState, seeded_augment, seeded_start
+from vosbench.runners.frtm import FrameFeatures, FrtmState, seeded_augment, seeded_start
 from vosbench.runners.interface import ClipInfo, Frame, Precision, RunnerOptions, no_spans
 from vosbench.runners.network_runner import NetworkRunner
 from vosbench.runners.policies import Always, GatePolicy, Never
@@ -67,7 +67,7 @@ def gflop(work: Work) -> float:
     return count_flops(lambda _: work()).total / 1e9
 
 
-def make_runner(model: str, weights: str, precision: Precision) -> NetworkRunner[object]:
+def make_runner(model: str, weights: str, precision: Precision) -> NetworkRunner[FrameFeatures]:
     """A loaded gated FRTM; raises SystemExit for other models."""
     runner = resolve(model).build(RunnerOptions(weights=weights, tau=Decimal(1)))
     if not isinstance(runner, NetworkRunner) or not isinstance(runner.network, GatedFrtmNetwork):
@@ -80,13 +80,13 @@ def make_runner(model: str, weights: str, precision: Precision) -> NetworkRunner
 class Ours:
     """The product: a walk forced down one path."""
 
-    def __init__(self, runner: NetworkRunner[object], clip: Frames) -> None:
+    def __init__(self, runner: NetworkRunner[FrameFeatures], clip: Frames) -> None:
         self._runner, self._clip = runner, clip
         self._mask = {1: torch.from_numpy(clip.labels[0] > 0)}
         self._walks = {policy.name: self.begin(policy) for policy in (Never(), Always())}
         self._t = dict.fromkeys(self._walks, 0)
 
-    def begin(self, policy: GatePolicy) -> SharedWalk[object]:
+    def begin(self, policy: GatePolicy) -> SharedWalk[FrameFeatures]:
         height, width = self._clip.size
         walk = self._runner.walk(ClipInfo(self._clip.name, height, width, 10**6), (policy,))
         assert isinstance(walk, SharedWalk)
@@ -120,7 +120,7 @@ class Ours:
 class Plain:
     """The plain implementation with the runner's weights, unfolded."""
 
-    def __init__(self, runner: NetworkRunner[object], clip: Frames) -> None:
+    def __init__(self, runner: NetworkRunner[FrameFeatures], clip: Frames) -> None:
         network = copy.deepcopy(runner.network)
         assert isinstance(network, GatedFrtmNetwork)
         self._network, self._clip = network, clip
@@ -153,20 +153,32 @@ class Plain:
 
 
 def pieces(
-    runner: NetworkRunner[object], clip: Frames, memory: int, *, plain: bool
+    runner: NetworkRunner[FrameFeatures], clip: Frames, memory: int, *, plain: bool
 ) -> tuple[Piece, ...]:
     """Build both sides; with ``plain`` False ours alone."""
     ours = Ours(runner, clip)
     model = ours.optimise(memory)
-    theirs = Plain(runner, clip) if plain else None
-    filled = None if theirs is None else theirs.optimise(memory)
-    work: list[tuple[str, Work, Work | None]] = [
-        ("first frame", lambda: ours.begin(Never()), theirs and theirs.begin),
-        ("update", model.optimised, filled and filled.target.optimise),
-        ("full frame", lambda: ours.step(Never()), theirs and (lambda: theirs.step(reuse=False))),
-        ("reused frame", lambda: ours.step(Always()), theirs and (lambda: theirs.step(reuse=True))),
+    work: list[tuple[str, Work]] = [
+        ("first frame", lambda: ours.begin(Never())),
+        ("update", model.optimised),
+        ("full frame", lambda: ours.step(Never())),
+        ("reused frame", lambda: ours.step(Always())),
     ]
-    return tuple(Piece(name, one, other, gflop(one)) for name, one, other in work)
+    others = plain_work(runner, clip, memory) if plain else (None,) * len(work)
+    pairs = zip(work, others, strict=True)
+    return tuple(Piece(name, one, other, gflop(one)) for (name, one), other in pairs)
+
+
+def plain_work(runner: NetworkRunner[FrameFeatures], clip: Frames, memory: int) -> tuple[Work, ...]:
+    """The same pieces on the plain side, in the same order."""
+    plain = Plain(runner, clip)
+    filled = plain.optimise(memory)
+    return (
+        plain.begin,
+        filled.target.optimise,
+        lambda: plain.step(reuse=False),
+        lambda: plain.step(reuse=True),
+    )
 
 
 def measure(items: tuple[Piece, ...], rounds: int, dtype: torch.dtype, clock: Clock) -> float:
@@ -231,7 +243,10 @@ def main() -> None:
     height, width = clip.size
     print(f"{datetime.date.today()}, {machine()}")
     print(f"{options.model} ({options.weights}), {clip.name} {width}x{height}, 1 object,")
-    print(f"{'CPU' if options.cpu_time else 'wall'} time, medians of {options.rounds} rounds;", end=" ")
+    print(
+        f"{'CPU' if options.cpu_time else 'wall'} time, medians of {options.rounds} rounds;",
+        end=" ",
+    )
     print(f"large blocks kept: {'yes' if kept else 'no'}")
     for precision in (Precision.FLOAT32, Precision.BF16) if options.bf16 else (Precision.FLOAT32,):
         runner = make_runner(options.model, options.weights, precision)

@@ -175,6 +175,10 @@ def _to_size(score: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(score, like.shape[-2:], mode="bilinear", align_corners=False)
 
 
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bicubic", align_corners=False)
+
+
 class PlainTracker:
     """G-FRTM on one object of one clip, frame by frame.
 
@@ -226,9 +230,8 @@ class PlainTracker:
 
     def _head(self, x: Tensor, shape: torch.Size) -> Tensor:
         project = self._network.refiner.project
-        double = {"scale_factor": 2, "mode": "bicubic", "align_corners": False}
-        x = F.relu(project.conv1(F.interpolate(x, **double)))
-        x = F.interpolate(x, **double)
+        x = F.relu(project.conv1(_doubled(x)))
+        x = _doubled(x)
         x = F.interpolate(x, shape[-2:], mode="bilinear", align_corners=False)
         logits: Tensor = project.conv2(x)
         return logits[:, 0]

@@ -21,6 +21,7 @@ from vosbench.harness.datasets.dataset import Selection
 from vosbench.harness.evaluate.accuracy import Evaluation, SoloWalk, evaluate_clip
 from vosbench.harness.evaluate.faults import RunnerFault
 from vosbench.harness.evaluate.summary import aggregate
+from vosbench.harness.measure.probe import peak_memory_mib
 from vosbench.harness.metrics import TruthCache
 from vosbench.harness.plan import options_of
 from vosbench.harness.store import Claim, ClaimedTrial, LostLease, Storage, Worker
@@ -142,10 +143,12 @@ class LocalExecutor:
             for trial in trials:
                 self.storage.annotate(trial, self.notes)
             self._walk_clips(trials, runner, selection)
+            peak = {"peak_memory_mib": peak_memory_mib(self.device)}
             for trial in trials:
                 clips = self.storage.recorded(trial.id)
                 numbers = aggregate(selection.dataset, clips)
                 with suppress(LostLease):
+                    self.storage.annotate(trial, {**self.notes, **peak})
                     self.storage.complete(trial, numbers)
 
     def _runner(self, spec: TrialSpec) -> Runner:

@@ -27,7 +27,7 @@ from vosbench.harness.evaluate.warm import warm_paths
 from vosbench.harness.measure.clock import clock_for
 from vosbench.harness.measure.power.meter import measure, per_frame_j, source_for
 from vosbench.harness.measure.power.readings import EnergyReading, NoSource
-from vosbench.harness.measure.probe import peak_memory_mb
+from vosbench.harness.measure.probe import peak_memory_mib
 from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes
 from vosbench.harness.measure.timing import ClipTimes, clip_fps, convention, summarise
 from vosbench.harness.trials import PATH_CODES, ClipResult
@@ -205,7 +205,7 @@ def trial_numbers(clips: Sequence[TimedClip], device: torch.device) -> dict[str,
         "objects_per_frame": model.objects_per_frame,
         "fps_end_to_end": 1e3 * frames / total_ms if total_ms > 0 else None,
         "input_wait_share": waited_ms / total_ms if total_ms > 0 else None,
-        "peak_memory_mib": peak_memory_mb(device) * 1e6 / 2**20,
+        "peak_memory_mib": peak_memory_mib(device),
         "reuse_rate": float(np.nanmean([r["reuse_rate"] for r in per_object])),
     }
     return {name: math.nan if value is None else value for name, value in known.items()}

@@ -171,7 +171,7 @@ def package_versions() -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def peak_memory_mb(device: torch.device) -> float:
+def peak_memory_mib(device: torch.device) -> float:
     """Most memory in use so far: torch's allocator on CUDA, the process's resident set on CPU."""
     if device.type == "cuda":
         import torch

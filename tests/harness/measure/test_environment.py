@@ -100,7 +100,7 @@ def test_probe_of_a_gpu_without_nvml_keeps_the_reasons(monkeypatch: pytest.Monke
 
 
 def test_peak_memory_of_this_process_is_plausible():
-    assert 10 < probe.peak_memory_mb(torch.device("cpu")) < 1e6
+    assert 10 < probe.peak_memory_mib(torch.device("cpu")) < 1e6
 
 
 def test_git_state_of_a_stranger_s_checkout_is_not_ours(tmp_path, monkeypatch):
