@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import (
@@ -43,7 +44,7 @@ class SweepProgress:
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("", total=frames)
-        self._clip: tuple[str, float, int] | None = None
+        self._clips: dict[int, tuple[str, float, int]] = {}
         self.failures: list[tuple[TrialSpec, str]] = []
 
     def __enter__(self) -> SweepProgress:
@@ -51,22 +52,28 @@ class SweepProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end_clip()
+        for worker in list(self._clips):
+            self._end_clip(worker)
         self._bar.stop()
 
-    def begin(self, spec: TrialSpec, members: int, sequence: str) -> None:
+    def of_worker(self, worker: int) -> WorkerProgress:
+        """What one of several workers tells its progress."""
+        return WorkerProgress(self, worker)
+
+    def begin(self, spec: TrialSpec, members: int, sequence: str, worker: int = 0) -> None:
         """A clip begins."""
-        self._end_clip()
+        self._end_clip(worker)
         name = spec.model if members == 1 else f"{members} settings of {spec.model.split('+')[0]}"
         if members == 1 and spec.tau is not None:
             name += f" τ={spec.tau}"
-        self._clip = (f"{name} on {sequence}", time.monotonic(), 0)
+        self._clips[worker] = (f"{name} on {sequence}", time.monotonic(), 0)
         self._bar.update(self._task, description=f"{name} {sequence}")
 
-    def frame(self) -> None:
+    def frame(self, worker: int = 0) -> None:
         """One more frame is done."""
-        if self._clip is not None:
-            self._clip = (*self._clip[:2], self._clip[2] + 1)
+        if worker in self._clips:
+            name, began_s, frames = self._clips[worker]
+            self._clips[worker] = (name, began_s, frames + 1)
         self._bar.advance(self._task)
 
     def skip(self, frames: int) -> None:
@@ -77,11 +84,35 @@ class SweepProgress:
         """A trial failed."""
         self.failures.append((spec, message))
 
-    def _end_clip(self) -> None:
-        if self._clip is not None and not self._console.is_terminal:
-            name, began_s, frames = self._clip
+    def _end_clip(self, worker: int) -> None:
+        ended = self._clips.pop(worker, None)
+        if ended is not None and not self._console.is_terminal:
+            name, began_s, frames = ended
             seconds = time.monotonic() - began_s
             self._console.print(
                 f"{name}: {frames} frames in {seconds:.1f} s", highlight=False, soft_wrap=True
             )
-        self._clip = None
+
+
+@dataclass(frozen=True)
+class WorkerProgress:
+    """One worker's part of a :class:`SweepProgress`."""
+
+    whole: SweepProgress
+    worker: int
+
+    def begin(self, spec: TrialSpec, members: int, sequence: str) -> None:
+        """A clip begins."""
+        self.whole.begin(spec, members, sequence, self.worker)
+
+    def frame(self) -> None:
+        """One more frame is done."""
+        self.whole.frame(self.worker)
+
+    def skip(self, frames: int) -> None:
+        """Frames that were done before."""
+        self.whole.skip(frames)
+
+    def failed(self, spec: TrialSpec, message: str) -> None:
+        """A trial failed."""
+        self.whole.failed(spec, message)

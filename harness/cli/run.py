@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -30,6 +31,13 @@ class Kinds(StrEnum):
     ACCURACY = "accuracy"
     TIMING = "timing"
     BOTH = "both"
+
+
+class Executor(StrEnum):
+    """What ``--executor`` may say."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def register(app: typer.Typer) -> None:
@@ -101,6 +109,16 @@ def run(
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")
     ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, help="Processes for accuracy trials, on this machine.")
+    ] = 1,
+    executor: Annotated[
+        Executor, typer.Option("--executor", help="This machine, or a Ray cluster.")
+    ] = Executor.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="Ray: auto, HOST:PORT; default: RAY_ADDRESS, or here."),
+    ] = None,
 ) -> None:
     """Run models over thresholds and datasets, and store the results.
 
@@ -125,21 +143,38 @@ def run(
     )
     from vosbench.harness.cli.session import Session
 
-    session = Session.begin(
-        request,
-        device=device,
-        threads=threads,
-        db=db,
-        allow_busy=allow_busy,
-        breakdown=breakdown,
-        locked_clocks=locked_clocks,
-    )
-    session = replace(session, traced=_frames(trace))
-    plan = make_plan(session.request)
-    name = study or _study_name(plan)
-    failed = session.run(
-        plan, name, _command_line(), console, lockstep=lockstep, keep_masks=save_masks
-    )
+    with ExitStack() as stack:
+        on_ray = executor is Executor.RAY
+        session = Session.begin(
+            request,
+            device="cpu" if on_ray else device,
+            threads=threads,
+            db=db,
+            allow_busy=allow_busy,
+            breakdown=breakdown,
+            locked_clocks=locked_clocks,
+        )
+        session = replace(session, traced=_frames(trace))
+        if on_ray:
+            if jobs > 1:
+                raise InputError("--jobs is for this machine: Ray runs as many as the cluster has")
+            from vosbench.harness.executors.ray_cluster import connected
+
+            cluster = stack.enter_context(connected(address, db, device))
+            session = session.on(cluster, threads or 1)
+        elif address is not None:
+            raise InputError("--address is for --executor ray")
+        plan = make_plan(session.request)
+        name = study or _study_name(plan)
+        failed = session.run(
+            plan,
+            name,
+            _command_line(),
+            console,
+            lockstep=lockstep,
+            keep_masks=save_masks,
+            jobs=jobs,
+        )
     from vosbench.harness.cli.results import print_summary
 
     print_summary(db, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -19,8 +20,12 @@ from vosbench.harness.timing_trials import TimingTrials
 from vosbench.harness.trials import TrialSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
 
+    from vosbench.harness.executors.job import Job
+    from vosbench.harness.executors.ray_cluster import Cluster
     from vosbench.harness.measure.environment import Environment
 
 
@@ -52,6 +57,8 @@ class Session:
     Attributes:
         request: completed by this machine's comparability key.
         db: where results go.
+        devices: where ``jobs`` processes run, in turn; default: all on ``device``.
+        cluster: run there instead of here.
     """
 
     request: Request
@@ -61,6 +68,9 @@ class Session:
     allow_busy: bool = False
     breakdown: bool = True
     traced: range = range(0)
+    locked_clocks: str | None = None
+    devices: tuple[str, ...] = ()
+    cluster: Cluster | None = None
 
     @classmethod
     def begin(
@@ -84,7 +94,23 @@ class Session:
             torch.set_num_threads(threads)
         environment = read_environment(chosen, request.precision, locked_clocks=locked_clocks)
         completed = replace(request, environment_key=environment.key)
-        return cls(completed, chosen, environment, db, allow_busy, breakdown)
+        gpus = torch.cuda.device_count() if device == "auto" else 0
+        return cls(
+            completed,
+            chosen,
+            environment,
+            db,
+            allow_busy,
+            breakdown,
+            locked_clocks=locked_clocks,
+            devices=tuple(f"cuda:{index}" for index in range(gpus)) or (str(chosen),),
+        )
+
+    def on(self, cluster: Cluster, threads: int) -> Session:
+        """The same on a cluster, whose devices are what timings are planned for."""
+        environment = cluster.environment(self.request.precision, threads, self.locked_clocks)
+        request = replace(self.request, environment_key=environment.key)
+        return replace(self, request=request, environment=environment, cluster=cluster)
 
     def run(
         self,
@@ -95,6 +121,7 @@ class Session:
         *,
         lockstep: bool = True,
         keep_masks: bool = False,
+        jobs: int = 1,
     ) -> int:
         """Store the plan and work it off; returns how many of its trials are not complete."""
         with Storage.open(self.db) as storage:
@@ -103,7 +130,7 @@ class Session:
             )
             self._file_provenance(storage, plan)
             with SweepProgress(self._frames_left(storage, study_id, lockstep), console) as shown:
-                self._executor(storage, study_id, shown, keep_masks).run()
+                self._work(storage, plan, study_id, shown, keep_masks=keep_masks, jobs=jobs)
             for spec, message in shown.failures:
                 at = "" if spec.tau is None else f" at τ={spec.tau}"
                 console.print(f"failed: {spec.model}{at} on {spec.dataset}: {message}")
@@ -115,8 +142,56 @@ class Session:
             }
             return len(wanted - done)
 
+    def _work(
+        self,
+        storage: Storage,
+        plan: Plan,
+        study_id: int,
+        shown: SweepProgress,
+        *,
+        keep_masks: bool,
+        jobs: int,
+    ) -> None:
+        job = self._job(plan, study_id, keep_masks, jobs)
+        if self.cluster is not None:
+            from vosbench.harness.executors.ray_cluster import RayExecutor
+
+            RayExecutor(storage, job, self.cluster, shown).run()
+            return
+        if jobs > 1:
+            from vosbench.harness.executors.processes import ProcessExecutor
+
+            ProcessExecutor(job, self.devices, jobs, shown.of_worker).run()
+        # Timing trials hold their device alone: here, one after another.
+        self._executor(storage, study_id, shown, keep_masks, job.weights_files).run()
+
+    def _job(self, plan: Plan, study_id: int, keep_masks: bool, jobs: int) -> Job:
+        from vosbench.harness.executors.job import ClipsRef, Job, weights_files
+
+        return Job(
+            db=self.db,
+            study=study_id,
+            clips=tuple(ClipsRef.of(selection) for selection in self.request.selections),
+            precision=self.request.precision,
+            threads=max(1, self.environment.stable.threads // jobs),
+            folder=str(Path.cwd()),
+            weights_files=weights_files(
+                self.request.weights, [info.sha256 for info in plan.weights.values()]
+            ),
+            keep_masks=keep_masks,
+            traced=self.traced,
+            breakdown=self.breakdown,
+            allow_busy=self.allow_busy,
+            locked_clocks=self.locked_clocks,
+        )
+
     def _executor(
-        self, storage: Storage, study_id: int, shown: SweepProgress, keep_masks: bool
+        self,
+        storage: Storage,
+        study_id: int,
+        shown: SweepProgress,
+        keep_masks: bool,
+        weights_files: Mapping[str, str],
     ) -> LocalExecutor:
         known = self.environment.notes
         notes = asdict(known) | {"large_blocks_kept": keep_large_blocks()}
@@ -142,6 +217,7 @@ class Session:
             keep_masks=keep_masks,
             traced=self.traced,
             notes=notes,
+            weights_files=weights_files,
         )
 
     def _file_provenance(self, storage: Storage, plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -80,7 +81,7 @@ class Job:
         threads: CPU threads of each worker.
         folder: working folder in which relative paths were given.
         weights_files: checkpoint files by the hash of their tensors.
-        keep_masks, breakdown, allow_busy, locked_clocks: as the command says.
+        keep_masks, traced, breakdown, allow_busy, locked_clocks: as the command says.
         busy_timeout_s: how long a worker waits for the database.
     """
 
@@ -92,6 +93,7 @@ class Job:
     folder: str = "."
     weights_files: Mapping[str, str] = field(default_factory=dict)
     keep_masks: bool = False
+    traced: range = range(0)
     breakdown: bool = True
     allow_busy: bool = False
     locked_clocks: str | None = None
@@ -115,7 +117,10 @@ class Job:
         torch.set_num_threads(self.threads)
         device = torch.device(device_name)
         environment = _environment(device_name, self.precision, self.locked_clocks, self.threads)
-        stable, notes = environment.stable, asdict(environment.notes)
+        stable, known = environment.stable, environment.notes
+        notes = asdict(known)
+        commit = known.git_commit or os.environ.get("VOSBENCH_COMMIT")
+        version = program_version(commit, known.git_dirty)
         selections = opened(self.clips, verify=verify)
         with Storage.open(self.db, busy_timeout_s=self.busy_timeout_s) as storage:
             storage.add_environment(environment.key, stable.device_name, asdict(stable))
@@ -131,17 +136,29 @@ class Job:
                 storage=storage,
                 study=self.study,
                 selections=selections,
-                worker=Worker.here(
-                    worker, environment_key=environment.key, version=program_version()
-                ),
+                worker=Worker.here(worker, environment_key=environment.key, version=version),
                 device=device,
                 progress=progress,
                 timing=timing,
                 keep_masks=self.keep_masks,
+                traced=self.traced,
                 notes=notes,
                 kinds=(kind,),
                 weights_files=self.weights_files,
             )
+
+
+def weights_files(weights: str | None, hashes: Iterable[str]) -> dict[str, str]:
+    """:attr:`Job.weights_files` where ``--weights`` names a file; else none.
+
+    Args:
+        weights: as the command says.
+        hashes: of the tensors that each planned model takes from it.
+    """
+    if weights is None or weights.startswith("random"):
+        return {}
+    path = str(Path(weights).absolute())
+    return dict.fromkeys(hashes, path)
 
 
 def opened(clips: Iterable[ClipsRef], *, verify: bool) -> dict[tuple[str, str], Selection]:

@@ -6,6 +6,8 @@ node dies leaves a lease that runs out, and the next task takes its trials.
 
 from __future__ import annotations
 
+import os
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -32,6 +34,7 @@ from vosbench.harness.store.address import parse_address
 from vosbench.harness.trials import Kind
 
 _POLL_S = 1.0
+_CONNECT_S = 10.0
 _LOST_IN_A_ROW = 20
 """Tasks lost without one that ended, after which the cluster is given up."""
 
@@ -89,14 +92,12 @@ class Cluster:
                 found.append(Device(node["NodeID"], cpus, 0))
         return tuple(found)
 
-    def environment(self, job: Job) -> Environment:
+    def environment(self, precision: str, threads: int, locked_clocks: str | None) -> Environment:
         """The environment of a worker: timings planned for it run on machines like it."""
         task = self.ray.remote(read_environment_task).options(
-            num_cpus=job.threads, num_gpus=int(self.gpus)
+            num_cpus=threads, num_gpus=int(self.gpus)
         )
-        found = self.ray.get(
-            task.remote(self.device_name, job.precision, job.locked_clocks, job.threads)
-        )
+        found = self.ray.get(task.remote(self.device_name, precision, locked_clocks, threads))
         assert isinstance(found, Environment)
         return found
 
@@ -116,6 +117,7 @@ def connected(address: str | None, db: str, device: str) -> Iterator[Cluster]:
             reach.
     """
     ray = _import_ray()
+    require_listener(address or os.environ.get("RAY_ADDRESS"))
     with tempfile.TemporaryDirectory(prefix="vosbench-code-") as folder:
         code = write_code(Path(folder))
         try:
@@ -125,9 +127,12 @@ def connected(address: str | None, db: str, device: str) -> Iterator[Cluster]:
                 log_to_driver=False,
                 logging_level="warning",
             )
-        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             line = str(error).strip().partition("\n")[0]
-            raise InputError(f"no Ray cluster at {address or 'this machine'}: {line}") from error
+            raise InputError(
+                f"no Ray cluster at {address or 'this machine'}: {line}; where it runs, see that "
+                "RAY_AUTH_TOKEN is the same here and there"
+            ) from error
         try:
             total = ray.cluster_resources()
             gpus = device.startswith("cuda") or (device == "auto" and total.get("GPU", 0) >= 1)
@@ -138,6 +143,20 @@ def connected(address: str | None, db: str, device: str) -> Iterator[Cluster]:
             yield cluster
         finally:
             ray.shutdown()
+
+
+def require_listener(address: str | None) -> None:
+    """Raise InputError if nobody listens at ``HOST:PORT``: Ray would take minutes to say so."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return  # auto, local, or nothing
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+    except OSError as error:
+        raise InputError(
+            f"no Ray cluster at {address}: {error.strerror or error}; `ray start --head` on the "
+            "first node prints its address"
+        ) from error
 
 
 def check_reach(db: str, nodes: Sequence[str], own: str) -> None:

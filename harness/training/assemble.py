@@ -54,7 +54,7 @@ def build_network(model: str, seed: int, backbone: Path | None = None) -> FrtmNe
         torch.manual_seed(seed)
         network = make_frtm(config)
     network.feature_extractor.load_state_dict(imagenet_state_dict(config.backbone, backbone))
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)
     return network
 
 

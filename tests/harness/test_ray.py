@@ -16,7 +16,7 @@ ray = pytest.importorskip("ray", reason="no Ray: pip install 'vosbench[ray]'")
 sys.path.insert(0, str(Path(__file__).parent / "crash"))
 
 from crash_databases import postgresql_server, postgresql_url  # noqa: E402, F401
-from crash_plugin import FRAME_S  # noqa: E402
+from crash_plugin import HOLD  # noqa: E402
 from crash_rounds import finished  # noqa: E402
 from crash_sweep import Sweep, install_plugin, outcome, write_clips  # noqa: E402
 from ray.cluster_utils import Cluster as LocalCluster  # noqa: E402
@@ -42,10 +42,18 @@ def sweep(tmp_path: Path, postgresql_url: str) -> Sweep:  # noqa: F811
 
 
 @pytest.fixture
-def cluster(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
+def hold(tmp_path: Path) -> Path:
+    """No frame ends before this file is deleted."""
+    file = tmp_path / "hold"
+    file.touch()
+    return file
+
+
+@pytest.fixture
+def cluster(sweep: Sweep, hold: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
     """A head without CPUs; nodes are added by the test. Its workers know the dummy model."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
-    monkeypatch.setenv(FRAME_S, "0.02")
+    monkeypatch.setenv(HOLD, str(hold))
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     memory = 80 * 1024 * 1024
     started = LocalCluster(
@@ -65,16 +73,17 @@ def running(storage: Storage) -> set[int]:
     return set(storage.database.read(lambda c: c.scalars(query).all()))
 
 
-def kill_in_the_middle(cluster: LocalCluster, node: Any, storage: Storage) -> None:
-    """Kill ``node`` as soon as both nodes hold a trial."""
+def kill_in_the_middle(cluster: LocalCluster, node: Any, storage: Storage, hold: Path) -> None:
+    """Kill ``node`` when both nodes hold a trial, and let the other go on."""
     until = time.monotonic() + 120
     while len(running(storage)) < 2 and time.monotonic() < until:
         time.sleep(0.02)
     cluster.remove_node(node, allow_graceful=False)
+    hold.unlink()
 
 
 def test_a_sweep_survives_the_loss_of_a_node(
-    cluster: LocalCluster, sweep: Sweep, tmp_path: Path
+    cluster: LocalCluster, sweep: Sweep, hold: Path, tmp_path: Path
 ) -> None:
     node_args = {"num_cpus": 1, "object_store_memory": 80 * 1024 * 1024}
     cluster.add_node(**node_args)
@@ -87,8 +96,8 @@ def test_a_sweep_survives_the_loss_of_a_node(
         job = sweep.store(storage)
         assert found.slots(threads=1) == 2
         assert [device.gpus for device in found.devices()] == [0, 0]
-        assert found.environment(job).stable.device_kind == "cpu"
-        killer = threading.Thread(target=kill_in_the_middle, args=(cluster, doomed, storage))
+        assert found.environment("float32", 1, None).stable.device_kind == "cpu"
+        killer = threading.Thread(target=kill_in_the_middle, args=(cluster, doomed, storage, hold))
         killer.start()
         RayExecutor(storage, job, found, tally).run()
         killer.join()

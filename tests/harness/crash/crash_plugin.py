@@ -25,6 +25,8 @@ from vosbench.runners.interface import (
 
 FAULTS = "VOSBENCH_CRASH_FAULTS"
 """Folder; each file ``memory-*`` in it lets one frame run out of memory."""
+HOLD = "VOSBENCH_CRASH_HOLD"
+"""File; as long as it is there, no frame ends."""
 FRAME_S = "VOSBENCH_CRASH_FRAME_S"
 """How long a frame takes."""
 
@@ -55,6 +57,7 @@ class CrashDummy:
     def step(self, frame: Frame, spans: Spans) -> Step:
         """Move the masks on."""
         time.sleep(float(os.environ.get(FRAME_S, "0.002")))
+        _wait_if_held()
         _fail_if_told()
         path = Path.INIT if frame.index == 0 else Path.FULL
         if frame.index:
@@ -66,6 +69,12 @@ class CrashDummy:
         for object_id, mask in sorted(self._masks.items()):
             labels[mask] = object_id
         return Step(labels, tuple(ObjectStep(i, path) for i in sorted(self._masks)))
+
+
+def _wait_if_held() -> None:
+    hold = os.environ.get(HOLD)
+    while hold and FilePath(hold).exists():
+        time.sleep(0.02)
 
 
 def _fail_if_told() -> None:
