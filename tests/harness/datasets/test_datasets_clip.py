@@ -100,8 +100,11 @@ def test_a_frame_of_another_size_is_refused(davis_root: Path, ant: Clip) -> None
 
 def test_the_shared_clip_whose_mask_is_a_column_short(shared: Callable[[str], Path]) -> None:
     root = shared("judo")
+    clip = scanned_clip("judo", root / "JPEGImages/judo", root / "Annotations/judo")
     with pytest.raises(InputError, match=r"00005\.png: 853x480 pixels.* 854x480"):
-        scanned_clip("judo", root / "JPEGImages/judo", root / "Annotations/judo")
+        clip.annotation(5)
+    # Cut before that frame, the clip is sound.
+    assert clip.cut(5).annotation(0) is not None
 
 
 @pytest.mark.parametrize(("ahead", "threads"), [(1, 1), (2, 4), (8, 2), (50, 3)])
