@@ -141,6 +141,9 @@ class PointLabel:
     colour: str
 
 
+MOST_LABELS = 300
+"""Points in a figure up to which they are labelled."""
+
 _SAME_PX = 16.0
 """Points nearer than that, at 100 dots per inch, can share a label."""
 
@@ -151,8 +154,11 @@ _OFFSETS = ((0, 7), (0, -13), (11, -3), (-11, -3), (9, 6), (-9, 6), (9, -12), (-
 def place_labels(figure: Figure, labels: Sequence[PointLabel]) -> int:
     """Write each label where it covers no other label or point; leave it out where it can't.
 
-    Call it when everything else is drawn; returns how many were written.
+    Among more than :data:`MOST_LABELS` points none would be read, so none is written. Call it when
+    everything else is drawn; returns how many were written.
     """
+    if len(labels) > MOST_LABELS:
+        return 0
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     figure.draw_without_rendering()

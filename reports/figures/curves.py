@@ -163,7 +163,8 @@ def draw(points: pd.DataFrame, how: Curves) -> Figure:
         _dress(axes, panel, how)
     sheet.label(how.x_label, ACCURACY_LABEL)
     rates = " (random: its rate)" if (points["tau"].isna() & (points["point"] != "")).any() else ""
-    key = f"numbers at points: τ{rates}" if labels else ""
+    readable = 0 < len(labels) <= canvas.MOST_LABELS
+    key = f"numbers at points: τ{rates}" if readable else ""
     printed = points["weights"] == PRINTED
     source = f"(paper): {PRINTED_NOTE}" if printed.any() else ""
     remark = "\n".join(filter(None, [remarks(points[~printed]), source, key, left_out]))
