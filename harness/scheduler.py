@@ -215,7 +215,7 @@ class LocalExecutor:
             self._fail(trials, str(error), None, deterministic=True)
         except LostLease:
             return
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit() in a plug-in must not end the sweep
             message = f"{type(error).__name__}: {error}".splitlines()[0]
             again = isinstance(error, MemoryError | OSError) or "out of memory" in message.lower()
             self._fail(trials, message, traceback.format_exc(), deterministic=not again)

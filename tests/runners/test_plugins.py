@@ -74,6 +74,11 @@ class NanGate(Sound):
     def p_gate(self):
         return float("nan")
 
+class Quits(Sound):
+    spec = named("quits")
+    def change(self, labels, frame):
+        sys.exit(3)
+
 class Crashes(Sound):
     spec = named("crashes")
     def change(self, labels, frame):
@@ -120,6 +125,7 @@ ENTRIES = {
     "floats": "their_models:Floats",
     "nan-gate": "their_models:NanGate",
     "crashes": "their_models:Crashes",
+    "quits": "their_models:Quits",
     "no-load": "their_models:NoLoad",
     "no-step": "their_models:NoStep",
     "no-weights": "their_models:NoWeights",
@@ -181,6 +187,7 @@ def test_faulty_models_fail_by_themselves(tmp_path: FilePath, dataset: str) -> N
         "floats": "frame 0: labels are torch.float32, not a uint8 tensor",
         "nan-gate": "frame 1: object 1 has p_gate nan, not 0..1",
         "crashes": "IndexError: list index out of range",
+        "quits": "SystemExit: 3",
         "no-load": "FileNotFoundError: weights.pth isn't here",
     }
     invoked = run(tmp_path / "r.db", dataset, ",".join([*expected, "sound"]))
