@@ -29,8 +29,10 @@ def write_code(folder: Path) -> Path:
         return folder
     metadata = folder / f"vosbench-{installed.version}.dist-info"
     metadata.mkdir()
-    for name in ("METADATA", "entry_points.txt"):
-        text = installed.read_text(name)
-        if text is not None:
-            (metadata / name).write_text(text, encoding="utf-8")
+    # Written anew: what is installed may be an egg-info, which has a PKG-INFO instead.
+    facts = f"Metadata-Version: 2.1\nName: vosbench\nVersion: {installed.version}\n"
+    (metadata / "METADATA").write_text(facts, encoding="utf-8")
+    entries = installed.read_text("entry_points.txt")
+    if entries is not None:
+        (metadata / "entry_points.txt").write_text(entries, encoding="utf-8")
     return folder
