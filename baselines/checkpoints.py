@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
 import zlib
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
 
 _SHOWN = 3
@@ -59,9 +59,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
     """Write a safetensors file atomically; ``header`` holds architecture and provenance."""
     content = save({key: value.contiguous() for key, value in tensors.items()}, dict(header))
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
 
 
 def load_into(

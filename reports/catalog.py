@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Mapping
 
 from sqlalchemy import Connection, select
 
-from vosbench.harness.store import Database, Selection, Storage, open_database
+from vosbench.harness.store import Readable, Selection, read_from
 from vosbench.harness.store.models import Checkpoint, SequenceResult, Series, Trial
-
-Readable = str | Path | Database | Storage
-Result = TypeVar("Result")
 
 
 def weights_notes(source: Readable) -> Mapping[str, str]:
@@ -22,7 +17,7 @@ def weights_notes(source: Readable) -> Mapping[str, str]:
         rows = connection.execute(select(Checkpoint.sha256, Checkpoint.provenance))
         return {sha256: str((provenance or {}).get("note", "")) for sha256, provenance in rows}
 
-    return _read(source, work)
+    return read_from(source, work)
 
 
 def series_names(source: Readable, where: Selection, prefix: str) -> tuple[str, ...]:
@@ -39,13 +34,4 @@ def series_names(source: Readable, where: Selection, prefix: str) -> tuple[str, 
         )
         return tuple(connection.execute(query).scalars())
 
-    return _read(source, work)
-
-
-def _read(source: Readable, work: Callable[[Connection], Result]) -> Result:
-    if isinstance(source, Storage):
-        return source.database.read(work)
-    if isinstance(source, Database):
-        return source.read(work)
-    with open_database(source, read_only=True) as database:
-        return database.read(work)
+    return read_from(source, work)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import TypeVar
 
-from vosbench.baselines.errors import InputError
+from vosbench.baselines.errors import InputError, suggestion
 
 Choice = TypeVar("Choice")
 
@@ -19,6 +18,4 @@ def choose(kind: str, name: str, known: Mapping[str, Choice]) -> Choice:
     """
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-    raise InputError(f"unknown {kind} '{name}'; {hint}")
+    raise InputError(f"unknown {kind} '{name}'{suggestion(name, known)}")

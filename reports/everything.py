@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.store import Selection, results
-from vosbench.reports.catalog import Readable
+from vosbench.harness.store import Readable, Selection, results
 from vosbench.reports.export import export_frame
 from vosbench.reports.figures import FigureOptions, figure_kind, figure_names, make_figures
 from vosbench.reports.style import FORMATS, checked_format

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vosbench.harness.store import Selection, State, results
+from vosbench.harness.store import Readable, Selection, State, results
 from vosbench.harness.trials import Kind
-from vosbench.reports.catalog import Readable, weights_notes
+from vosbench.reports.catalog import weights_notes
 
 SETTING = (
     "model",

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from vosbench.baselines.errors import InputError
-from vosbench.runners.suggest import suggestion
+from vosbench.baselines.errors import InputError, suggestion
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import ClassVar, Protocol
 
-from vosbench.baselines.errors import InputError
+from vosbench.baselines.errors import InputError, suggestion
 from vosbench.runners.interface import Path, RunnerOptions
-from vosbench.runners.suggest import suggestion
 from vosbench.runners.switches import switch
 
 

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vosbench.baselines.errors import InputError
+from vosbench.baselines.errors import InputError, suggestion
 from vosbench.runners.interface import (
     ArgumentFactory,
     Runner,
@@ -25,7 +25,6 @@ from vosbench.runners.interface import (
 )
 from vosbench.runners.plugins import Registry
 from vosbench.runners.policies import POLICIES
-from vosbench.runners.suggest import suggestion
 
 RUNNERS = Registry("vosbench.runners", "model")
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vosbench.baselines.errors import InputError
-from vosbench.runners.suggest import suggestion
+from vosbench.baselines.errors import InputError, suggestion
 
 if TYPE_CHECKING:
     from vosbench.runners.interface import RunnerOptions

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.executors.overview import StudyRecord, studies
 from vosbench.harness.store import Progress, State, Storage, TrialRecord, open_database
+from vosbench.harness.store.overview import StudyRecord, studies
 
 _REFRESH_S = 1.0
 _FAILURES_SHOWN = 5

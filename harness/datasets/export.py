@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import uuid
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.clip import Clip, present_ids
 from vosbench.harness.datasets.palette import encode_labels
@@ -47,8 +47,7 @@ def export_ytvos(clips: Iterable[Clip], predictions: Iterable[Prediction], path:
     """
     wanted = {_entry(clip, t): clip for clip in clips for t in output_frames(clip)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
+    with replacing(path) as temporary:
         written = _write(temporary, wanted, predictions)
         missing = [entry for entry in wanted if entry not in written]
         if missing:
@@ -58,9 +57,6 @@ def export_ytvos(clips: Iterable[Clip], predictions: Iterable[Prediction], path:
             )
         verify_ytvos(temporary, written)
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return Exported(path, digest, len({clip.name for clip in wanted.values()}), len(written))
 
 

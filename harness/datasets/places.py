@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import uuid
 from pathlib import Path
+
+from vosbench.baselines.atomic import replacing
 
 
 def cache_dir() -> Path:
@@ -27,10 +28,5 @@ def _xdg(variable: str, default: str) -> Path:
 def write_atomically(path: Path, content: bytes) -> None:
     """Put ``content`` at ``path`` so that a reader sees the old file or the new one, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)

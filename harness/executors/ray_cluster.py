@@ -19,7 +19,6 @@ from typing import Any
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.executors.job import Job
-from vosbench.harness.executors.overview import Groups, open_groups
 from vosbench.harness.executors.ray_tasks import (
     TaskReport,
     read_environment_task,
@@ -31,6 +30,7 @@ from vosbench.harness.measure.environment import Environment
 from vosbench.harness.scheduler import Progress
 from vosbench.harness.store import Storage
 from vosbench.harness.store.address import parse_address
+from vosbench.harness.store.overview import Groups, open_groups
 from vosbench.harness.trials import Kind
 
 _POLL_S = 1.0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
 from vosbench.harness.metrics.scorer import SequenceScores
 from vosbench.harness.metrics.statistics import ScoreSummary, object_statistics, summarise
@@ -119,15 +119,10 @@ def _decimals(value: float | None) -> str:
 
 def _write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
     """Replace ``path`` as a whole, so that no reader sees half a table."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows(rows)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
     except OSError as error:
         raise InputError(
             f"{path} can't be written ({error.strerror}): choose a folder that can"

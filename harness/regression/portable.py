@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
 from vosbench.harness.regression.fields import FieldError, Fields
 from vosbench.harness.regression.measured import ENDED, Machine, MeasuredTrial, Run
@@ -33,12 +33,10 @@ def save_run(run: Run, path: Path) -> None:
     if not any(trial.state is State.COMPLETE for trial in run.trials):
         raise InputError(f"no complete trial in {run.source}: nothing to save in {path}")
     text = json.dumps(_run_values(run), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(text + "\n", encoding="utf-8")
-        draft.replace(path)
+        with replacing(path) as draft:
+            draft.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise InputError(f"can't write {path}: {error.strerror}") from error
 
 

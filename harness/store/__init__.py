@@ -14,7 +14,15 @@ from vosbench.harness.store.records import (
     Running,
     TrialRecord,
 )
-from vosbench.harness.store.results import Selection, objects, results, sequences, series
+from vosbench.harness.store.results import (
+    Readable,
+    Selection,
+    objects,
+    read_from,
+    results,
+    sequences,
+    series,
+)
 from vosbench.harness.store.storage import LEASE_S, Storage
 from vosbench.harness.store.worker import Worker
 
@@ -25,6 +33,7 @@ __all__ = [
     "Database",
     "LostLease",
     "Progress",
+    "Readable",
     "Running",
     "Selection",
     "State",
@@ -33,6 +42,7 @@ __all__ = [
     "Worker",
     "objects",
     "open_database",
+    "read_from",
     "results",
     "sequences",
     "series",

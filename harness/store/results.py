@@ -138,7 +138,7 @@ def results(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
     Raises:
         InputError: no results there, or a database that can't be read.
     """
-    return _read(source, lambda connection: _results(connection, where))
+    return read_from(source, lambda connection: _results(connection, where))
 
 
 def sequences(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
@@ -148,7 +148,7 @@ def sequences(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
     Raises:
         InputError: no results there, or a database that can't be read.
     """
-    return _read(source, lambda connection: _sequences(connection, where))
+    return read_from(source, lambda connection: _sequences(connection, where))
 
 
 def objects(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
@@ -158,7 +158,7 @@ def objects(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
     Raises:
         InputError: no results there, or a database that can't be read.
     """
-    return _read(source, lambda connection: _objects(connection, where))
+    return read_from(source, lambda connection: _objects(connection, where))
 
 
 def series(
@@ -179,10 +179,14 @@ def series(
     Raises:
         InputError: no results there, or a database that can't be read.
     """
-    return _read(source, lambda connection: _series(connection, name, where, sequences))
+    return read_from(source, lambda connection: _series(connection, name, where, sequences))
 
 
-def _read(source: Readable, work: Callable[[Connection], Result]) -> Result:
+def read_from(source: Readable, work: Callable[[Connection], Result]) -> Result:
+    """Run ``work`` in a reading transaction on a file, a URL, or an open database.
+
+    Raises InputError if there are no results or they can't be read.
+    """
     if isinstance(source, Storage):
         return source.database.read(work)
     if isinstance(source, Database):

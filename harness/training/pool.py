@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from vosbench.baselines.atomic import replacing
 from vosbench.harness.training.clips import ClipSource
 from vosbench.harness.training.encoding import NAMES, EncodedClip, Encoder
 
@@ -110,6 +110,5 @@ class ClipPool:
 
 def _write(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write whole or not at all: a kill must not leave half a file under the final name."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(temporary))
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(temporary))

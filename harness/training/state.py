@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
 
 _BACKBONE = "feature_extractor."
@@ -68,9 +68,8 @@ def save_state(state: TrainingState, path: Path) -> None:
     plain = dict(vars(state)) | {
         "curve": [(point.step, point.name, point.value) for point in state.curve]
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(plain, temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        torch.save(plain, temporary)
 
 
 def load_state(path: Path, key: str) -> TrainingState:

@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from vosbench.harness.store import Selection
-from vosbench.reports.catalog import Readable
+from vosbench.harness.store import Readable, Selection
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.figures.points import accuracy_points, everything, timed_points

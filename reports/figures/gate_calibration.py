@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vosbench.harness.store import Selection
-from vosbench.reports.catalog import Readable
+from vosbench.harness.store import Readable, Selection
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.gate_data import decisions, gated_trials
 from vosbench.reports.figures.options import FigureOptions

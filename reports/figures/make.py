@@ -8,9 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.store import Selection
+from vosbench.harness.store import Readable, Selection
 from vosbench.reports import style
-from vosbench.reports.catalog import Readable
 from vosbench.reports.choices import choose
 from vosbench.reports.export import export_frame
 from vosbench.reports.figures.kinds import FIGURES

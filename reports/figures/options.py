@@ -9,8 +9,7 @@ from decimal import Decimal
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vosbench.harness.store import Selection
-from vosbench.reports.catalog import Readable
+from vosbench.harness.store import Readable, Selection
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vosbench.harness.store import Selection, series
+from vosbench.harness.store import Readable, Selection, series
 from vosbench.harness.trials import PATH_CODES, Kind
-from vosbench.reports.catalog import Readable, series_names
+from vosbench.reports.catalog import series_names
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.frames import measured, trials

@@ -10,9 +10,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vosbench.harness.store import Selection, series
+from vosbench.harness.store import Readable, Selection, series
 from vosbench.harness.trials import Kind
-from vosbench.reports.catalog import Readable
 from vosbench.reports.choices import choose
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.gate_data import decisions

@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from vosbench.harness.store import Selection
-from vosbench.reports.catalog import Readable
+from vosbench.harness.store import Readable, Selection
 from vosbench.reports.frames import measured
 from vosbench.reports.labels import short_note
 from vosbench.reports.published import Published, published_table, siblings

@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from vosbench.harness.store import Selection
-from vosbench.reports.catalog import Readable
+from vosbench.harness.store import Readable, Selection
 from vosbench.reports.choices import choose
 from vosbench.reports.tables.claims import compare_claims
 from vosbench.reports.tables.compare import TITLES, compare

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path as FilePath
 from typing import Any
 
-from vosbench.baselines.errors import InputError
+from vosbench.baselines.errors import InputError, suggestion
 from vosbench.runners.interface import Path, RunnerSpec
-from vosbench.runners.suggest import suggestion
 
 
 @dataclass(frozen=True)
