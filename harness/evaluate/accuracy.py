@@ -12,7 +12,7 @@ from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.dataset import Dataset, Rules
 from vosbench.harness.datasets.prefetch import Decoded, Prefetch
 from vosbench.harness.evaluate.annotations import Annotations, Labels
-from vosbench.harness.evaluate.faults import check_step
+from vosbench.harness.evaluate.faults import checked_labels
 from vosbench.harness.evaluate.lanes import Lane, split_lane
 from vosbench.harness.evaluate.summary import clip_result
 from vosbench.harness.metrics import (
@@ -162,24 +162,21 @@ class _ObservedWalk:
             for lane in self.lanes:
                 lane.note(t, blank, None, self._truth)
             return
-        steps = dict(enumerate(self._step(decoded, new)))
+        steps = dict(enumerate(self._step(decoded)))
         branches = [pair for lane in self.lanes for pair in split_lane(lane, steps)]
         for lane, step in branches:
-            check_step(step, frame=t, size=self._clip.size, known=self._known, new=new)
-            labels = step.labels.cpu().numpy()
+            labels = checked_labels(step, frame=t, size=self._clip.size, known=self._known, new=new)
             lane.note(t, labels, step, self._truth)
             if t in self._traced:
                 lane.trace.note(t, decoded.image, labels, decoded.annotation, step)
         self.lanes = [lane for lane, _ in branches]
 
-    def _step(self, decoded: Decoded, new: tuple[int, ...]) -> tuple[Step, ...]:
-        import torch
+    def _step(self, decoded: Decoded) -> tuple[Step, ...]:
+        # Imports torch, which a plan that only asks for scoring rules doesn't need.
+        from vosbench.harness.evaluate.inputs import frame_of, given_masks
 
-        image = torch.from_numpy(decoded.image).permute(2, 0, 1).contiguous().to(self._device)
-        frame = Frame(decoded.t, image)
-        if new:
-            labels = decoded.annotation
-            assert labels is not None, "a clip's objects start in annotated frames"
-            masks = {i: torch.from_numpy(labels == i).to(self._device) for i in new}
+        frame = frame_of(decoded.t, decoded.image, self._device)
+        masks = given_masks(self._clip, decoded.t, decoded.annotation, self._device)
+        if masks:
             self._walk.add_objects(frame, masks)
         return self._walk.step(frame, no_spans)

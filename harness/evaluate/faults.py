@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from vosbench.harness.datasets.clip import present_ids
 from vosbench.runners.interface import Path
 
 if TYPE_CHECKING:
@@ -17,10 +21,12 @@ class RunnerFault(RuntimeError):  # noqa: N818 - said of the runner, not raised 
     """A runner gave something that its interface doesn't allow."""
 
 
-def check_step(
+def checked_labels(
     step: Step, *, frame: int, size: tuple[int, int], known: Collection[int], new: Collection[int]
-) -> None:
-    """Hold a runner's step against the interface.
+) -> NDArray[np.uint8]:
+    """Hold a runner's step against the interface and return its labels (H, W).
+
+    It waits for the device, so it has no place between frames that are timed.
 
     Args:
         step: what the runner gave for ``frame``.
@@ -39,7 +45,8 @@ def check_step(
         raise RunnerFault(f"frame {frame}: labels are {kind}, not a uint8 tensor")
     if tuple(labels.shape) != size:
         raise RunnerFault(f"frame {frame}: labels are {tuple(labels.shape)}, the frame is {size}")
-    strange = sorted(set(torch.unique(labels).tolist()) - {0, *known})
+    fetched: NDArray[np.uint8] = labels.cpu().numpy()
+    strange = sorted(present_ids(fetched) - set(known))
     if strange:
         raise RunnerFault(f"frame {frame}: label {strange[0]} is no object of the clip")
     told = sorted(o.id for o in step.objects)
@@ -50,3 +57,4 @@ def check_step(
             raise RunnerFault(f"frame {frame}: object {o.id} has path '{o.path}'")
         if o.p_gate is not None and not (math.isfinite(o.p_gate) and 0 <= o.p_gate <= 1):
             raise RunnerFault(f"frame {frame}: object {o.id} has p_gate {o.p_gate}, not 0..1")
+    return fetched

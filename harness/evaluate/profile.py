@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from vosbench.harness.evaluate.accuracy import SoloWalk, clip_info
+from vosbench.harness.evaluate.accuracy import clip_info
 from vosbench.harness.evaluate.annotations import Annotations
 from vosbench.harness.evaluate.flops import count_flops
-from vosbench.harness.evaluate.warm import FORCED, warm_paths
+from vosbench.harness.evaluate.inputs import frame_of, given_masks
+from vosbench.harness.evaluate.warm import can_force, forced_walk, warm_paths
 from vosbench.harness.measure.clock import clock_for
 from vosbench.harness.measure.power.meter import measure, per_frame_j, source_for
 from vosbench.harness.measure.power.readings import NoSource
 from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes, stage_order
-from vosbench.runners.interface import Frame, Path, SharingRunner, no_spans
+from vosbench.runners.interface import Frame, Path, no_spans
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.clip import Clip
@@ -72,28 +73,20 @@ class _Profiler:
         self._truth = Annotations(clip)
         self._start = min(clip.objects.values())
         labels = self._truth.labels(self._start)
-        assert labels is not None, "a clip's objects start in annotated frames"
-        self._masks = {
-            i: torch.from_numpy(labels == i).to(device) for i in clip.starting(self._start)
-        }
-        self._images = [
-            torch.from_numpy(clip.image(min(t, len(clip) - 1))).permute(2, 0, 1).contiguous()
+        self._masks = given_masks(clip, self._start, labels, device)
+        self._frames_shown = [
+            frame_of(t, clip.image(min(t, len(clip) - 1)), device)
             for t in (self._start, self._start + 1)
         ]
 
     def costs(self) -> tuple[PathCost, ...]:
         warm_paths(self._runner, self._clip, self._truth, self._device, self._clock)
-        if isinstance(self._runner, SharingRunner) and self._runner.spec.policies:
-            paths = [Path.FULL, Path.REUSE, Path.COPY]
-        else:
-            paths = [Path.FULL]
+        forced = (Path.FULL, Path.REUSE, Path.COPY)
+        paths = forced if can_force(self._runner) else forced[:1]
         return (self._init(), *(self._path(path) for path in paths))
 
     def _walk(self, path: Path) -> Walk:
-        info = clip_info(self._clip, None, self._device)
-        if isinstance(self._runner, SharingRunner) and self._runner.spec.policies:
-            return self._runner.walk(info, (FORCED[path],))
-        return SoloWalk(self._runner, info)
+        return forced_walk(self._runner, clip_info(self._clip, None, self._device), path)
 
     def _begin(self, walk: Walk) -> None:
         frame = self._frame(0)
@@ -101,8 +94,7 @@ class _Profiler:
         walk.step(frame, no_spans)
 
     def _frame(self, offset: int) -> Frame:
-        image = self._images[min(offset, 1)].to(self._device)
-        return Frame(self._start + offset, image)
+        return Frame(self._start + offset, self._frames_shown[min(offset, 1)].image)
 
     def _init(self) -> PathCost:
         times = []

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from vosbench.harness.datasets.prefetch import Decoded, Prefetch
 from vosbench.harness.evaluate.accuracy import clip_info
 from vosbench.harness.evaluate.annotations import Annotations
-from vosbench.harness.evaluate.faults import check_step
+from vosbench.harness.evaluate.faults import checked_labels
+from vosbench.harness.evaluate.inputs import frame_of, given_masks
 from vosbench.harness.evaluate.summary import reuse_rates
 from vosbench.harness.evaluate.warm import warm_paths
 from vosbench.harness.measure.clock import clock_for
@@ -121,20 +122,14 @@ class Timer:
         known: set[int] = set()
         self._start(clip, truth)
         for chunk in _chunks(clip):
-            frames = [(self._frame(decoded), self._new_masks(clip, decoded)) for decoded in chunk]
-            labels: list[torch.Tensor] = []
+            frames = [self._inputs(clip, decoded) for decoded in chunk]
             for frame, new in frames:
                 known |= set(new)
                 with timer.frame():
-                    step = self._advance(frame, new, known, timer)
-                steps.append(step)
-                labels.append(
-                    torch.zeros(clip.size, dtype=torch.uint8) if step is None else step.labels
-                )
-                if step is not None:
-                    check_step(step, frame=frame.index, size=clip.size, known=known, new=new)
-            for label in labels:
-                digest.update(label.cpu().numpy().tobytes())
+                    steps.append(self._advance(frame, new, known, timer))
+            # Only now, as looking at labels waits for the device.
+            for frame, new in frames:
+                digest.update(_labels(clip, steps[frame.index], frame.index, new).tobytes())
         return Pass(timer.finish(), tuple(steps), digest.hexdigest())
 
     def _advance(
@@ -154,11 +149,12 @@ class Timer:
         init_s = 0.0
         began_s = time.perf_counter()
         for decoded in prefetch:
-            new = self._new_masks(clip, decoded)
+            new = given_masks(clip, decoded.t, decoded.annotation, self.device)
             known |= set(new)
             frame_s = time.perf_counter()
             with timer.frame():
-                step = self._advance(self._frame(decoded), new, known, timer)
+                frame = frame_of(decoded.t, decoded.image, self.device)
+                step = self._advance(frame, new, known, timer)
             if step is not None:
                 step.labels.cpu()
             if new and len(known) == len(new):
@@ -171,16 +167,9 @@ class Timer:
         oracle = self.runner.spec.needs_truth
         self.runner.start(clip_info(clip, truth if oracle else None, self.device))
 
-    def _frame(self, decoded: Decoded) -> Frame:
-        image = torch.from_numpy(decoded.image).permute(2, 0, 1).contiguous()
-        return Frame(decoded.t, image.to(self.device))
-
-    def _new_masks(self, clip: Clip, decoded: Decoded) -> dict[int, torch.Tensor]:
-        new = clip.starting(decoded.t)
-        if not new:
-            return {}
-        assert decoded.annotation is not None, "a clip's objects start in annotated frames"
-        return {i: torch.from_numpy(decoded.annotation == i).to(self.device) for i in new}
+    def _inputs(self, clip: Clip, decoded: Decoded) -> tuple[Frame, dict[int, torch.Tensor]]:
+        masks = given_masks(clip, decoded.t, decoded.annotation, self.device)
+        return frame_of(decoded.t, decoded.image, self.device), masks
 
 
 def trial_numbers(clips: Sequence[TimedClip], device: torch.device) -> dict[str, float]:
@@ -223,6 +212,16 @@ def energy_numbers(reading: EnergyReading, frames: int) -> dict[str, float]:
 def energy_notes(reading: EnergyReading) -> dict[str, object]:
     """How the energy was measured, or why not, as JSON values."""
     return {f"energy_{name}": value for name, value in asdict(reading).items()}
+
+
+def _labels(
+    clip: Clip, step: Step | None, t: int, new: dict[int, torch.Tensor]
+) -> NDArray[np.uint8]:
+    """Checked labels of frame ``t``; background before the first object."""
+    if step is None:
+        return np.zeros(clip.size, np.uint8)
+    known = [i for i, first in clip.objects.items() if first <= t]
+    return checked_labels(step, frame=t, size=clip.size, known=known, new=new)
 
 
 def _timed(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 
 from vosbench.harness.evaluate.accuracy import SoloWalk, clip_info
 from vosbench.harness.evaluate.annotations import Annotations
+from vosbench.harness.evaluate.inputs import frame_of, given_masks
 from vosbench.harness.measure.clock import Clock
 from vosbench.harness.measure.warmup import WarmUpRecord, WarmUpRule, warm_up
-from vosbench.runners.interface import Frame, Path, SharingRunner, no_spans
+from vosbench.runners.interface import ClipInfo, Frame, Path, SharingRunner, no_spans
 from vosbench.runners.policies import Always, AlwaysCopy, Never
 
 if TYPE_CHECKING:
@@ -41,18 +42,15 @@ def warm_paths(
     rule = CPU_RULE if device.type == "cpu" else GPU_RULE
     start = min(clip.objects.values())
     labels = truth.labels(start)
-    assert labels is not None, "a clip's objects start in annotated frames"
-    masks = {i: torch.from_numpy(labels == i).to(device) for i in clip.starting(start)}
-
-    def image(t: int) -> torch.Tensor:
-        return torch.from_numpy(clip.image(t)).permute(2, 0, 1).contiguous().to(device)
-
-    first, following = image(start), image(min(start + 1, len(clip) - 1))
+    masks = given_masks(clip, start, labels, device)
+    first = frame_of(start, clip.image(start), device)
+    following = frame_of(start + 1, clip.image(min(start + 1, len(clip) - 1)), device).image
+    info = clip_info(clip, truth if runner.spec.needs_truth else None, device)
     records = []
-    for walk in _walks(runner, clip, truth, device):
-        frame = Frame(start, first)
-        walk.add_objects(frame, masks)
-        walk.step(frame, no_spans)
+    for path in sorted(runner.spec.paths) if can_force(runner) else (Path.FULL,):
+        walk = forced_walk(runner, info, path)
+        walk.add_objects(first, masks)
+        walk.step(first, no_spans)
         index = start
 
         def once(walk: Walk = walk) -> float:
@@ -66,10 +64,13 @@ def warm_paths(
     return tuple(records)
 
 
-def _walks(runner: Runner, clip: Clip, truth: Annotations, device: torch.device) -> Iterator[Walk]:
-    info = clip_info(clip, truth if runner.spec.needs_truth else None, device)
-    if isinstance(runner, SharingRunner) and runner.spec.policies:
-        for path in sorted(runner.spec.paths):
-            yield runner.walk(info, (FORCED[path],))
-    else:
-        yield SoloWalk(runner, info)
+def can_force(runner: Runner) -> TypeGuard[SharingRunner]:
+    """Whether its paths can be taken one by one: it has policies, and takes them per walk."""
+    return isinstance(runner, SharingRunner) and bool(runner.spec.policies)
+
+
+def forced_walk(runner: Runner, info: ClipInfo, path: Path) -> Walk:
+    """A walk that always takes ``path``, or the runner's own where paths can't be forced."""
+    if can_force(runner):
+        return runner.walk(info, (FORCED[path],))
+    return SoloWalk(runner, info)
