@@ -70,11 +70,11 @@ class LocalExecutor:
     Attributes:
         selections: the clips of each dataset, by (dataset's name, manifest hash).
         worker: how this process signs its attempts.
-        timing: times trials; without it only accuracy trials are claimed.
+        timing: times trials.
         keep_masks: store predicted label maps beside the numbers.
         traced: frames of which to store what the network saw.
         notes: what the environment was like, kept with every attempt.
-        kinds: which trials to claim; default: accuracy, and timing where ``timing`` is given.
+        kinds: which trials to claim.
         weights_files: checkpoint files by the hash of their tensors; a trial knows only a name.
     """
 
@@ -84,11 +84,11 @@ class LocalExecutor:
     worker: Worker
     device: torch.device
     progress: Progress
-    timing: TimingEvaluator | None = None
+    timing: TimingEvaluator
     keep_masks: bool = False
     traced: range = range(0)
     notes: Mapping[str, Any] = field(default_factory=dict)
-    kinds: tuple[Kind, ...] | None = None
+    kinds: tuple[Kind, ...] = tuple(Kind)
     weights_files: Mapping[str, str] = field(default_factory=dict)
     _caches: dict[str, TruthCache] = field(default_factory=dict)
 
@@ -106,9 +106,8 @@ class LocalExecutor:
 
     def run_group(self) -> bool:
         """Claim the next group of trials and work on it; False if none is left to claim."""
-        kinds = self.kinds or (tuple(Kind) if self.timing is not None else (Kind.ACCURACY,))
         self.storage.release_stale()
-        claim = self.storage.claim(self.study, self.worker, kinds=kinds)
+        claim = self.storage.claim(self.study, self.worker, kinds=self.kinds)
         if claim is None:
             return False
         self._work(claim)
@@ -136,7 +135,6 @@ class LocalExecutor:
             runner = self._runner(spec)
             selection = self._selection(spec)
             if spec.kind is Kind.TIMING:
-                assert self.timing is not None
                 for trial in trials:
                     self.timing(trial, runner, selection)
                 return

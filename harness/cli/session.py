@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +10,11 @@ from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.progress import SweepProgress
-from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.plan import Plan, Request, group_key
-from vosbench.harness.release import program_version
-from vosbench.harness.scheduler import LocalExecutor
-from vosbench.harness.store import State, Storage, Worker
-from vosbench.harness.timing_trials import TimingTrials
+from vosbench.harness.store import State, Storage
 from vosbench.harness.trials import TrialSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import torch
 
     from vosbench.harness.executors.job import Job
@@ -163,7 +156,15 @@ class Session:
 
             ProcessExecutor(job, self.devices, jobs, shown.of_worker).run()
         # Timing trials hold their device alone: here, one after another.
-        self._executor(storage, study_id, shown, keep_masks, job.weights_files).run()
+        selections = {(s.dataset.name, s.manifest_sha256): s for s in self.request.selections}
+        job.executor_with(
+            storage,
+            selections=selections,
+            environment=self.environment,
+            device=self.device,
+            worker=str(self.device),
+            progress=shown,
+        ).run()
 
     def _job(self, plan: Plan, study_id: int, keep_masks: bool, jobs: int) -> Job:
         from vosbench.harness.executors.job import ClipsRef, Job, weights_files
@@ -183,41 +184,6 @@ class Session:
             breakdown=self.breakdown,
             allow_busy=self.allow_busy,
             locked_clocks=self.locked_clocks,
-        )
-
-    def _executor(
-        self,
-        storage: Storage,
-        study_id: int,
-        shown: SweepProgress,
-        keep_masks: bool,
-        weights_files: Mapping[str, str],
-    ) -> LocalExecutor:
-        known = self.environment.notes
-        notes = asdict(known) | {"large_blocks_kept": keep_large_blocks()}
-        commit = known.git_commit or os.environ.get("VOSBENCH_COMMIT")
-        version = program_version(commit, known.git_dirty)
-        return LocalExecutor(
-            storage=storage,
-            study=study_id,
-            selections={(s.dataset.name, s.manifest_sha256): s for s in self.request.selections},
-            worker=Worker.here(
-                str(self.device), environment_key=self.environment.key, version=version
-            ),
-            device=self.device,
-            progress=shown,
-            timing=TimingTrials(
-                storage=storage,
-                device=self.device,
-                progress=shown,
-                breakdown=self.breakdown,
-                allow_busy=self.allow_busy,
-                notes=notes,
-            ),
-            keep_masks=keep_masks,
-            traced=self.traced,
-            notes=notes,
-            weights_files=weights_files,
         )
 
     def _file_provenance(self, storage: Storage, plan: Plan) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets import registry
 from vosbench.harness.datasets.dataset import Selection
+from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.release import program_version
 from vosbench.harness.scheduler import LocalExecutor, Progress
 from vosbench.harness.store import Storage, Worker
@@ -20,6 +21,8 @@ from vosbench.harness.timing_trials import TimingTrials
 from vosbench.harness.trials import Kind
 
 if TYPE_CHECKING:
+    import torch
+
     from vosbench.harness.measure.environment import Environment
 
 
@@ -117,35 +120,62 @@ class Job:
         torch.set_num_threads(self.threads)
         device = torch.device(device_name)
         environment = _environment(device_name, self.precision, self.locked_clocks, self.threads)
-        stable, known = environment.stable, environment.notes
-        notes = asdict(known)
-        commit = known.git_commit or os.environ.get("VOSBENCH_COMMIT")
-        version = program_version(commit, known.git_dirty)
+        stable = environment.stable
         selections = opened(self.clips, verify=verify)
         with Storage.open(self.db, busy_timeout_s=self.busy_timeout_s) as storage:
             storage.add_environment(environment.key, stable.device_name, asdict(stable))
-            timing = TimingTrials(
+            yield self.executor_with(
+                storage,
+                selections=selections,
+                environment=environment,
+                device=device,
+                worker=worker,
+                progress=progress,
+                kinds=(kind,),
+            )
+
+    def executor_with(
+        self,
+        storage: Storage,
+        *,
+        selections: Mapping[tuple[str, str], Selection],
+        environment: Environment,
+        device: torch.device,
+        worker: str,
+        progress: Progress,
+        kinds: tuple[Kind, ...] = tuple(Kind),
+    ) -> LocalExecutor:
+        """The work on one device of this process, with what it has opened already.
+
+        Args:
+            storage: where ``environment`` is filed.
+            selections: as :func:`opened` gives them.
+        """
+        known = environment.notes
+        notes = asdict(known) | {"large_blocks_kept": keep_large_blocks()}
+        commit = known.git_commit or os.environ.get("VOSBENCH_COMMIT")
+        version = program_version(commit, known.git_dirty)
+        return LocalExecutor(
+            storage=storage,
+            study=self.study,
+            selections=selections,
+            worker=Worker.here(worker, environment_key=environment.key, version=version),
+            device=device,
+            progress=progress,
+            timing=TimingTrials(
                 storage=storage,
                 device=device,
                 progress=progress,
                 breakdown=self.breakdown,
                 allow_busy=self.allow_busy,
                 notes=notes,
-            )
-            yield LocalExecutor(
-                storage=storage,
-                study=self.study,
-                selections=selections,
-                worker=Worker.here(worker, environment_key=environment.key, version=version),
-                device=device,
-                progress=progress,
-                timing=timing,
-                keep_masks=self.keep_masks,
-                traced=self.traced,
-                notes=notes,
-                kinds=(kind,),
-                weights_files=self.weights_files,
-            )
+            ),
+            keep_masks=self.keep_masks,
+            traced=self.traced,
+            notes=notes,
+            kinds=kinds,
+            weights_files=self.weights_files,
+        )
 
 
 def weights_files(weights: str | None, hashes: Iterable[str]) -> dict[str, str]:
