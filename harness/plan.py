@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vosbench.baselines.errors import InputError
@@ -15,7 +14,7 @@ from vosbench.harness.datasets.dataset import Selection
 from vosbench.harness.evaluate.accuracy import scoring_plan
 from vosbench.harness.trials import Kind, TrialSpec
 from vosbench.runners.interface import RunnerOptions
-from vosbench.runners.policies import default_tau2
+from vosbench.runners.policies import default_tau2, make_policy
 from vosbench.runners.registry import Model, resolve
 
 if TYPE_CHECKING:
@@ -54,14 +53,6 @@ class Plan:
     specs: tuple[TrialSpec, ...]
     weights: Mapping[str, WeightsInfo]
 
-    @cached_property
-    def groups(self) -> Mapping[str, tuple[TrialSpec, ...]]:
-        """Trials by :func:`group_key`."""
-        found: dict[str, list[TrialSpec]] = {}
-        for spec in self.specs:
-            found.setdefault(group_key(spec), []).append(spec)
-        return {key: tuple(specs) for key, specs in found.items()}
-
 
 def make_plan(request: Request) -> Plan:
     """Look everything up, and lay out the grid.
@@ -80,7 +71,9 @@ def make_plan(request: Request) -> Plan:
         _check_clips(selection, models)
         for model in models:
             base = _base_spec(model, selection, weights[model.name], request)
-            specs += [s for tau in _taus(model, request) for s in _repeated(base, tau, request)]
+            grid = [s for tau in _taus(model, request) for s in _repeated(base, tau, request)]
+            _check_grid(model, grid)
+            specs += grid
     return Plan(tuple({spec.key: spec for spec in specs}.values()), weights)
 
 
@@ -136,6 +129,15 @@ def _check_clips(selection: Selection, models: Iterable[Model]) -> None:
                 )
             if not model.spec.multi_object and len(clip.objects) > 1:
                 raise InputError(f"{model.name} tracks one object, {clip.name} has several")
+
+
+def _check_grid(model: Model, grid: Sequence[TrialSpec]) -> None:
+    """Refuse what no run could do: no setting at all, or a policy that can't be made."""
+    if not grid:
+        raise InputError(f"{model.name} copies above τ₂ and reuses above τ: give a --tau2 ≥ --tau")
+    for spec in grid:
+        if spec.policy is not None:
+            make_policy(options_of(spec))
 
 
 def _base_spec(

@@ -107,6 +107,12 @@ def test_a_killed_trial_goes_on_where_it_was(vosbench: Vosbench, tmp_path: Path)
         (("--models", "frtm-fats"), "did you mean 'frtm-fast'"),
         (("--models", "g-frtm-lite", "--weights", "random:0"), "--tau"),
         (("--models", "g-frtm-lite", "--tau", "0.1:0.5"), "a range 0.1:1.0:0.1"),
+        (
+            ("--models", "ttvos-lite,g-ttvos-lite,g-ttvos-lite+random:2", "--tau", "1", *SMALL),
+            "0 to 1",
+        ),
+        (("--models", "g-ttvos-lite+copy:3", "--tau", "1", *SMALL), "takes no argument"),
+        (("--models", "g-ttvos-lite+fusion", "--tau", "0.9", "--tau2", "0.5", *SMALL), "--tau2 ≥"),
         (("--models", "frtm-lite", "--weights", "none.pth"), "no checkpoint at none.pth"),
         (("--models", "frtm-lite", "--weights", "random"), "random:SEED"),
         (("--models", "frtm-lite", "--dataset", "davis16", *SMALL[:2]), "--data-root"),
