@@ -74,12 +74,22 @@ def running(storage: Storage) -> set[int]:
 
 
 def kill_in_the_middle(cluster: LocalCluster, node: Any, storage: Storage, hold: Path) -> None:
-    """Kill ``node`` when both nodes hold a trial, and let the other go on."""
+    """Kill ``node`` when both nodes hold a trial, and let the other go on.
+
+    A worker outlives its killed node for a moment: no frame may end before it is gone.
+    """
     until = time.monotonic() + 120
-    while len(running(storage)) < 2 and time.monotonic() < until:
+    while len(workers := running(storage)) < 2 and time.monotonic() < until:
         time.sleep(0.02)
     cluster.remove_node(node, allow_graceful=False)
+    while all(map(alive, workers)) and time.monotonic() < until:
+        time.sleep(0.02)
     hold.unlink()
+
+
+def alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_a_sweep_survives_the_loss_of_a_node(
