@@ -45,9 +45,11 @@ class ModelName:
 
     @property
     def curve(self) -> str:
-        """The name of the curve it is a point of: without the policy's argument."""
+        """The name of the curve it is a point of: without the rate of a random control."""
         variant = f"@{self.variant}" if self.variant else ""
         policy = f"+{self.policy}" if self.policy else ""
+        if self.argument and self.policy != "random":
+            policy += f":{self.argument}"
         return f"{self.base}{variant}{policy}"
 
 

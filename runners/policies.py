@@ -99,6 +99,28 @@ class Fusion:
 
 
 @dataclass(frozen=True)
+class Capped:
+    """The learned gate, but at most ``most`` frames in a row without a full one.
+
+    Neither in the paper nor in its code: what is reused grows older with every reuse, and a gate
+    that fails to notice loses the object. An ablation that bounds the age.
+    """
+
+    tau: Decimal
+    most: int
+    inclusive: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"cap:{self.most}"
+
+    def decide(self, evidence: Evidence) -> Path:
+        old = evidence.frame - evidence.last_full > self.most
+        on = not old and _exceeds(_gate(evidence), self.tau, self.inclusive)
+        return Path.REUSE if on else Path.FULL
+
+
+@dataclass(frozen=True)
 class TrueIoU:
     """Figure 8, g_IoU: an oracle that compares annotated masks.
 
@@ -185,7 +207,7 @@ class PolicyKind:
     Attributes:
         summary: one line for ``vosbench models``.
         takes_tau, takes_tau2: thresholds it needs.
-        takes_rate: needs an argument, ``random:0.4``.
+        argument: what it needs after a colon, "" for nothing; ``example`` shows one.
         needs_truth: reads annotations.
         paths: what it may decide.
     """
@@ -194,7 +216,8 @@ class PolicyKind:
     make: Callable[[RunnerOptions, str], GatePolicy]
     takes_tau: bool = True
     takes_tau2: bool = False
-    takes_rate: bool = False
+    argument: str = ""
+    example: str = ""
     needs_truth: bool = False
     paths: frozenset[Path] = frozenset({Path.FULL, Path.REUSE})
 
@@ -222,6 +245,9 @@ def default_tau2(tau: Decimal) -> Decimal:
     return (1 + tau) / 2
 
 
+_LONGEST = 10_000
+
+
 def _rate(text: str) -> Decimal:
     try:
         rate = Decimal(text)
@@ -230,6 +256,12 @@ def _rate(text: str) -> Decimal:
     if not 0 <= rate <= 1:
         raise InputError(f"random:{text}: the reuse rate is a number from 0 to 1, e.g. random:0.4")
     return rate
+
+
+def _most(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _LONGEST:
+        raise InputError(f"cap:{text}: how many reuses in a row, from 1 to {_LONGEST}, e.g. cap:2")
+    return int(text)
 
 
 POLICIES: Mapping[str, PolicyKind] = {
@@ -246,6 +278,12 @@ POLICIES: Mapping[str, PolicyKind] = {
         _fusion,
         takes_tau2=True,
         paths=frozenset({Path.FULL, Path.REUSE, Path.COPY}),
+    ),
+    "cap": PolicyKind(
+        "the learned gate, at most N reuses in a row",
+        lambda o, argument: Capped(_tau(o), _most(argument), _inclusive(o)),
+        argument="N",
+        example="2",
     ),
     "g-iou": PolicyKind(
         "oracle: decide by the IoU of annotated masks",
@@ -271,7 +309,8 @@ POLICIES: Mapping[str, PolicyKind] = {
         "control: reuse at a fixed rate",
         lambda o, argument: Random(_rate(argument), o.seed),
         takes_tau=False,
-        takes_rate=True,
+        argument="RATE",
+        example="0.4",
     ),
 }
 
@@ -285,10 +324,10 @@ def make_policy(options: RunnerOptions) -> GatePolicy:
     kind = POLICIES.get(name)
     if kind is None:
         raise InputError(f"unknown policy '{name}'{suggestion(name, POLICIES)}")
-    if kind.takes_rate != bool(argument):
+    if bool(kind.argument) != bool(argument):
         raise InputError(
-            f"'{options.policy}': write {name}:RATE, e.g. {name}:0.4"
-            if kind.takes_rate
+            f"'{options.policy}': write {name}:{kind.argument}, e.g. {name}:{kind.example}"
+            if kind.argument
             else f"'{options.policy}': the policy {name} takes no argument"
         )
     return kind.make(options, argument)

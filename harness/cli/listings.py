@@ -69,7 +69,7 @@ def _print_policies(console: Console) -> None:
             )
             if needed
         ]
-        shown = f"{name}:RATE" if kind.takes_rate else name
+        shown = f"{name}:{kind.argument}" if kind.argument else name
         table.add_row(shown, ", ".join(needs) or "–", kind.summary)
     console.print(table)
 

@@ -52,7 +52,8 @@ def _policies(subject: Subject, own: Recording, first: GatePolicy) -> Mapping[st
     options = replace(subject.options, tau=tau, tau2=None)
     named = {"its own": first, "its own, again": first}
     for name in subject.model.spec.policies:
-        written = f"{name}:0.5" if POLICIES[name].takes_rate else name
+        kind = POLICIES[name]
+        written = f"{name}:{kind.example}" if kind.argument else name
         named[f"+{written} at τ={tau}"] = make_policy(replace(options, policy=written))
     return named
 

@@ -43,6 +43,14 @@ def test_fusion_copies_above_its_second_threshold() -> None:
     assert decided == [Path.FULL, Path.REUSE, Path.COPY]
 
 
+def test_a_cap_bounds_the_age_of_what_is_reused() -> None:
+    policy = make_policy(RunnerOptions(policy="cap:2", tau=Decimal("0.5")))
+    decided = [policy.decide(replace(SEEN, frame=t, last_full=4)) for t in (5, 6, 7)]
+    assert decided == [Path.REUSE, Path.REUSE, Path.FULL]
+    assert policy.decide(replace(SEEN, p_gate=0.4, frame=5, last_full=4)) is Path.FULL
+    assert policy.name == "cap:2"
+
+
 def test_the_oracle_compares_with_the_last_full_frame_or_the_neighbour() -> None:
     tau = Decimal("0.5")
     assert TrueIoU(tau).decide(SEEN) is Path.REUSE  # frames 4 and 7
@@ -69,6 +77,10 @@ def test_the_random_control_keeps_its_rate_and_repeats(rate: str, seed: int) -> 
         (RunnerOptions(policy="copy"), "--tau"),
         (RunnerOptions(policy="random"), "random:RATE"),
         (RunnerOptions(policy="random:2"), "from 0 to 1"),
+        (RunnerOptions(policy="cap", tau=Decimal(1)), "cap:N, e.g. cap:2"),
+        (RunnerOptions(policy="cap:0", tau=Decimal(1)), "from 1 to"),
+        (RunnerOptions(policy="cap:1.5", tau=Decimal(1)), "from 1 to"),
+        (RunnerOptions(policy="cap:2"), "--tau"),
         (RunnerOptions(policy="copy:3", tau=Decimal(1)), "takes no argument"),
         (RunnerOptions(policy="fusion", tau=Decimal("0.8"), tau2=Decimal("0.5")), "τ₂"),
     ],
@@ -80,7 +92,7 @@ def test_bad_requests_say_what_to_do(options: RunnerOptions, says: str) -> None:
 
 def test_every_policy_decides_only_what_it_declares() -> None:
     for name, kind in POLICIES.items():
-        text = f"{name}:0.5" if kind.takes_rate else name
+        text = f"{name}:{kind.example}" if kind.argument else name
         policy = make_policy(RunnerOptions(policy=text, tau=Decimal("0.5")))
         decided = {
             policy.decide(replace(SEEN, p_gate=p, frame=t, true_iou=lambda *_, p=p: p))
