@@ -21,6 +21,9 @@ from vosbench.reports.style import NOTE_COLOUR
 MOST_PANELS = 6
 """More than that can't be read in one figure."""
 
+MOST_ENTRIES = 40
+"""Entries of a legend; more of them push the panels out of sight."""
+
 _CHARACTERS_PER_INCH = 13.5
 _HANDLE_CHARACTERS = 7
 _LINE_IN = 0.19
@@ -75,6 +78,10 @@ def finish(
     labels: Sequence[str] = (),
 ) -> None:
     """Put the title above, legend and remarks below, outside the panels."""
+    if len(labels) > MOST_ENTRIES:
+        more = f"the legend names {MOST_ENTRIES} of {len(labels)}; the CSV has all"
+        remark = f"{remark}\n{more}".lstrip()
+        handles, labels = handles[:MOST_ENTRIES], labels[:MOST_ENTRIES]
     width_in = figure.get_figwidth()
     figure.suptitle(textwrap.fill(title, int(width_in * 10)), x=0.01, ha="left", weight="bold")
     if not handles and not remark:

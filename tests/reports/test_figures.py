@@ -29,6 +29,7 @@ from vosbench.reports.figures import (
     make_figure,
     make_figures,
 )
+from vosbench.reports.figures.canvas import MOST_ENTRIES
 from vosbench.reports.figures.gate_calibration import roc
 from vosbench.reports.figures.pareto import pareto_front
 from vosbench.reports.figures.path_cost import frame_paths
@@ -130,6 +131,17 @@ def test_weights_of_one_model_are_told_apart(tmp_path: Path) -> None:
         "g-frtm-fast · random:1 (untrained)",
         "g-frtm-fast · random:2 (untrained)",
     }
+
+
+def test_a_legend_of_many_curves_ends_and_says_so(tmp_path: Path) -> None:
+    many = [
+        spec("g-frtm-fast", "0.7", weights=f"random:{i}", weights_sha256=f"{i:064}")
+        for i in range(MOST_ENTRIES + 3)
+    ]
+    db = database(tmp_path / "results.db", many)
+    svg = make_figure("reuse-vs-jf", db, out=tmp_path / "f.svg")[0].read_text()
+    assert f"names {MOST_ENTRIES} of {MOST_ENTRIES + 3}" in svg
+    assert svg.count("g-frtm-fast · random:") == MOST_ENTRIES
 
 
 def test_iou_histogram_counts_every_pair_once(results_db: Path) -> None:
