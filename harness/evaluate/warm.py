@@ -40,12 +40,9 @@ def warm_paths(
     The frame after the first objects' frame is shown again and again, under rising indices.
     """
     rule = CPU_RULE if device.type == "cpu" else GPU_RULE
-    start = min(clip.objects.values())
-    labels = truth.labels(start)
-    masks = given_masks(clip, start, labels, device)
-    first = frame_of(start, clip.image(start), device)
+    first, masks, info = _first_frame(runner, clip, truth, device)
+    start = first.index
     following = frame_of(start + 1, clip.image(min(start + 1, len(clip) - 1)), device).image
-    info = clip_info(clip, truth if runner.spec.needs_truth else None, device)
     records = []
     for path in sorted(runner.spec.paths) if can_force(runner) else (Path.FULL,):
         walk = forced_walk(runner, info, path)
@@ -62,6 +59,23 @@ def warm_paths(
 
         records.append(warm_up(once, rule))
     return tuple(records)
+
+
+def warm_first_frame(runner: Runner, clip: Clip, truth: Annotations, device: torch.device) -> None:
+    """Begin the clip's first objects once, as the published code warms up, and nothing else."""
+    first, masks, info = _first_frame(runner, clip, truth, device)
+    runner.start(info)
+    runner.add_objects(first, masks)
+    runner.step(first, no_spans)
+
+
+def _first_frame(
+    runner: Runner, clip: Clip, truth: Annotations, device: torch.device
+) -> tuple[Frame, dict[int, torch.Tensor], ClipInfo]:
+    start = min(clip.objects.values())
+    masks = given_masks(clip, start, truth.labels(start), device)
+    info = clip_info(clip, truth if runner.spec.needs_truth else None, device)
+    return frame_of(start, clip.image(start), device), masks, info
 
 
 def can_force(runner: Runner) -> TypeGuard[SharingRunner]:
