@@ -56,11 +56,17 @@ def _drift(generator: np.random.Generator) -> Floats:
     return np.asarray(_normal(generator) + np.linspace(0.0, 0.1, 2 * REPEATS)[:, None])
 
 
+def _wander(generator: np.random.Generator) -> Floats:
+    rounds = np.repeat(NOISE * generator.standard_normal((REPEATS, 1)), 2, axis=0)
+    return np.asarray(rounds + _normal(generator, 0.01))
+
+
 NOISES = (
     Noise("each clip 5 %", _normal),
     Noise("whole runs 5 %, each clip 1 %", _whole_runs),
     Noise("heavy tails 5 % (t, 3 degrees)", _spikes),
     Noise("each clip 5 %, drift of 10 %", _drift),
+    Noise("whole rounds 5 %, each clip 1 %", _wander),
 )
 
 

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vosbench.baselines.arithmetic import takes_shortcuts
 from vosbench.baselines.frtm.optimiser import FilterProblem, JointProblem, Momentum, minimise
 from vosbench.baselines.frtm.samples import Samples, pixel_weights
 
@@ -85,6 +86,9 @@ class TargetModel:
     def score(self, f16: Tensor) -> Tensor:
         """The coarse score S: f16 (1, C16, h, w) → (1, 1, h, w)."""
         channels = self.project.shape[1]
+        if not takes_shortcuts():
+            kernel = self.kernel.view(1, -1, 3, 3)
+            return F.conv2d(_project(self.project, f16), kernel, padding=1)
         both = (self.project.t() @ self.kernel).view(1, channels, 3, 3)
         return F.conv2d(f16.to(both.dtype), both, padding=1)
 

@@ -3,6 +3,9 @@
 Up-sampling acts on each channel alone and is linear, so it commutes with any mixing of
 channels: a 3×3 convolution after it equals nine 1×1 convolutions before it, whose up-sampled
 outputs are shifted and added. The published code up-samples 32 maps; this up-samples nine.
+
+Within :func:`vosbench.baselines.arithmetic.as_described` the order is the published one, with
+bicubic up-sampling as the sixteen-tap convolutions that it is there.
 """
 
 from __future__ import annotations
@@ -11,12 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vosbench.baselines.arithmetic import takes_shortcuts
+
 _CUBIC = (-0.10546875, 0.87890625, 0.26171875, -0.03515625)
 """The cubic's weights (a = −0.75) of the four inputs around a point a quarter after the second."""
 
 
 def bicubic_double(x: Tensor) -> Tensor:
     """Bicubic (a = −0.75, borders replicated): (B, C, h, w) → (B, C, 2h, 2w)."""
+    if not takes_shortcuts():
+        return _sixteen_taps(x)
     if x.requires_grad or x.dtype == torch.bfloat16:
         # In training and in bfloat16 a product with each axis' matrix is far faster on a CPU.
         rows, columns = (_doubling_matrix(size, x) for size in x.shape[-2:])
@@ -39,6 +46,20 @@ def _doubled(x: Tensor, axis: int) -> Tensor:
     return torch.stack((before, after), dim=axis).flatten(axis - 1, axis)
 
 
+def _sixteen_taps(x: Tensor) -> Tensor:
+    """Bicubic ×2 as depth-wise 4×4 convolutions, one for each of the four output phases."""
+    channels, (height, width) = x.shape[1], x.shape[-2:]
+    padded = F.pad(x, (2, 2, 2, 2), mode="replicate")
+    after = torch.tensor(_CUBIC, dtype=x.dtype, device=x.device)
+    phases = []
+    for i, rows in enumerate((after.flip(0), after)):
+        for j, columns in enumerate((after.flip(0), after)):
+            taps = torch.outer(rows, columns).expand(channels, 1, 4, 4)
+            around = padded[..., i : i + height + 3, j : j + width + 3]
+            phases.append(F.conv2d(around, taps, groups=channels))
+    return F.pixel_shuffle(torch.stack(phases, dim=2).flatten(1, 2), 2)
+
+
 def _doubling_matrix(size: int, like: Tensor) -> Tensor:
     """Bicubic ×2 of one axis, (2·size, size)."""
     unit = torch.eye(size, dtype=like.dtype, device=like.device)[None, :, :, None]
@@ -56,6 +77,9 @@ def upsample_to(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 def conv_of_upsampled(x: Tensor, conv: nn.Conv2d, size: tuple[int, int]) -> Tensor:
     """``conv(upsample_to(x, size))`` for a 3×3 convolution to one map: → (B, 1, H, W)."""
+    if not takes_shortcuts():
+        plain: Tensor = conv(upsample_to(x, size))
+        return plain
     taps = conv.weight[0].flatten(1).t()[:, :, None, None]  # (9, C, 1, 1)
     maps = upsample_to(F.conv2d(x, taps), size)
     height, width = size

@@ -82,6 +82,7 @@ def _as_json(costs: tuple[PathCost, ...]) -> dict[str, Any]:
         str(c.path): {
             "ms": c.ms,
             "gflop": c.gflop,
+            "gflop_executed": c.gflop_executed,
             "joules": c.joules,
             "joules_reason": c.joules_reason,
             "spanned_ms": c.spanned_ms,
@@ -89,7 +90,10 @@ def _as_json(costs: tuple[PathCost, ...]) -> dict[str, Any]:
         for c in costs
     }
     stages = {
-        str(c.path): {s.stage: {"ms": _known(s.ms), "gflop": s.gflop} for s in c.stages}
+        str(c.path): {
+            s.stage: {"ms": _known(s.ms), "gflop": s.gflop, "gflop_executed": s.gflop_executed}
+            for s in c.stages
+        }
         for c in costs
         if c.stages
     }
@@ -120,6 +124,9 @@ def _show(facts: dict[str, Any], costs: tuple[PathCost, ...]) -> None:
             f"{100 * c.gflop / full.gflop:.0f} %" if full.gflop else "–",
         )
     console.print(table)
+    console.print(
+        f"GFLOP of the architecture as described; a full frame executed {full.gflop_executed:.2f}."
+    )
     for c in costs:
         if c.stages:
             _show_stages(console, c, full)

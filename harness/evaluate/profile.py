@@ -30,11 +30,12 @@ ENERGY_S = 5.0
 
 @dataclass(frozen=True)
 class StageCost:
-    """One stage of a path: median ms and operations a frame."""
+    """One stage of a path: median ms and operations a frame, as in :class:`PathCost`."""
 
     stage: str
     ms: float
     gflop: float
+    gflop_executed: float
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class PathCost:
     Attributes:
         ms: median of the frames timed with spans off.
         spanned_ms: median of those timed with spans on.
-        gflop: operations as torch counts them, 10⁹.
+        gflop: operations of the architecture as described, 10⁹, as torch counts them.
+        gflop_executed: those of the frames that were timed, which take shortcuts.
         joules: gross energy a frame, None with ``joules_reason``.
     """
 
@@ -52,6 +54,7 @@ class PathCost:
     ms: float
     spanned_ms: float
     gflop: float
+    gflop_executed: float
     joules: float | None
     joules_reason: str | None
     stages: tuple[StageCost, ...]
@@ -103,10 +106,12 @@ class _Profiler:
             began = self._clock.mark()
             self._begin(walk)
             times.append(float(self._clock.resolve([(began, self._clock.mark())])[0]))
-        walk = self._walk(Path.FULL)
-        counted = count_flops(lambda _: self._begin(walk))
+        described, executed = (
+            count_flops(lambda _: self._begin(self._walk(Path.FULL)), described=d).total / 1e9
+            for d in (True, False)
+        )
         ms = median(times)
-        return PathCost(Path.INIT, ms, ms, counted.total / 1e9, None, "not measured", ())
+        return PathCost(Path.INIT, ms, ms, described, executed, None, "not measured", ())
 
     def _path(self, path: Path) -> PathCost:
         headline = self._timed(path, spans=False)
@@ -117,14 +122,15 @@ class _Profiler:
         def once(spans: Spans) -> None:
             walk.step(self._frame(1), spans)
 
-        counted = count_flops(once)
+        described, executed = (count_flops(once, described=d) for d in (True, False))
         joules, reason = self._joules(path)
-        names = sorted({*spanned.stage_ms, *counted.stages}, key=stage_order)
+        names = sorted({*spanned.stage_ms, *executed.stages}, key=stage_order)
         stages = tuple(
             StageCost(
                 name,
                 float(np.median(spanned.stage_ms[name])) if name in spanned.stage_ms else math.nan,
-                counted.stages.get(name, 0) / 1e9,
+                described.stages.get(name, 0) / 1e9,
+                executed.stages.get(name, 0) / 1e9,
             )
             for name in names
         )
@@ -132,7 +138,8 @@ class _Profiler:
             path,
             float(np.median(headline.frame_ms)),
             float(np.median(spanned.frame_ms)),
-            counted.total / 1e9,
+            described.total / 1e9,
+            executed.total / 1e9,
             joules,
             reason,
             stages,

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from vosbench.baselines.arithmetic import as_described, takes_shortcuts
 from vosbench.baselines.frtm.upsample import bicubic_double, conv_of_upsampled, upsample_to
 
 sizes = st.integers(1, 9)
@@ -33,6 +34,19 @@ def test_bicubic_in_bfloat16_is_as_good_as_the_format() -> None:
     x = draw(1, 3, 9, 14)
     error = (bicubic_double(x.bfloat16()).double() - direct_double(x)).abs().max()
     assert error < 0.03 * x.abs().max()
+
+
+@settings(max_examples=20, deadline=None)
+@given(h=sizes, w=sizes)
+def test_the_described_order_gives_the_same(h: int, w: int) -> None:
+    conv = nn.Conv2d(3, 1, 3, padding=1).double()
+    x = draw(2, 3, h, w)
+    size = (2 * h, 2 * w - 1)
+    with as_described():
+        assert not takes_shortcuts()
+        described = bicubic_double(x), conv_of_upsampled(x, conv, size)
+    assert takes_shortcuts()
+    torch.testing.assert_close(described, (direct_double(x), conv_of_upsampled(x, conv, size)))
 
 
 def test_gradients_pass_through() -> None:
