@@ -86,6 +86,11 @@ frtm_fastr = Factory(
 frtm_lite, g_frtm_lite = _pair(
     "frtm-lite", "tf_efficientnet_lite0", "FRTM sized for a CPU", "frtm", "FRTM_LITE"
 )
+frtm_lite_r = Factory(
+    _plain("frtm-lite-r", "tf_efficientnet_lite0", "as costly as g-frtm-lite at reuse 0.4"),
+    "frtm",
+    "FRTM_LITE_R",
+)
 ttvos, g_ttvos = _pair("ttvos", "resnet50", "TTVOS as published", "ttvos", "TTVOS")
 ttvos_fast, g_ttvos_fast = _pair(
     "ttvos-fast", "resnet18", "TTVOS with a small backbone", "ttvos", "TTVOS_FAST"

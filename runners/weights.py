@@ -19,7 +19,7 @@ from vosbench.baselines.checkpoints import (
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.imagenet import imagenet_state_dict
 from vosbench.runners.interface import RunnerOptions, WeightsInfo
-from vosbench.runners.shipped import shipped_path
+from vosbench.runners.shipped import DEMONSTRATION, is_demonstration, shipped_path
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,10 @@ def _described(
 ) -> WeightsInfo:
     header: Mapping[str, str] = checkpoint.header
     state: dict[str, Tensor] = network.state_dict()
+    # In the name, so that every table and file that names the weights says so.
+    remark = f" ({DEMONSTRATION})" if is_demonstration(header) else ""
     return WeightsInfo(
-        name=f"shipped:{path.stem}" if shipped else path.name,
+        name=f"shipped:{path.stem}{remark}" if shipped else path.name,
         sha256=hash_tensors(state),
         trained=header.get("trained", "true") == "true",
         margins=header.get("margins"),
