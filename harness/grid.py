@@ -50,3 +50,23 @@ def parse_names(texts: Iterable[str]) -> tuple[str, ...]:
     """Split comma lists of names; order is kept, repetitions are dropped."""
     names = (name.strip() for text in texts for name in text.split(","))
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+def parse_margins(text: str) -> tuple[tuple[Decimal, Decimal], ...]:
+    """Parse margins M(m1, m2): pairs ``m1,m2``, several of them apart by ``;``.
+
+    Raises:
+        InputError: no pair of numbers, or a number outside 0..1.
+    """
+    found: dict[tuple[Decimal, Decimal], None] = {}
+    for part in text.split(";"):
+        try:
+            numbers = [Decimal(number.strip()) for number in part.split(",")]
+        except InvalidOperation:
+            numbers = []
+        if len(numbers) != 2 or not all(n.is_finite() for n in numbers):
+            raise InputError(f'--margins {text!r}: write m1,m2 or a list "1.0,0;0.7,0.2"')
+        if not all(0 <= n <= 1 for n in numbers):
+            raise InputError(f"--margins {text}: margins are between 0 and 1")
+        found[numbers[0].normalize() + 0, numbers[1].normalize() + 0] = None
+    return tuple(found)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.dataset import Selection
 from vosbench.harness.evaluate.accuracy import scoring_plan
+from vosbench.harness.interleave import interleaved
 from vosbench.harness.trials import Kind, TrialSpec
 from vosbench.runners.interface import RunnerOptions
 from vosbench.runners.policies import default_tau2, make_policy
@@ -29,7 +30,11 @@ class Request:
         models: composed names (:mod:`vosbench.runners.registry`).
         selections: datasets, cut to the wanted clips.
         taus, tau2s: thresholds; models that take none run once.
-        weights: as in :class:`RunnerOptions`.
+        weights: as in :class:`RunnerOptions`; every model runs with each of them, and with what
+            it ships if there are none.
+        trained: checkpoint files of models that were trained for this, by the model's name
+            without its policy; they take the place of ``weights``.
+        interleave: repeats of timing trials take turns (:mod:`vosbench.harness.interleave`).
         environment_key: comparability key of this machine, for timing trials.
     """
 
@@ -37,13 +42,24 @@ class Request:
     selections: tuple[Selection, ...]
     taus: tuple[Decimal, ...] = ()
     tau2s: tuple[Decimal, ...] = ()
-    weights: str | None = None
+    weights: tuple[str, ...] = ()
+    trained: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kinds: tuple[Kind, ...] = (Kind.ACCURACY,)
     repeats: int = 1
     seed: int = 0
     precision: str = "float32"
     switches: Mapping[str, str] = field(default_factory=dict)
+    interleave: bool = False
     environment_key: str | None = None
+
+
+@dataclass(frozen=True)
+class PlannedWeights:
+    """What a model's parameters are, and how they were asked for; None for shipped ones."""
+
+    model: str
+    asked: str | None
+    info: WeightsInfo
 
 
 @dataclass(frozen=True)
@@ -51,7 +67,7 @@ class Plan:
     """The trials of a request, in the order in which they are run."""
 
     specs: tuple[TrialSpec, ...]
-    weights: Mapping[str, WeightsInfo]
+    weights: tuple[PlannedWeights, ...]
 
 
 def make_plan(request: Request) -> Plan:
@@ -69,12 +85,14 @@ def make_plan(request: Request) -> Plan:
     specs: list[TrialSpec] = []
     for selection in request.selections:
         _check_clips(selection, models)
-        for model in models:
-            base = _base_spec(model, selection, weights[model.name], request)
+        for model, planned in weights:
+            base = _base_spec(model, selection, planned.info, request)
             grid = [s for tau in _taus(model, request) for s in _repeated(base, tau, request)]
             _check_grid(model, grid)
             specs += grid
-    return Plan(tuple({spec.key: spec for spec in specs}.values()), weights)
+    unique = tuple({spec.key: spec for spec in specs}.values())
+    ordered = interleaved(unique) if request.interleave else unique
+    return Plan(ordered, tuple(planned for _, planned in weights))
 
 
 def group_key(spec: TrialSpec, lockstep: bool = True) -> str:
@@ -102,18 +120,20 @@ def options_of(spec: TrialSpec) -> RunnerOptions:
     )
 
 
-def _weights(models: Iterable[Model], request: Request) -> dict[str, WeightsInfo]:
-    """What each model's parameters are; a network is built once, whatever its policies."""
-    known: dict[tuple[int, str | None], WeightsInfo] = {}
-    by_name = {}
+def _weights(models: Iterable[Model], request: Request) -> list[tuple[Model, PlannedWeights]]:
+    """Each model with each of its weights; a network is built once, whatever its policies."""
+    tau = max(request.taus) if request.taus else None
+    known: dict[tuple[int, str | None, str | None], WeightsInfo] = {}
+    planned = []
     for model in models:
-        key = (id(model.factory), model.variant)
-        if key not in known:
-            tau = max(request.taus) if request.taus else None
-            options = RunnerOptions(weights=request.weights, tau=tau, switches=request.switches)
-            known[key] = model.build(options).weights
-        by_name[model.name] = known[key]
-    return by_name
+        trained = request.trained.get(model.name.partition("+")[0], ())
+        for asked in trained or request.weights or (None,):
+            key = (id(model.factory), model.variant, asked)
+            if key not in known:
+                options = RunnerOptions(weights=asked, tau=tau, switches=request.switches)
+                known[key] = model.build(options).weights
+            planned.append((model, PlannedWeights(model.name, asked, known[key])))
+    return planned
 
 
 def _check_clips(selection: Selection, models: Iterable[Model]) -> None:

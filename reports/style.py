@@ -58,6 +58,7 @@ _ROLES: Mapping[str, Look] = {
     "ours": Look(_BLUE, "o", "-"),
     "copy": Look(_ORANGE, "s", "--"),
     "fusion": Look(_GREEN, "^", "-."),
+    "cap": Look(_SKY, "p", "-."),
     "g-iou": Look(_PURPLE, "D", "--"),
     "random": Look(_DIM, "X", ":"),
     "N-gate": Look(_VERMILION, "P", "-"),

@@ -25,6 +25,8 @@ from vosbench.harness.cli import (
     results,
     run,
     sweeps,
+    train,
+    trainings,
 )
 
 app = typer.Typer(
@@ -49,6 +51,8 @@ profile.register(app)
 instruments.register(app)
 sweeps.register(app)
 regression.register(app)
+train.register(app)
+trainings.register(app)
 
 
 def main() -> None:

@@ -146,7 +146,7 @@ def print_summary(db: str, study: str) -> None:
 def results_table(frame: pd.DataFrame) -> Table:
     """A table that fits 80 columns; columns without any value are left out."""
     shown = _columns(frame)
-    words = ("model", "data", "kind", "state")
+    words = ("model", "weights", "data", "kind", "state")
     numbers = tuple(title for title in shown if title not in words)
     table = plain_table(*shown, right=numbers, caption=_notes(frame))
     for row in frame.to_dict("records"):
@@ -170,7 +170,10 @@ def _columns(frame: pd.DataFrame) -> list[str]:
     several = [] if frame["dataset"].nunique() < 2 else ["data"]
     kinds = [] if frame["kind"].nunique() < 2 else ["kind"]
     failed = [] if (frame["state"] == "complete").all() else ["state"]
-    return ["model", *several, *kinds, *found, *failed]
+    # Trainings with several seeds, or several files of one model.
+    named = frame.groupby("model")["weights_sha256"].nunique() > 1
+    weights = ["weights"] if len(frame) and named.any() else []
+    return ["model", *weights, *several, *kinds, *found, *failed]
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
@@ -180,6 +183,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
 
     return {
         "model": row["model"] + ("" if row["trained"] else " (untrained)"),
+        "weights": row["weights_sha256"][:8],
         "data": row["dataset"],
         "kind": str(row["kind"]),
         "state": str(row["state"]),
@@ -198,6 +202,10 @@ def _notes(frame: pd.DataFrame) -> str:
     lines = ["J&F, J, F and reuse in percent."]
     if not frame["trained"].all():
         lines.append("untrained: random weights; these numbers say nothing about a model.")
+    stand_ins = frame["weights"].astype(str).str.endswith("(demonstration)")
+    if stand_ins.any():
+        names = ", ".join(dict.fromkeys(frame.loc[stand_ins, "model"].astype(str)))
+        lines.append(f"demonstration weights, not the paper's: {names}.")
     devices = sorted(set(frame["device"].dropna()))
     if devices:
         lines.append(f"Device: {', '.join(devices)}.")

@@ -69,11 +69,25 @@ def run(
         int | None, typer.Option("--max-frames", help="Cut clips after so many frames.")
     ] = None,
     weights: Annotated[
-        str | None,
-        typer.Option("--weights", help="Checkpoint FILE, or random:SEED; default: shipped ones."),
+        list[str] | None,
+        typer.Option(
+            "--weights", help="Checkpoint FILEs (comma list), or random:SEED; default: shipped."
+        ),
+    ] = None,
+    margins: Annotated[
+        str | None, typer.Option("--margins", help='Train gates with "m1,m2;m1,m2;…" first.')
+    ] = None,
+    train: Annotated[
+        str | None, typer.Option("--train", help="How: a recipe's JSON file, or: default.")
+    ] = None,
+    train_seeds: Annotated[
+        str | None, typer.Option("--train-seeds", help="Seeds of each training: 0,1,2.")
     ] = None,
     kind: Annotated[Kinds, typer.Option("--kind", help="What to measure.")] = Kinds.ACCURACY,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Timing repetitions.")] = 1,
+    interleave: Annotated[
+        bool, typer.Option("--interleave", help="Repeats of models and weights take turns.")
+    ] = False,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[
         Precision, typer.Option("--precision", help="Arithmetic of the network.")
@@ -134,13 +148,20 @@ def run(
         selections=selections,
         taus=parse_taus(tau or ()),
         tau2s=parse_taus(tau2 or (), "--tau2"),
-        weights=weights,
+        weights=parse_names(weights or ()),
         kinds=tuple(Kind) if kind is Kinds.BOTH else (Kind(kind.value),),
         repeats=repeats,
         seed=seed,
         precision=precision.value,
         switches=checked_switches(options.pairs(switch, "--switch")),
+        interleave=interleave,
     )
+    if interleave:
+        _check_interleaved(kind, executor)
+    if margins is not None or train is not None or train_seeds is not None:
+        from vosbench.harness.cli.margins import with_trained
+
+        request = with_trained(request, margins, train, train_seeds, db, threads, console)
     from vosbench.harness.cli.session import Session
 
     with ExitStack() as stack:
@@ -180,6 +201,13 @@ def run(
     print_summary(db, name)
     if failed:
         raise typer.Exit(1)
+
+
+def _check_interleaved(kind: Kinds, executor: Executor) -> None:
+    if kind is Kinds.ACCURACY:
+        raise InputError("--interleave is the order of timings: give --kind timing or both")
+    if executor is not Executor.LOCAL:
+        raise InputError("--interleave needs one machine: a cluster runs what is free")
 
 
 def _named(models: list[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.progress import SweepProgress
+from vosbench.harness.interleave import is_in_order
 from vosbench.harness.plan import Plan, Request, group_key
 from vosbench.harness.store import State, Storage
 from vosbench.harness.trials import TrialSpec
@@ -41,6 +42,15 @@ def choose_device(name: str) -> torch.device:
     if device.type != "cpu":
         raise InputError(f"--device {name}: only cpu and cuda devices are timed and tested")
     return device
+
+
+def _require_order(storage: Storage, plan: Plan, study_id: int, study: str) -> None:
+    """Work is handed out in a study's order, which an earlier command may have set."""
+    left = [r.spec.key for r in storage.trials(study_id) if r.state is not State.COMPLETE]
+    if not is_in_order(left, [spec.key for spec in plan.specs]):
+        raise InputError(
+            f"study {study} has these trials in another order already: give another --study"
+        )
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,8 @@ class Session:
             study_id = storage.add_study(
                 study, command, plan.specs, lambda spec: group_key(spec, lockstep)
             )
+            if self.request.interleave:
+                _require_order(storage, plan, study_id, study)
             self._file_provenance(storage, plan)
             with SweepProgress(self._frames_left(storage, study_id, lockstep), console) as shown:
                 self._work(storage, plan, study_id, shown, keep_masks=keep_masks, jobs=jobs)
@@ -176,9 +188,7 @@ class Session:
             precision=self.request.precision,
             threads=max(1, self.environment.stable.threads // jobs),
             folder=str(Path.cwd()),
-            weights_files=weights_files(
-                self.request.weights, [info.sha256 for info in plan.weights.values()]
-            ),
+            weights_files=weights_files(plan.weights),
             keep_masks=keep_masks,
             traced=self.traced,
             breakdown=self.breakdown,
@@ -189,11 +199,12 @@ class Session:
     def _file_provenance(self, storage: Storage, plan: Plan) -> None:
         stable = self.environment.stable
         storage.add_environment(self.environment.key, stable.device_name, vars(stable))
-        for model, info in plan.weights.items():
+        for planned in plan.weights:
+            info = planned.info
             storage.add_checkpoint(
                 info.sha256,
                 info.name,
-                model.partition("+")[0],
+                planned.model.partition("+")[0],
                 dict(info.provenance) | {"note": info.note},
                 trained=info.trained,
             )

@@ -20,6 +20,7 @@ from vosbench.harness.store.models import (
     Series,
     State,
     StudyTrial,
+    Training,
     Trial,
 )
 
@@ -38,7 +39,7 @@ class Garbage:
         cancelled_bytes: what their series take.
         empty_attempts: attempts that were lost, handed back or cancelled before they stored
             anything, and that another attempt has followed.
-        checkpoints: records of weights that no trial names.
+        checkpoints: records of weights that no trial names and no training made.
         environments: machines on which nothing was run or planned.
         orphaned_trials: unfinished trials that no study asks for.
     """
@@ -108,7 +109,11 @@ def _empty_attempts() -> Select[Any]:
 
 
 def _unused_checkpoints() -> Select[Any]:
-    return select(Checkpoint.id).where(Checkpoint.sha256.not_in(select(Trial.weights_sha256)))
+    trained = select(Training.checkpoint_sha256).where(Training.checkpoint_sha256.is_not(None))
+    return select(Checkpoint.id).where(
+        Checkpoint.sha256.not_in(select(Trial.weights_sha256)),
+        Checkpoint.sha256.not_in(trained),
+    )
 
 
 def _unused_environments() -> Select[Any]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from vosbench.harness.measure.environment import Environment
+    from vosbench.harness.plan import PlannedWeights
 
 
 @dataclass(frozen=True)
@@ -178,17 +179,13 @@ class Job:
         )
 
 
-def weights_files(weights: str | None, hashes: Iterable[str]) -> dict[str, str]:
-    """:attr:`Job.weights_files` where ``--weights`` names a file; else none.
-
-    Args:
-        weights: as the command says.
-        hashes: of the tensors that each planned model takes from it.
-    """
-    if weights is None or weights.startswith("random"):
-        return {}
-    path = str(Path(weights).absolute())
-    return dict.fromkeys(hashes, path)
+def weights_files(planned: Iterable[PlannedWeights]) -> dict[str, str]:
+    """:attr:`Job.weights_files`: those that were asked for by their file."""
+    return {
+        weights.info.sha256: str(Path(weights.asked).absolute())
+        for weights in planned
+        if weights.asked is not None and not weights.asked.startswith("random")
+    }
 
 
 def opened(clips: Iterable[ClipsRef], *, verify: bool) -> dict[tuple[str, str], Selection]:

@@ -24,12 +24,20 @@ from vosbench.harness.store.results import (
     series,
 )
 from vosbench.harness.store.storage import LEASE_S, Storage
+from vosbench.harness.store.trainings import (
+    CurveValue,
+    TrainingNotes,
+    TrainingRecord,
+    Trainings,
+    TrainingSpec,
+)
 from vosbench.harness.store.worker import Worker
 
 __all__ = [
     "LEASE_S",
     "Claim",
     "ClaimedTrial",
+    "CurveValue",
     "Database",
     "LostLease",
     "Progress",
@@ -38,6 +46,10 @@ __all__ = [
     "Selection",
     "State",
     "Storage",
+    "TrainingNotes",
+    "TrainingRecord",
+    "TrainingSpec",
+    "Trainings",
     "TrialRecord",
     "Worker",
     "objects",

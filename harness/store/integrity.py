@@ -8,9 +8,17 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select
 
 from vosbench.harness.store.arrays import PackedArray, unpack
-from vosbench.harness.store.models import Attempt, SequenceResult, Series, State, Trial
+from vosbench.harness.store.models import (
+    Attempt,
+    SequenceResult,
+    Series,
+    State,
+    Training,
+    Trial,
+)
 from vosbench.harness.store.recording import combined_sha256
 from vosbench.harness.store.records import SPEC_COLUMNS, spec_of
+from vosbench.harness.store.trainings import TrainingSpec
 from vosbench.harness.trials import Kind
 
 _BATCH = 200
@@ -25,6 +33,7 @@ def integrity_check(connection: Connection) -> tuple[str, ...]:
         *_result_problems(connection),
         *_stitched_timings(connection),
         *_series_problems(connection),
+        *_training_problems(connection),
     )
 
 
@@ -107,3 +116,13 @@ def _series_problems(connection: Connection) -> Iterator[str]:
                 unpack(PackedArray(row.dtype, row.shape, row.data))
             except ValueError as error:
                 yield f"sequence result {row.sequence_result_id}, series {row.name!r}: {error}"
+
+
+def _training_problems(connection: Connection) -> Iterator[str]:
+    named = (Training.model, Training.recipe, Training.data_sha256, Training.start_sha256)
+    columns = (Training.id, Training.key, Training.state, Training.checkpoint_sha256, *named)
+    for row in connection.execute(select(*columns)):
+        if TrainingSpec(*(row._mapping[column.key] for column in named)).key != row.key:
+            yield f"training {row.id}: its columns don't hash to its key"
+        if row.state is State.COMPLETE and row.checkpoint_sha256 is None:
+            yield f"training {row.id}: complete without a checkpoint"

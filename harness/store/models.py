@@ -322,3 +322,52 @@ class Verdict(Base):
     change_high: Mapped[float | None]
     reason: Mapped[str]
     created_at: Mapped[float] = mapped_column(default=DatabaseNow())
+
+
+class Training(Base):
+    """A training: what it is (:class:`~.trainings.TrainingSpec`), how far it is, what it made."""
+
+    __tablename__ = "training"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+
+    model: Mapped[str]
+    recipe: Mapped[str]
+    data_sha256: Mapped[str]
+    start_sha256: Mapped[str | None]
+    seed: Mapped[int]
+    margins: Mapped[str | None]
+
+    data: Mapped[str]
+    """In words; what it was, byte for byte, is in the hash."""
+    start: Mapped[str | None]
+    steps: Mapped[int]
+    state: Mapped[State] = mapped_column(default=State.RUNNING)
+    steps_done: Mapped[int] = mapped_column(default=0)
+    elapsed_s: Mapped[float] = mapped_column(default=0.0)
+    """Time spent on it, over all runs."""
+    device: Mapped[str]
+    threads: Mapped[int]
+    version: Mapped[str]
+    host: Mapped[str]
+    pid: Mapped[int]
+    process_started: Mapped[str | None]
+    checkpoint_sha256: Mapped[str | None]
+    path: Mapped[str | None]
+    error: Mapped[str | None]
+    traceback: Mapped[str | None]
+    started_at: Mapped[float] = mapped_column(default=DatabaseNow())
+    ended_at: Mapped[float | None]
+
+
+class TrainingCurve(Base):
+    """A value that a training reported after a step; NULL where it isn't a number."""
+
+    __tablename__ = "training_curve"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    training_id: Mapped[int] = _owner("training", primary_key=True)
+    step: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float | None]

@@ -9,6 +9,7 @@ from vosbench.harness.store import claims, integrity, planning, provenance, reco
 from vosbench.harness.store.database import BUSY_TIMEOUT_S, Database, Source, open_database
 from vosbench.harness.store.models import State
 from vosbench.harness.store.records import Claim, ClaimedTrial, Progress, TrialRecord
+from vosbench.harness.store.trainings import Trainings
 from vosbench.harness.store.worker import Worker
 from vosbench.harness.trials import ClipResult, Kind, TrialSpec
 
@@ -44,6 +45,7 @@ class Storage:
 
     def __init__(self, database: Database, *, max_attempts: int = 3) -> None:
         self.database = database
+        self.trainings = Trainings(database)
         self._max_attempts = max_attempts
 
     @classmethod

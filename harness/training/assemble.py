@@ -14,7 +14,8 @@ from vosbench.baselines.frtm.network import FrtmConfig, FrtmNetwork, GatedFrtmNe
 from vosbench.baselines.imagenet import imagenet_state_dict
 from vosbench.harness.training.clips import ClipSource, Mixture
 from vosbench.harness.training.encoding import Encoder
-from vosbench.harness.training.loop import Job
+from vosbench.harness.training.gate_only import GateJob
+from vosbench.harness.training.loop import Job, Training
 from vosbench.harness.training.pictures import open_pictures
 from vosbench.harness.training.pool import ClipPool
 from vosbench.harness.training.recipe import Recipe
@@ -33,6 +34,8 @@ CONFIGS = {
 """What can be trained, by name."""
 
 HELD_OUT = 0.06
+HELD_OUT_MOTION = 2_000_000
+"""First seed of validation clips; those trained on begin at half of it."""
 VALIDATION_CLIPS = 60
 
 
@@ -75,7 +78,7 @@ class TrainingData:
     clips: SyntheticConfig = field(default_factory=SyntheticConfig)
 
     def sources(self) -> tuple[ClipSource, ClipSource | None]:
-        """Clips to learn from, and held-out ones (of the pictures; None without any).
+        """Clips to learn from, and held-out ones: of the pictures, else of ``motion``, else None.
 
         Raises:
             InputError: there is nothing to learn from, or a folder holds no pictures.
@@ -90,6 +93,9 @@ class TrainingData:
                 held.append((weight, SyntheticClips(held_out, self.clips)))
         if self.motion:
             kept.append((self.motion, MotionClips(size, self.clips.frames)))
+            if not held:
+                other = MotionClips(size, self.clips.frames, first_seed=HELD_OUT_MOTION)
+                held.append((self.motion, other))
         if not kept:
             raise InputError("nothing to train on: name a folder of pictures, or videos")
         return _joined(kept), _joined(held) if held else None
@@ -107,7 +113,7 @@ def prepare(
     *,
     start: Path | None = None,
     backbone: Path | None = None,
-) -> Job:
+) -> Training:
     """Make a training ready to run with :func:`.loop.train`.
 
     Args:
@@ -120,16 +126,71 @@ def prepare(
     Raises:
         InputError: unknown model, missing data or weights, or a checkpoint that doesn't fit.
     """
+    return gather(recipe, data, cache, backbone).job(folder, start)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A network and its data, before anything that takes time."""
+
+    recipe: Recipe
+    network: FrtmNetwork
+    pool: ClipPool
+    validation: ClipPool | None
+
+    def job(self, folder: Path, start: Path | None) -> Training:
+        """The training; arguments and errors as those of :func:`prepare`."""
+        if start is not None:
+            _take_over(self.network, start, self.recipe, self.pool)
+        elif self.recipe.segmentation is None:
+            raise InputError(
+                "a recipe without the segmentation stage needs a checkpoint to start from"
+            )
+        reuse, network = self.recipe.reuse, self.network
+        if (
+            reuse is not None
+            and reuse.gate_only
+            and reuse.gate.rate is None
+            and self.recipe.segmentation is None
+            and isinstance(network, GatedFrtmNetwork)
+        ):
+            return GateJob(self.recipe, network, self.pool, self.validation, folder)
+        return Job(self.recipe, network, self.pool, self.validation, folder)
+
+
+def gather(recipe: Recipe, data: TrainingData, cache: Path, backbone: Path | None) -> Gathered:
+    """The first part of :func:`prepare`: nothing is drawn or encoded yet."""
     network = build_network(recipe.model, recipe.seed, backbone)
     encoder = Encoder(network.feature_extractor, network.config.target)
     training, held_out = data.sources()
     pool = ClipPool(training, encoder, cache, recipe.clips)
-    validation = None if held_out is None else ClipPool(held_out, encoder, cache, VALIDATION_CLIPS)
-    if start is not None:
-        _take_over(network, start, recipe, pool)
-    elif recipe.segmentation is None:
-        raise InputError("a recipe without the segmentation stage needs a checkpoint to start from")
-    return Job(recipe, network, pool, validation, folder)
+    if held_out is None:
+        return Gathered(recipe, network, pool, None)
+    # A tenth at most, so that a small training isn't spent on validation.
+    count = min(VALIDATION_CLIPS, max(2, recipe.clips // 10))
+    return Gathered(recipe, network, pool, ClipPool(held_out, encoder, cache, count))
+
+
+def check_start(start: Path, model: str, *, gate_only: bool) -> None:
+    """Refuse a checkpoint that a training of ``model`` can't take over, by names and shapes.
+
+    Raises:
+        InputError: no such file, not a checkpoint, or one of another architecture.
+    """
+    if not start.is_file():
+        raise InputError(f"no checkpoint at {start}: give --start the file of a finished training")
+    tensors = read_checkpoint(start).tensors
+    with torch.device("meta"):
+        own = make_frtm(config_of(model)).state_dict()
+    taken = ("refiner.", "Tmatching.", "Convert_Diff.") if gate_only else ("refiner.",)
+    optional = () if gate_only else ("refiner.Diff_process.",)
+    needed = [k for k in own if k.startswith(taken) and not k.startswith(optional)]
+    unfit = [k for k in needed if k not in tensors or tensors[k].shape != own[k].shape]
+    if unfit:
+        raise InputError(
+            f"{start} was made for another network than {model}: {len(unfit)} of {len(needed)} "
+            f"tensors are missing or of another shape ({unfit[0]})"
+        )
 
 
 def _take_over(network: FrtmNetwork, start: Path, recipe: Recipe, pool: ClipPool) -> None:

@@ -40,15 +40,22 @@ def save(
     data_sha256: str,
     note: str,
 ) -> None:
-    """Write a finished training's checkpoint.
+    """Write a finished training's checkpoint, with its provenance in the header."""
+    told = header(recipe, state, network.config.backbone, data_sha256, note)
+    write_checkpoint(path, shipped_tensors(network, statistics), told)
 
-    The header tells the model, its recipe, the data, steps and minutes, on how many cores, and
-    what the weights are (``note``).
+
+def header(
+    recipe: Recipe, state: TrainingState, backbone: str, data_sha256: str, note: str
+) -> Mapping[str, str]:
+    """Provenance of a checkpoint.
+
+    It tells the model, its recipe, the data, steps and minutes, on how many cores, and what the
+    weights are (``note``).
     """
-    gate = None if recipe.reuse is None else recipe.reuse.gate
-    header = {
+    told = {
         "architecture": recipe.model,
-        "backbone": network.config.backbone,
+        "backbone": backbone,
         "recipe": recipe.to_json(),
         "data_sha256": data_sha256,
         "steps": str(recipe.steps),
@@ -58,9 +65,10 @@ def save(
         "trained": "true",
         "note": note,
     }
+    gate = None if recipe.reuse is None else recipe.reuse.gate
     if gate is not None and gate.rate is None:
-        header["margins"] = f"{gate.m1:g},{gate.m2:g}"
-    write_checkpoint(path, shipped_tensors(network, statistics), header)
+        told["margins"] = f"{gate.m1:g},{gate.m2:g}"
+    return told
 
 
 def _last_validation(state: TrainingState) -> dict[str, float]:

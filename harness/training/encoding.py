@@ -50,6 +50,10 @@ class EncodedClip:
         """Some of its frames."""
         return EncodedClip(*(getattr(self, name)[which] for name in NAMES))
 
+    def at(self, frames: Tensor) -> EncodedClip:
+        """Its frames of these indices, int64 (N,), in that order and as often as named."""
+        return EncodedClip(*(getattr(self, name)[frames] for name in NAMES))
+
     @classmethod
     def cat(cls, parts: Sequence[EncodedClip]) -> EncodedClip:
         """Join along the first axis."""

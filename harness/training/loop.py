@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
 from vosbench.harness.training.pool import ClipPool
@@ -34,11 +36,12 @@ from vosbench.harness.training.steps import (
     reuse_losses,
     segmentation_losses,
 )
-from vosbench.harness.training.validation import Validation, validate
+from vosbench.harness.training.validation import validate
+from vosbench.harness.training.windows import Windows
 
 
 @dataclass(frozen=True)
-class Job:
+class Training(ABC):
     """A training: what learns, from what, and where its state is kept.
 
     Attributes:
@@ -49,7 +52,7 @@ class Job:
     """
 
     recipe: Recipe
-    network: FrtmNetwork
+    network: nn.Module
     pool: ClipPool
     validation: ClipPool | None
     folder: Path
@@ -60,6 +63,62 @@ class Job:
     @property
     def state_path(self) -> Path:
         return self.folder / "state.pt"
+
+    @abstractmethod
+    def learning(self, reuse: ReuseRecipe | None) -> Iterable[nn.Module]:
+        """Modules that a stage changes: the segmentation stage where ``reuse`` is None."""
+
+    @abstractmethod
+    def set_modes(self, reuse: ReuseRecipe | None) -> None:
+        """Put each module into training or evaluation mode for a step of a stage."""
+
+    @abstractmethod
+    def losses(
+        self, stage: StageRecipe, reuse: ReuseRecipe | None, step: int, rng: np.random.Generator
+    ) -> Losses:
+        """Draw a batch with ``rng`` and give the weighted terms of a step's loss."""
+
+    @abstractmethod
+    def validate(self, pool: ClipPool, reuse: ReuseRecipe | None) -> Mapping[str, float]:
+        """Score the network, in eval mode, on held-out clips; named values."""
+
+
+@dataclass(frozen=True)
+class Job(Training):
+    """A training of FRTM."""
+
+    network: FrtmNetwork
+
+    def learning(self, reuse: ReuseRecipe | None) -> Iterable[nn.Module]:
+        return learning_modules(self.network, reuse)
+
+    def set_modes(self, reuse: ReuseRecipe | None) -> None:
+        network = self.network
+        network.eval()
+        if reuse is None:
+            network.refiner.train()
+        elif isinstance(network, GatedFrtmNetwork) and network.refiner.Diff_process is not None:
+            # The refiner keeps its batch statistics, whichever path a batch takes.
+            for module in (network.refiner.Diff_process, network.Tmatching, network.convGS):
+                module.train()
+
+    def losses(
+        self, stage: StageRecipe, reuse: ReuseRecipe | None, step: int, rng: np.random.Generator
+    ) -> Losses:
+        recipe, network = self.recipe, self.network
+        windows = Windows(recipe.window, recipe.mirror)
+        if reuse is None:
+            frames = draw_frames(self.pool, stage.batch, rng, windows)
+            return segmentation_losses(network, frames, recipe.soft_iou)
+        assert isinstance(network, GatedFrtmNetwork)  # learning_modules has refused others
+        drawn = draw_pairs(self.pool, stage.batch, reuse.gaps, rng, windows)
+        progress = step / stage.steps
+        return reuse_losses(network, drawn, reuse, progress, soft_iou=recipe.soft_iou, rng=rng)
+
+    def validate(self, pool: ClipPool, reuse: ReuseRecipe | None) -> Mapping[str, float]:
+        gaps = () if reuse is None else reuse.gaps
+        statistics = self.pool.statistics  # those that the network's input has been scaled by
+        return validate(self.network, pool, statistics, gaps, self.recipe.autocast).as_series()
 
 
 @dataclass(frozen=True)
@@ -91,7 +150,7 @@ def _stages(recipe: Recipe) -> Iterator[_Stage]:
 
 
 def train(
-    job: Job, report: Callable[[Progress], None] | None = None, stop_after: int | None = None
+    job: Training, report: Callable[[Progress], None] | None = None, stop_after: int | None = None
 ) -> TrainingState:
     """Train from where the folder's state says, or from the beginning.
 
@@ -113,7 +172,7 @@ def train(
     return state
 
 
-def _begin(job: Job) -> TrainingState:
+def _begin(job: Training) -> TrainingState:
     job.folder.mkdir(parents=True, exist_ok=True)
     weights = own_weights(job.network)
     digest = hashlib.sha256(f"{job.recipe.sha256}/{job.pool.sha256}".encode())
@@ -128,7 +187,7 @@ def _begin(job: Job) -> TrainingState:
 
 
 def _run_stage(
-    job: Job,
+    job: Training,
     stage: _Stage,
     state: TrainingState,
     left: int,
@@ -149,7 +208,7 @@ def _run_stage(
         if state.step % job.validate_every == 0 or state.step == stage.recipe.steps:
             validation = _validate(job, stage)
             if validation is not None:
-                _note(state, news(_prefixed(validation.as_series())), report)
+                _note(state, news(_prefixed(validation)), report)
         if state.step % job.save_every == 0 or ends:
             state.network, state.optimiser = own_weights(job.network), optimiser.state_dict()
             state.elapsed_s = spent + time.monotonic() - started
@@ -157,10 +216,10 @@ def _run_stage(
     return done
 
 
-def _prepare(job: Job, stage: _Stage, state: TrainingState) -> torch.optim.Adam:
+def _prepare(job: Training, stage: _Stage, state: TrainingState) -> torch.optim.Adam:
     """Freeze what the stage leaves alone, and bring its optimiser to the state."""
     job.network.requires_grad_(False)
-    modules = tuple(learning_modules(job.network, stage.reuse))
+    modules = tuple(job.learning(stage.reuse))
     for module in modules:
         module.requires_grad_(True)
     parameters = [p for module in modules for p in module.parameters()]
@@ -170,24 +229,16 @@ def _prepare(job: Job, stage: _Stage, state: TrainingState) -> torch.optim.Adam:
     return optimiser
 
 
-def _set_modes(network: FrtmNetwork, stage: _Stage) -> None:
-    network.eval()
-    if stage.reuse is None:
-        network.refiner.train()
-    elif isinstance(network, GatedFrtmNetwork) and network.refiner.Diff_process is not None:
-        # The refiner keeps its batch statistics, whichever path a batch takes.
-        for module in (network.refiner.Diff_process, network.Tmatching, network.convGS):
-            module.train()
-
-
-def _step(job: Job, stage: _Stage, optimiser: torch.optim.Adam, step: int) -> Mapping[str, float]:
+def _step(
+    job: Training, stage: _Stage, optimiser: torch.optim.Adam, step: int
+) -> Mapping[str, float]:
     rng = np.random.default_rng([job.recipe.seed, stage.index, step])
-    _set_modes(job.network, stage)
+    job.set_modes(stage.reuse)
     rate = stage.recipe.rate(step)
     for group in optimiser.param_groups:
         group["lr"] = rate
     with torch.autocast("cpu", torch.bfloat16, enabled=job.recipe.autocast):
-        terms = _losses(job, stage, step, rng)
+        terms = job.losses(stage.recipe, stage.reuse, step, rng)
     loss = torch.stack(list(terms.values())).sum()
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -195,24 +246,11 @@ def _step(job: Job, stage: _Stage, optimiser: torch.optim.Adam, step: int) -> Ma
     return {name: float(term.detach()) for name, term in ({"loss": loss} | terms).items()}
 
 
-def _losses(job: Job, stage: _Stage, step: int, rng: np.random.Generator) -> Losses:
-    recipe, network = job.recipe, job.network
-    if stage.reuse is None:
-        frames = draw_frames(job.pool, stage.recipe.batch, rng)
-        return segmentation_losses(network, frames, recipe.soft_iou)
-    assert isinstance(network, GatedFrtmNetwork)  # learning_modules has refused others
-    drawn = draw_pairs(job.pool, stage.recipe.batch, stage.reuse.gaps, rng)
-    progress = step / stage.recipe.steps
-    return reuse_losses(network, drawn, stage.reuse, progress, soft_iou=recipe.soft_iou, rng=rng)
-
-
-def _validate(job: Job, stage: _Stage) -> Validation | None:
+def _validate(job: Training, stage: _Stage) -> Mapping[str, float] | None:
     if job.validation is None:
         return None
     job.network.eval()
-    gaps = () if stage.reuse is None else stage.reuse.gaps
-    statistics = job.pool.statistics  # those that the network's input has been scaled by
-    return validate(job.network, job.validation, statistics, gaps, job.recipe.autocast)
+    return job.validate(job.validation, stage.reuse)
 
 
 def _prefixed(series: Mapping[str, float]) -> Mapping[str, float]:

@@ -67,16 +67,18 @@ def hard_gates(logits: Tensor, noise: Tensor | None = None) -> Tensor:
     return (soft > 0.5).to(soft.dtype) - soft.detach() + soft
 
 
-def delta_loss(delta: Tensor, mask: Tensor, score: Tensor) -> Tensor:
+def delta_loss(delta: Tensor, mask: Tensor, score: Tensor, weight: Tensor | None = None) -> Tensor:
     """Loss_Δ = L2(Δ_t, y'_t − S_{t−n}) (eq. 3), mean over positions.
 
     Args:
         delta: Δ_t (B, 1, h, w).
         mask: y_t, 0 or 1, at full size (B, 1, H, W); y' is its average over each cell.
         score: S_{t−n} (B, 1, h, w).
+        weight: of each sample, (B,); None for equal ones.
     """
     reduced = F.interpolate(mask, delta.shape[-2:], mode="area")
-    return F.mse_loss(delta, reduced - score)
+    gap = (delta - (reduced - score)).square().mean(dim=(1, 2, 3))
+    return gap.mean() if weight is None else (weight * gap).mean()
 
 
 def mask_loss(logits: Tensor, mask: Tensor) -> Tensor:

@@ -77,8 +77,12 @@ class ClipPool:
         path = self._place / f"{self.first_seed + index:08d}.safetensors"
         if not path.exists():
             encoded = self.encoder.encode(self.source.draw(self.first_seed + index))
-            _write(path, {name: getattr(encoded, name) for name in NAMES})
+            write_tensors(path, {name: getattr(encoded, name) for name in NAMES})
         return path
+
+    def beside(self, name: str) -> Path:
+        """A file among the clips, for what was computed from them."""
+        return self._place / name
 
     @cached_property
     def frames(self) -> int:
@@ -100,7 +104,7 @@ class ClipPool:
                     torch.cat([getattr(clip, name) for clip in clips]), dim=(0, 2, 3)
                 )
                 tensors |= {f"{name}.mean": mean, f"{name}.std": std.clamp(min=1e-3)}
-            _write(path, tensors)
+            write_tensors(path, tensors)
         with safe_open(str(path), "pt") as file:
             return tuple(
                 LevelStatistics(file.get_tensor(f"{n}.mean"), file.get_tensor(f"{n}.std"))
@@ -108,7 +112,7 @@ class ClipPool:
             )
 
 
-def _write(path: Path, tensors: dict[str, Tensor]) -> None:
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write whole or not at all: a kill must not leave half a file under the final name."""
     with replacing(path) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(temporary))

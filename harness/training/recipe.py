@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.training.losses import Variant
+from vosbench.harness.training.plain import record
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ class ReuseRecipe:
         imitation: weight of a loss between R̂8 and the R8 of the full path; not in the paper.
         mask_from: fraction of the steps after which the reuse path's mask counts; the losses
             at 1/16 before it cost a tenth.
+        focus: the reuse path's losses are weighted by the IoU of the masks of t − n and t to
+            this power, since a gate lets only similar frames be reused; 0 weighs them alike,
+            as the paper does.
         gate_only: only the gate's own layers learn: other margins for a trained network.
     """
 
@@ -75,6 +79,7 @@ class ReuseRecipe:
     full_path: float = 0.5
     imitation: float = 0.0
     mask_from: float = 0.0
+    focus: float = 0.0
     gate_only: bool = False
 
 
@@ -88,6 +93,9 @@ class Recipe:
         reuse: the second stage; None for a network without a gate.
         clips: how many clips are drawn once and then trained on.
         soft_iou: weight of a loss on the overlap beside BCE; the paper has none.
+        window: height and width of the part of each clip that a step sees, in cells of 32
+            pixels; None for whole frames.
+        mirror: mirror half of the clips.
         autocast: arithmetic of the layers: bfloat16 where True.
     """
 
@@ -97,6 +105,8 @@ class Recipe:
     clips: int = 1000
     seed: int = 0
     soft_iou: float = 0.0
+    window: tuple[int, int] | None = None
+    mirror: bool = False
     autocast: bool = True
 
     def __post_init__(self) -> None:
@@ -115,6 +125,15 @@ class Recipe:
     def to_json(self) -> str:
         """All fields, for a checkpoint's header."""
         return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Undo :meth:`to_json`; fields with defaults may be left out, InputError for mistakes."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"the recipe is no JSON: {error}") from None
+        return record(cls, values, "the recipe")
 
     @property
     def sha256(self) -> str:

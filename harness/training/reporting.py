@@ -14,39 +14,63 @@ from rich.progress import Progress as Bars
 
 from vosbench.harness.training.loop import Progress
 
+_VALIDATION = "validation/"
+
+
+class _Newest:
+    """The newest value of every series, as a short text."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, float] = {}
+
+    def text(self, news: Progress, *, brief: bool) -> str:
+        """The loss and the validation; ``brief`` leaves out what has no room beside a bar."""
+        self._values |= news.values
+        left_out = ("reuse ",) if brief else ()
+        shown = {"loss": self._values["loss"]} if "loss" in self._values else {}
+        for name, value in self._values.items():
+            short = name.removeprefix(_VALIDATION)
+            if short != name and not short.startswith(left_out):
+                shown[short] = value
+        return "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
+
 
 @contextmanager
 def terminal(console: Console, steps: int) -> Iterator[Callable[[Progress], None]]:
     """Show a bar with the newest values; on anything but a terminal, a line per validation."""
+    newest = _Newest()
     if not console.is_terminal:
-        yield lambda news: _line(console, news)
+        yield lambda news: _line(console, news, newest)
         return
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=12),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[values]}"),
     )
     with Bars(*columns, console=console) as bars:
-        task = bars.add_task("training", total=steps, values="")
+        task = bars.add_task("preparing", total=steps, values="")
+        stage = ""
 
         def show(news: Progress) -> None:
-            bars.update(
-                task, completed=news.step, description=news.stage, values=_values_text(news)
-            )
+            nonlocal stage
+            if news.stage != stage:
+                # Stages differ in speed; a resumed training begins in the middle.
+                bars.reset(task, total=news.steps, completed=news.step, description=news.stage)
+                stage = news.stage
+            bars.update(task, completed=news.step, values=newest.text(news, brief=True))
 
         yield show
 
 
-def _line(console: Console, news: Progress) -> None:
-    if any(name.startswith("validation/") for name in news.values):
-        console.print(f"{news.stage} {news.step}/{news.steps}: {_values_text(news)}")
-
-
-def _values_text(news: Progress) -> str:
-    short = {name.removeprefix("validation/"): value for name, value in news.values.items()}
-    return "  ".join(f"{name} {value:.3f}" for name, value in short.items())
+def _line(console: Console, news: Progress, newest: _Newest) -> None:
+    text = newest.text(news, brief=False)
+    place = f"{news.stage} {news.step}/{news.steps}"
+    if any(name.startswith(_VALIDATION) for name in news.values):
+        console.print(f"{place}: {text}", highlight=False, soft_wrap=True)
+    elif news.stage == "clips" and news.step == news.steps:
+        console.print(place, highlight=False)
 
 
 def tensorboard(folder: Path) -> Callable[[Progress], None] | None:

@@ -19,6 +19,9 @@ from vosbench.harness.training.encoding import EncodedClip
 from vosbench.harness.training.pool import ClipPool
 from vosbench.harness.training.recipe import GateRecipe, ReuseRecipe
 from vosbench.harness.training.scaling import normalised
+from vosbench.harness.training.windows import Windows
+
+_LEAST_WEIGHT = 0.05
 
 Losses: TypeAlias = dict[str, Tensor]
 """Weighted terms by name; their sum is minimised."""
@@ -43,16 +46,28 @@ class Drawn:
     starts: Tensor
 
 
-def draw_frames(pool: ClipPool, batch: int, rng: np.random.Generator) -> EncodedClip:
+WHOLE = Windows()
+"""Whole frames, as they are."""
+
+
+def draw_frames(
+    pool: ClipPool, batch: int, rng: np.random.Generator, windows: Windows = WHOLE
+) -> EncodedClip:
     """One later frame of each of ``batch`` clips."""
     indices = rng.choice(pool.size, batch, replace=batch > pool.size)
     frames = rng.integers(1, pool.frames, batch)
     read = [pool.read(int(i), [int(t)]) for i, t in zip(indices, frames, strict=True)]
+    if windows != WHOLE:
+        read = [windows.draw(clip.masks[-1], rng).clip(clip) for clip in read]
     return normalised(EncodedClip.cat(read), pool.statistics)
 
 
 def draw_pairs(
-    pool: ClipPool, batch: int, gaps: tuple[int, ...], rng: np.random.Generator
+    pool: ClipPool,
+    batch: int,
+    gaps: tuple[int, ...],
+    rng: np.random.Generator,
+    windows: Windows = WHOLE,
 ) -> Drawn:
     """Frames t − n and t of each clip, n drawn from ``gaps``, and the first frame."""
     possible = [gap for gap in gaps if gap < pool.frames]
@@ -60,8 +75,13 @@ def draw_pairs(
     for index in rng.choice(pool.size, batch, replace=batch > pool.size):
         gap = int(rng.choice(possible))
         last = int(rng.integers(0, pool.frames - gap))
-        chosen.append(pool.read(int(index), [0, last, last + gap]))
-        before.append(pool.masks(int(index), [last + gap - 1]))
+        clip = pool.read(int(index), [0, last, last + gap])
+        mask = pool.masks(int(index), [last + gap - 1])
+        if windows != WHOLE:
+            window = windows.draw(clip.masks[-1], rng)
+            clip, mask = window.clip(clip), window.masks(mask)
+        chosen.append(clip)
+        before.append(mask)
         starts.append(last == 0)
     whole = normalised(EncodedClip.cat(chosen), pool.statistics)
     first, last_full, now = (whole.take(slice(offset, None, 3)) for offset in range(3))
@@ -145,6 +165,7 @@ def reuse_losses(
 ) -> Losses:
     """Second stage: gate, Δ and the reuse path's mask (eq. 6), and what the recipe adds."""
     now, rate = drawn.now, recipe.gate.rate
+    weight = _weights(drawn, recipe.focus)
     matched = match(network, drawn)
     terms: Losses = {}
     if rate is None:
@@ -154,20 +175,20 @@ def reuse_losses(
     with_mask = rate is not None or progress >= recipe.mask_from
     reused = reuse(network, drawn, matched, with_mask)
     if not recipe.gate_only:
-        terms["delta"] = losses.delta_loss(reused.delta, now.masks, matched.score)
+        terms["delta"] = losses.delta_loss(reused.delta, now.masks, matched.score, weight)
     with_full = rate is not None or (with_mask and recipe.finetune != "none")
     r8 = None
     if recipe.imitation or with_full:
         r8 = network.refiner.deep(now.f32, now.f16, now.scores)
     if recipe.imitation and not recipe.gate_only and r8 is not None:
         true = r8.detach().float()
-        gap = F.mse_loss(reused.r8, true) / true.square().mean()
-        terms["imitation"] = recipe.imitation * gap
+        gap = (weight * (reused.r8 - true).square().mean(dim=(1, 2, 3))).mean()
+        terms["imitation"] = recipe.imitation * gap / true.square().mean()
     if reused.logits is None:
         return terms
     of_reuse = _of_masks(reused.logits, now.masks, soft_iou)
     if not recipe.gate_only:
-        terms["reuse"] = of_reuse.mean()
+        terms["reuse"] = (weight * of_reuse).mean()
     if with_full and r8 is not None:
         of_full = _of_masks(_masks(network, now, r8, now.scores), now.masks, soft_iou)
         if recipe.finetune != "none":
@@ -175,6 +196,13 @@ def reuse_losses(
         if rate is not None:
             terms |= _count_losses(matched.gate_logits, of_reuse, of_full, rate, rng)
     return terms
+
+
+def _weights(drawn: Drawn, focus: float) -> Tensor:
+    """What each pair counts for the reuse path, (B,), 1 on average."""
+    iou = losses.mask_iou(drawn.last.masks, drawn.now.masks)
+    weight = iou**focus + _LEAST_WEIGHT
+    return weight / weight.mean()
 
 
 def _count_losses(

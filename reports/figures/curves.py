@@ -19,6 +19,8 @@ from vosbench.reports.figures.points import accuracy_points, everything, timed_p
 from vosbench.reports.figures.published_points import NOTE as PRINTED_NOTE
 from vosbench.reports.figures.published_points import WEIGHTS as PRINTED
 from vosbench.reports.figures.published_points import with_published
+from vosbench.reports.figures.seeds import NOTE as SEEDS_NOTE
+from vosbench.reports.figures.seeds import one_name_each, over_seeds, training_families
 from vosbench.reports.frames import UNTRAINED
 from vosbench.reports.labels import curve_names, margins_name, remarks
 from vosbench.reports.names import parse_model, role
@@ -51,12 +53,12 @@ def fps_points(source: Readable, where: Selection, options: FigureOptions) -> pd
     return with_published(timed_points(source, where, options, everything), options, _any_method)
 
 
-_ALTERNATIVES = ("ours", "copy", "fusion", "N-gate", "reduced", "baseline")
-_ORACLES = ("ours", "g-iou", "random")
+_ALTERNATIVES = ("ours", "copy", "fusion", "cap", "N-gate", "reduced", "baseline")
+_ORACLES = ("ours", "g-iou", "random", "cap")
 
 
 def alternative_points(source: Readable, where: Selection, options: FigureOptions) -> pd.DataFrame:
-    """Ours, copy, fusion, N-gate, and the ungated and reduced networks of the same families."""
+    """Ours, copy, fusion, cap, N-gate, and the ungated and reduced networks of their families."""
 
     def wanted(found: pd.DataFrame) -> pd.Series[bool]:
         roles = _roles(found)
@@ -77,7 +79,7 @@ def oracle_points(source: Readable, where: Selection, options: FigureOptions) ->
 
 
 def margin_points(source: Readable, where: Selection, options: FigureOptions) -> pd.DataFrame:
-    """The learned gate of every checkpoint whose margins are known."""
+    """The learned gate of every checkpoint whose margins are known, means over their seeds."""
 
     def wanted(found: pd.DataFrame) -> pd.Series[bool]:
         return (_roles(found) == "ours") & found["margins"].notna() & found["reuse_rate"].notna()
@@ -85,13 +87,14 @@ def margin_points(source: Readable, where: Selection, options: FigureOptions) ->
     points = accuracy_points(source, where, options, wanted)
     # Named by margins, not by the name that a checkpoint of these margins goes by.
     plain = points.assign(model=points["model"].map(lambda name: parse_model(name).base))
-    names = curve_names(plain)
+    families = training_families(source)
+    names = curve_names(one_name_each(plain, families))
     written = points["margins"].map(margins_name)
     points["curve"] = [
         text + name.removeprefix(f"{base}").replace(f" · {text}", "")
         for base, text, name in zip(plain["model"], written, names, strict=True)
     ]
-    return _by_family(points)
+    return _by_family(over_seeds(points, families))
 
 
 def main_weights(found: pd.DataFrame, where: Selection) -> pd.Series[bool]:
@@ -154,6 +157,8 @@ def draw(points: pd.DataFrame, how: Curves) -> Figure:
         for curve, rows in panel.groupby("curve", sort=False):
             look = how.look(rows.iloc[0])
             handles[str(curve)] = _line(axes, rows, how.x, look)
+            if "seeds" in rows:
+                _bars(axes, rows, how.x, look)
             labels += [
                 canvas.PointLabel(axes, row[how.x], row["jf_mean"], row["point"], look.colour)
                 for _, row in rows.iterrows()
@@ -166,7 +171,8 @@ def draw(points: pd.DataFrame, how: Curves) -> Figure:
     key = f"numbers at points: τ{rates}" if readable else ""
     printed = points["weights"] == PRINTED
     source = f"(paper): {PRINTED_NOTE}" if printed.any() else ""
-    remark = "\n".join(filter(None, [remarks(points[~printed]), source, key, left_out]))
+    spread = SEEDS_NOTE if "seeds" in points and (points["seeds"] > 1).any() else ""
+    remark = "\n".join(filter(None, [remarks(points[~printed]), source, spread, key, left_out]))
     canvas.finish(sheet.figure, how.title, remark, list(handles.values()), list(handles))
     canvas.place_labels(sheet.figure, _spread(labels))
     return sheet.figure
@@ -191,6 +197,24 @@ def _line(axes: Axes, rows: pd.DataFrame, x: str, look: Look) -> Line2D:
     return line
 
 
+def _bars(axes: Axes, rows: pd.DataFrame, x: str, look: Look) -> None:
+    """How far the seeds of each point lie apart."""
+    rows = rows[rows["seeds"] > 1]
+    if len(rows):
+        axes.errorbar(
+            rows[x],
+            rows["jf_mean"],
+            yerr=rows["jf_std"],
+            xerr=rows["reuse_std"],
+            fmt="none",
+            ecolor=look.colour,
+            elinewidth=0.9,
+            capsize=2,
+            alpha=0.7,
+            zorder=2,
+        )
+
+
 def _dress(axes: Axes, panel: pd.DataFrame, how: Curves) -> None:
     canvas.percent_axis(axes, x=how.x == "reuse_rate", y=True)
     if how.x == "reuse_rate":
@@ -199,7 +223,8 @@ def _dress(axes: Axes, panel: pd.DataFrame, how: Curves) -> None:
     else:
         canvas.maybe_log(axes, panel[how.x].to_numpy(float), "x")
         axes.margins(x=0.1)
-    low, high = panel["jf_mean"].min(), panel["jf_mean"].max()
+    spread = panel["jf_std"].fillna(0.0) if "jf_std" in panel else 0.0
+    low, high = (panel["jf_mean"] - spread).min(), (panel["jf_mean"] + spread).max()
     # Room for the labels; and differences of a tenth of a point must not look like cliffs.
     pad = max(0.12 * (high - low), 0.006)
     axes.set_ylim(low - pad, high + pad)

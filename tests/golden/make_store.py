@@ -13,13 +13,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness" / "store"))
 
-from store_samples import run, spec, worker  # noqa: E402
+from store_samples import run, spec, train, training, worker  # noqa: E402
 
 from vosbench.harness.store import Storage, schema  # noqa: E402
 
 
 def main() -> None:
-    """Make a small database with a complete and a failed trial."""
+    """Make a small database with a complete and a failed trial, and a training."""
     path = HERE / f"store-{schema.REVISION}.db"
     if path.exists():
         sys.exit(f"{path} exists: a released schema doesn't change")
@@ -35,6 +35,7 @@ def main() -> None:
         run(storage, complete.trials[0])
         storage.fail(failed.trials[0], "broken", "Traceback", deterministic=True)
         storage.add_checkpoint("ab" * 32, "random:0", "g-frtm-fast", {}, trained=False)
+        train(storage.trainings, training(), replace(somebody, name="cpu"))
     # Small pages, no log: it goes into the repository.
     connection = sqlite3.connect(path, isolation_level=None)
     for statement in ("journal_mode = DELETE", "page_size = 512"):

@@ -34,12 +34,14 @@ from vosbench.harness.store.models import Base
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 
-SECOND_REVISION = """
+NOW = schema.REVISION
+NEXT = f"{int(NOW) + 1:04d}"
+NEXT_REVISION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{next}"
+down_revision = "{now}"
 
 
 def upgrade() -> None:
@@ -59,12 +61,12 @@ def difference_from_models(database_url: str) -> list[object]:
 
 @pytest.fixture
 def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The program a release later: its second migration's file, still to be filled."""
+    """The program a release later: its next migration's file, still to be filled."""
     folder = tmp_path / "100% migrations"
     shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(schema, "MIGRATIONS", folder)
-    monkeypatch.setattr(schema, "REVISION", "0002")
-    return folder / "versions" / "r0002_second.py"
+    monkeypatch.setattr(schema, "REVISION", NEXT)
+    return folder / "versions" / f"r{NEXT}_next.py"
 
 
 @contextmanager
@@ -127,17 +129,19 @@ def test_an_older_database_is_upgraded_on_request_only(
     store_url: str, next_version: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
-        before.setattr(schema, "REVISION", "0001")
+        before.setattr(schema, "REVISION", NOW)
         with Storage.open(store_url) as storage:
             storage.add_study("s", "c", grid(2))
-    next_version.write_text(SECOND_REVISION.format(then="pass"))
+    next_version.write_text(NEXT_REVISION.format(now=NOW, next=NEXT, then="pass"))
 
     for read_only in (True, False):
-        with pytest.raises(InputError, match=r"schema 0001, .*0002.*`vosbench db upgrade") as error:
+        with pytest.raises(
+            InputError, match=rf"schema {NOW}, .*{NEXT}.*`vosbench db upgrade"
+        ) as error:
             open_database(store_url, read_only=read_only)
         one_line(error)
-    assert upgrade_database(store_url) == "0001"
-    assert upgrade_database(store_url) == "0002"
+    assert upgrade_database(store_url) == NOW
+    assert upgrade_database(store_url) == NEXT
 
     with open_database(store_url) as database:
         rows = database.read(
@@ -150,11 +154,13 @@ def test_a_migration_that_breaks_leaves_the_database_as_it_was(
     store_url: str, next_version: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
-        before.setattr(schema, "REVISION", "0001")
+        before.setattr(schema, "REVISION", NOW)
         Storage.open(store_url).close()
-        next_version.write_text(SECOND_REVISION.format(then="raise OSError('power cut')"))
+        next_version.write_text(
+            NEXT_REVISION.format(now=NOW, next=NEXT, then="raise OSError('power cut')")
+        )
         with before.context() as after:
-            after.setattr(schema, "REVISION", "0002")
+            after.setattr(schema, "REVISION", NEXT)
             with pytest.raises(OSError, match="power cut"):
                 upgrade_database(store_url)
         assert difference_from_models(store_url) == []

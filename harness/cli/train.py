@@ -1,0 +1,225 @@
+"""``vosbench train``: train a network, resume where it was stopped, file what came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.cli import options
+from vosbench.runners.interface import Precision
+
+if TYPE_CHECKING:
+    from vosbench.harness.training.request import TrainingRequest
+    from vosbench.harness.training.trainers import Cadence, Report
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("train")(train)
+
+
+def train(
+    model: Annotated[str, typer.Argument(help="What to train, e.g. g-frtm-lite.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Checkpoint (.safetensors).")] = None,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Option("--pictures", help="DIR[:WEIGHT] with images/ and masks/; repeatable."),
+    ] = None,
+    davis: Annotated[
+        list[str] | None, typer.Option("--davis", help="DIR[:WEIGHT]: DAVIS, its train list.")
+    ] = None,
+    ytvos: Annotated[
+        list[str] | None, typer.Option("--ytvos", help="DIR[:WEIGHT]: YouTube-VOS, its train/.")
+    ] = None,
+    motion: Annotated[
+        float | None, typer.Option("--motion", min=0, help="WEIGHT of the built-in generator.")
+    ] = None,
+    size: Annotated[str | None, typer.Option("--size", help="HxW of clips (256x448).")] = None,
+    frames: Annotated[
+        int | None, typer.Option("--frames", min=2, help="Frames of a clip (10).")
+    ] = None,
+    clips: Annotated[
+        int | None, typer.Option("--clips", min=1, help="Clips drawn once, then kept (1000).")
+    ] = None,
+    steps: Annotated[
+        str | None,
+        typer.Option("--steps", help="S1[,S2]: segmentation, then reuse (2000,2500); 0: none."),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option("--batch", min=1, help="Samples of a step (8).")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option("--lr", min=0, help="Learning rate of Adam (5e-4).")
+    ] = None,
+    margins: Annotated[
+        str | None, typer.Option("--margins", help="m1,m2 of the gate loss (1.0,0).")
+    ] = None,
+    reuse_rate: Annotated[
+        float | None, typer.Option("--rate", help="N-gate: target rate, in place of margins.")
+    ] = None,
+    gaps: Annotated[
+        str | None, typer.Option("--gaps", help="Frames since the last full one (1,2,4,8).")
+    ] = None,
+    gate_only: Annotated[
+        bool, typer.Option("--gate-only", help="With --start: train the gate alone.")
+    ] = False,
+    start: Annotated[
+        Path | None, typer.Option("--start", help="Checkpoint whose refiner is taken over.")
+    ] = None,
+    backbone: Annotated[
+        Path | None, typer.Option("--backbone", help="Backbone's weights; default: ImageNet's.")
+    ] = None,
+    switch: Annotated[
+        list[str] | None,
+        typer.Option("--switch", help="NAME=paper|code where the two differ."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Seed of all that is random (0).")
+    ] = None,
+    precision: Annotated[
+        Precision | None, typer.Option("--precision", help="bf16 (default) or float32.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", help="JSON to begin with; options change it.")
+    ] = None,
+    write_recipe: Annotated[
+        Path | None, typer.Option("--write-recipe", help="Write that JSON, and train nothing.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder of encoded clips; default: the cache.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Folder of the state, to resume from.")
+    ] = None,
+    save_every: Annotated[
+        int, typer.Option("--save-every", min=1, help="Steps between saved states.")
+    ] = 100,
+    validate_every: Annotated[
+        int, typer.Option("--validate-every", min=1, help="Steps between validations.")
+    ] = 200,
+    log_every: Annotated[
+        int, typer.Option("--log-every", min=1, help="Steps between values of the curve.")
+    ] = 20,
+    tensorboard: Annotated[
+        Path | None, typer.Option("--tensorboard", help="Folder for TensorBoard's logs.")
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option("--note", help="What results say of these weights.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")
+    ] = None,
+    db: options.Db = options.DEFAULT_DB,
+) -> None:
+    """Train MODEL and file the checkpoint, its recipe and its curve.
+
+    The same command goes on where an earlier one was stopped, to the step.
+    """
+    from vosbench.harness.cli.train_options import TrainOptions, completed
+    from vosbench.harness.training.trainers import Cadence
+
+    given = TrainOptions(
+        model=model,
+        pictures=tuple(pictures or ()),
+        davis=tuple(davis or ()),
+        ytvos=tuple(ytvos or ()),
+        motion=motion,
+        size=size,
+        frames=frames,
+        clips=clips,
+        steps=steps,
+        batch=batch,
+        learning_rate=rate,
+        margins=margins,
+        rate=reuse_rate,
+        gaps=gaps,
+        gate_only=gate_only,
+        start=start,
+        backbone=backbone,
+        switches=options.pairs(switch, "--switch"),
+        seed=seed,
+        precision=precision,
+    )
+    request = completed(given, recipe)
+    if write_recipe is not None:
+        _write(write_recipe, request)
+        return
+    _check_out(out)
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    _train(
+        request,
+        out,
+        cache=cache,
+        folder=folder,
+        tensorboard=tensorboard,
+        cadence=Cadence(save_every, validate_every, log_every),
+        note=note,
+        db=db,
+    )
+
+
+def _write(path: Path, request: TrainingRequest) -> None:
+    from vosbench.harness.training.trainers import trainer_of
+
+    trainer_of(request.recipe.model).check(request)
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"no folder {path.absolute().parent} for --write-recipe: make it first")
+    path.write_text(request.to_json(), encoding="utf-8")
+
+
+def _check_out(out: Path | None) -> None:
+    if out is None:
+        raise InputError("where should the checkpoint go? give --out FILE.safetensors")
+    if out.suffix != ".safetensors":
+        raise InputError(f"--out {out}: a checkpoint's file ends in .safetensors")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"no folder {out.absolute().parent} for --out: make it first")
+
+
+def _train(
+    request: TrainingRequest,
+    out: Path | None,
+    *,
+    cache: Path | None,
+    folder: Path | None,
+    tensorboard: Path | None,
+    cadence: Cadence,
+    note: str | None,
+    db: str,
+) -> None:
+    from vosbench.harness.cli.training_display import run_shown
+    from vosbench.harness.store import Storage
+    from vosbench.harness.training import runs
+
+    console = Console(stderr=True)
+    logs = _tensorboard(tensorboard)
+    planned = runs.plan_training(request, cache=cache, folder=folder, out=out)
+    with Storage.open(db) as storage:
+        done = runs.finished_before(planned, storage)
+        if done is None:
+            done = run_shown(planned, storage, console, cadence=cadence, note=note, logs=logs)
+    key = planned.spec.key[:12]
+    if done.again:
+        print(f"{done.path}: trained before as {key}, nothing to do")
+        return
+    took = f"{done.elapsed_s / 60:.1f} min" if done.elapsed_s >= 60 else f"{done.elapsed_s:.0f} s"
+    print(f"{done.path}: {planned.steps} steps in {took}")
+    print(f"`vosbench trainings show {key}` shows its curve")
+
+
+def _tensorboard(folder: Path | None) -> Report | None:
+    if folder is None:
+        return None
+    from vosbench.harness.training import reporting
+
+    logs = reporting.tensorboard(folder)
+    if logs is None:
+        raise InputError("TensorBoard is not installed: pip install 'vosbench[train]'")
+    return logs

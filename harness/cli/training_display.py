@@ -1,0 +1,44 @@
+"""A training, shown while it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from vosbench.harness.store import Storage
+    from vosbench.harness.training.loop import Progress
+    from vosbench.harness.training.runs import Finished, PlannedTraining
+    from vosbench.harness.training.trainers import Cadence, Report
+
+
+def run_shown(
+    planned: PlannedTraining,
+    storage: Storage,
+    console: Console,
+    *,
+    cadence: Cadence | None = None,
+    note: str | None = None,
+    logs: Report | None = None,
+) -> Finished:
+    """Train, with progress on ``console``; errors as those of ``run_training``.
+
+    Args:
+        logs: hears of the same progress.
+    """
+    import torch
+
+    from vosbench.harness.measure.probe import read_environment
+    from vosbench.harness.training import reporting, runs
+
+    precision = "bf16" if planned.request.recipe.autocast else "float32"
+    environment = read_environment(torch.device("cpu"), precision)
+    with reporting.terminal(console, planned.steps) as show:
+
+        def report(news: Progress) -> None:
+            show(news)
+            if logs is not None and news.values:
+                logs(news)
+
+        return runs.run_training(planned, storage, environment, report, cadence=cadence, note=note)

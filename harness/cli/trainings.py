@@ -1,0 +1,155 @@
+"""``vosbench trainings``: what was trained, how far it is, and how it went."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from vosbench.harness.cli import options
+from vosbench.harness.cli.tables import plain_table
+from vosbench.harness.store import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vosbench.harness.store import CurveValue, Database, TrainingRecord, Trainings
+
+_ROWS = 20
+_VALIDATION = "validation/"
+_STATES = {State.WAITING: "stopped", State.STALE: "stopped"}
+"""In the words of trainings, which nobody takes up by himself."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="List trainings; show one.", rich_markup_mode=None)
+    group.callback(invoke_without_command=True)(trainings)
+    group.command("show")(show)
+    app.add_typer(group, name="trainings")
+
+
+def trainings(
+    context: typer.Context, db: options.Db = options.DEFAULT_DB, as_json: options.Json = False
+) -> None:
+    """List trainings, the oldest first; `trainings show KEY` prints a curve."""
+    if context.invoked_subcommand is not None:
+        return
+    with _opened(db) as database:
+        records = _trainings(database).all()
+    if as_json:
+        print(json.dumps([_plain(record) for record in records], indent=1))
+        return
+    if not records:
+        print(f"no trainings in {db}")
+        return
+    heads = ("key", "model", "gate", "seed", "state", "steps", "minutes")
+    table = plain_table(*heads, right=("seed", "steps", "minutes"))
+    for record in records:
+        done = record.state is State.COMPLETE
+        table.add_row(
+            record.key[:8],
+            record.spec.model,
+            gate_text(record),
+            str(record.spec.seed),
+            state_text(record),
+            str(record.notes.steps) if done else f"{record.steps_done}/{record.notes.steps}",
+            f"{record.elapsed_s / 60:.1f}",
+        )
+    Console().print(table)
+
+
+def show(
+    key: Annotated[str, typer.Argument(help="Key, or how it begins.")],
+    db: options.Db = options.DEFAULT_DB,
+    as_json: options.Json = False,
+) -> None:
+    """Show a training: what it was, and its curve."""
+    with _opened(db) as database:
+        record = _trainings(database).named(key)
+        curve = _trainings(database).curve(record.key)
+    if as_json:
+        points = [[p.step, p.name, p.value if math.isfinite(p.value) else None] for p in curve]
+        print(json.dumps(_plain(record) | {"curve": points}, indent=1))
+        return
+    console = Console()
+    for name, value in _facts(record):
+        console.print(f"{name}: {value}", highlight=False, soft_wrap=True, markup=False)
+    validation = [point for point in curve if point.name.startswith(_VALIDATION)]
+    losses = [point for point in curve if not point.name.startswith(_VALIDATION)]
+    if losses:
+        console.print(curve_table(losses, "losses", ""))
+    if validation:
+        title = "validation: mean IoU on held-out clips; gate: correlation with the IoU"
+        console.print(curve_table(validation, title, _VALIDATION))
+
+
+def gate_text(record: TrainingRecord) -> str:
+    """``M(0.7,0.2)``, ``rate 0.4`` or a dash."""
+    if record.spec.margins is not None:
+        return f"M({record.spec.margins})"
+    reuse = json.loads(record.spec.recipe).get("reuse")
+    rate = reuse["gate"]["rate"] if reuse else None
+    return "–" if rate is None else f"rate {rate:g}"
+
+
+def state_text(record: TrainingRecord) -> str:
+    """The state in one word."""
+    return _STATES.get(record.state, str(record.state))
+
+
+def curve_table(curve: Sequence[CurveValue], title: str, prefix: str) -> Any:
+    """Series of one kind, at :data:`_ROWS` steps or a few more; the last step is among them."""
+    names = list(dict.fromkeys(point.name for point in curve))
+    by_step: dict[int, dict[str, float]] = {}
+    for point in curve:
+        by_step.setdefault(point.step, {})[point.name] = point.value
+    steps = sorted(by_step)
+    heads = [name.removeprefix(prefix) for name in names]
+    table = plain_table("step", *heads, right=("step", *heads))
+    table.title = title
+    for step in sorted({*steps[:: math.ceil(len(steps) / _ROWS)], steps[-1]}):
+        values = [by_step[step].get(name) for name in names]
+        table.add_row(str(step), *("" if v is None else f"{v:.3f}" for v in values))
+    return table
+
+
+def _facts(record: TrainingRecord) -> list[tuple[str, str]]:
+    spec, notes = record.spec, record.notes
+    minutes = f"{record.elapsed_s / 60:.1f} minutes, {notes.threads} threads of {notes.device}"
+    facts = [
+        ("training", record.key),
+        ("model", f"{spec.model}, gate {gate_text(record)}, seed {spec.seed}"),
+        ("data", f"{notes.data} ({spec.data_sha256[:12]})"),
+        ("start", f"{notes.start} ({spec.start_sha256[:12]})" if spec.start_sha256 else ""),
+        ("state", f"{state_text(record)}, {record.steps_done} of {notes.steps} steps, {minutes}"),
+        ("error", record.error or ""),
+        ("traceback", record.traceback or ""),
+        ("checkpoint", f"{record.path} ({record.checkpoint_sha256[:12]})"
+         if record.checkpoint_sha256 else ""),
+        ("recipe", spec.recipe),
+    ]  # fmt: skip
+    return [(name, value) for name, value in facts if value]
+
+
+def _plain(record: TrainingRecord) -> dict[str, Any]:
+    values = asdict(record)
+    spec, notes = values.pop("spec"), values.pop("notes")
+    plain: dict[str, Any] = values | spec | notes
+    return plain | {"state": state_text(record), "recipe": json.loads(record.spec.recipe)}
+
+
+def _opened(db: str) -> Database:
+    from vosbench.harness.store import open_database
+
+    return open_database(db, read_only=True)
+
+
+def _trainings(database: Database) -> Trainings:
+    from vosbench.harness.store import Trainings
+
+    return Trainings(database)

@@ -1,0 +1,335 @@
+"""Distil a backbone from another one's ImageNet features, on pictures without labels.
+
+Where the ImageNet weights of a ResNet can't be had, those of EfficientNet-Lite0 can: the ResNet
+learns to hold the same features at strides 4, 8, 16 and 32, up to a 1×1 convolution each, which is
+dropped afterwards (Romero et al., "FitNets", 2015). Nothing random is carried from step to step,
+so a run that was cut off goes on bit for bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vosbench.baselines.atomic import replacing
+from vosbench.baselines.backbones import Backbone, make_backbone
+from vosbench.baselines.errors import InputError
+from vosbench.baselines.imagenet import imagenet_state_dict
+from vosbench.harness.training.crops import Image, centred, decoded, draw_crops
+from vosbench.harness.training.loop import Progress
+from vosbench.harness.training.pictures import PictureFolder, open_pictures
+from vosbench.harness.training.state import CurvePoint, TrainingState, load_state, save_state
+
+HELD_OUT = 0.06
+"""Fraction of the pictures kept for validation: those that trainings on clips keep, too."""
+LEVELS = ("f4", "f8", "f16", "f32")
+STAGE = "distillation"
+_STATISTICS_PICTURES = 128
+
+
+@dataclass(frozen=True)
+class DistillationRecipe:
+    """All that a distillation's outcome depends on, besides the pictures.
+
+    Attributes:
+        student, teacher: names of :func:`vosbench.baselines.backbones.make_backbone`.
+        steps: of the optimiser (AdamW).
+        size: side of the square crops, in pixels; a multiple of 32.
+        learning_rate: the highest one; it rises over ``warm_up`` of the steps, then falls as a
+            cosine to 0.
+        smallest: side of the smallest crop, as a fraction of a picture's shorter side.
+        autocast: arithmetic of the layers: bfloat16 where True.
+    """
+
+    student: str = "resnet18"
+    teacher: str = "tf_efficientnet_lite0"
+    steps: int = 3000
+    batch: int = 12
+    size: int = 192
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    warm_up: float = 0.05
+    smallest: float = 0.35
+    seed: int = 0
+    autocast: bool = True
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 2 or self.size < 32 or self.size % 32:
+            raise InputError(
+                "a distillation needs steps ≥ 1, batch ≥ 2 and a size that is a multiple of 32"
+            )
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a step, from 0."""
+        rising = max(round(self.warm_up * self.steps), 1)
+        if step < rising:
+            return self.learning_rate * (step + 1) / rising
+        progress = (step - rising) / max(self.steps - rising, 1)
+        return self.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+
+    @property
+    def largest(self) -> float:
+        """Pixels of a picture's shorter side beyond which crops show no more of it."""
+        return self.size / self.smallest
+
+    def to_json(self) -> str:
+        """All fields, for a checkpoint's header."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """A finished distillation.
+
+    Attributes:
+        backbone: the student, in eval mode.
+        unexplained: fraction of each level's variance that the held-out pictures leave
+            unexplained, by level; empty where nothing is held out.
+        elapsed_s: time spent, over all runs.
+        pictures_sha256: hash of the pictures learnt from.
+    """
+
+    recipe: DistillationRecipe
+    backbone: Backbone
+    unexplained: Mapping[str, float]
+    elapsed_s: float
+    pictures_sha256: str
+
+
+class _Pupil(nn.Module):
+    """The student and what turns its features into the teacher's."""
+
+    def __init__(self, student: Backbone, teacher: Backbone) -> None:
+        super().__init__()
+        self.student = student
+        self.adapters = nn.ModuleList(
+            nn.Conv2d(own, theirs, 1)
+            for own, theirs in zip(student.spec.channels, teacher.spec.channels, strict=True)
+        )
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """uint8 RGB (B, 3, H, W) → estimates of the teacher's f4, f8, f16, f32."""
+        features = _features(self.student, images)
+        return [adapt(x) for adapt, x in zip(self.adapters, features, strict=True)]
+
+    def learn(self, learning: bool) -> None:
+        """Train or evaluate; a backbone by itself would stay in eval mode."""
+        self.requires_grad_(learning)
+        for module in self.student.children():
+            module.train(learning)
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """A distillation: what is learnt from which pictures, and where its state is kept.
+
+    Attributes:
+        pictures, held_out: those to learn from, and those for validation (may be empty).
+        folder: of the state file.
+        save_every, validate_every, log_every: steps between.
+    """
+
+    recipe: DistillationRecipe
+    pictures: PictureFolder
+    held_out: PictureFolder
+    folder: Path
+    save_every: int = 100
+    validate_every: int = 250
+    log_every: int = 20
+
+    @property
+    def state_path(self) -> Path:
+        return self.folder / "distillation.pt"
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of recipe and pictures: a state serves one distillation only."""
+        return hashlib.sha256(
+            f"{self.recipe.to_json()}/{self.pictures.sha256}".encode()
+        ).hexdigest()
+
+
+def open_distillation(recipe: DistillationRecipe, pictures: Path, folder: Path) -> Distillation:
+    """A distillation on a folder with ``images/`` and ``masks/``; InputError if there is none."""
+    training, held_out = open_pictures(pictures).split(HELD_OUT)
+    return Distillation(recipe, training, held_out, folder)
+
+
+def distil(
+    job: Distillation,
+    report: Callable[[Progress], None] | None = None,
+    stop_after: int | None = None,
+) -> Distilled:
+    """Distil from where the folder's state says, or from the beginning.
+
+    Args:
+        report: hears of progress.
+        stop_after: end after so many steps of this run, as a kill would (the state is saved).
+
+    Raises:
+        InputError: no weights of the teacher, a damaged picture, or a foreign state.
+    """
+    run = _Run(job, report)
+    last = job.recipe.steps if stop_after is None else run.state.step + stop_after
+    started, spent = time.monotonic(), run.state.elapsed_s
+    while run.state.step < min(last, job.recipe.steps):
+        run.step()
+        if run.state.step % job.save_every == 0 or run.state.step in (last, job.recipe.steps):
+            run.state.elapsed_s = spent + time.monotonic() - started
+            run.save()
+    return run.finish()
+
+
+class _Run:
+    """One run of a distillation, from its newest saved state on."""
+
+    def __init__(self, job: Distillation, report: Callable[[Progress], None] | None) -> None:
+        self._job, self._report = job, report
+        recipe = job.recipe
+        self._teacher = _taught(recipe.teacher)
+        with torch.random.fork_rng():
+            torch.manual_seed(recipe.seed)
+            self._pupil = _Pupil(make_backbone(recipe.student), self._teacher)
+        self._pupil.to(memory_format=torch.channels_last)
+        self._images = decoded(job.pictures, recipe.largest)
+        self._statistics = self._teacher_statistics()
+        job.folder.mkdir(parents=True, exist_ok=True)
+        self.state = TrainingState(job.key, self._pupil.state_dict())
+        self._pupil.learn(True)
+        self._optimiser = torch.optim.AdamW(
+            self._pupil.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        if job.state_path.exists():
+            self.state = load_state(job.state_path, job.key)
+            self._pupil.load_state_dict(self.state.network)
+            assert self.state.optimiser is not None  # saved after a step
+            self._optimiser.load_state_dict(self.state.optimiser)
+
+    def step(self) -> None:
+        """Take one step of the optimiser, and tell of it when it is time."""
+        job, recipe = self._job, self._job.recipe
+        rng = np.random.default_rng([recipe.seed, self.state.step])
+        self._pupil.learn(True)
+        for group in self._optimiser.param_groups:
+            group["lr"] = recipe.rate(self.state.step)
+        crops = draw_crops(self._images, recipe.batch, recipe.size, recipe.smallest, rng)
+        losses = dict(zip(LEVELS, self._errors(_batch(crops)), strict=True))
+        loss = torch.stack(list(losses.values())).mean()
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+        self.state.step += 1
+        ends = self.state.step == recipe.steps
+        if self.state.step % job.log_every == 0 or ends:
+            terms = {"loss": loss} | losses
+            self._note({name: float(term.detach()) for name, term in terms.items()})
+        if len(job.held_out) and (self.state.step % job.validate_every == 0 or ends):
+            self._note({f"validation/{k}": v for k, v in self.unexplained().items()})
+
+    def save(self) -> None:
+        """Keep the state on disk, whole or not at all."""
+        self.state.network = self._pupil.state_dict()
+        self.state.optimiser = self._optimiser.state_dict()
+        save_state(self.state, self._job.state_path)
+
+    @torch.no_grad()
+    def unexplained(self) -> Mapping[str, float]:
+        """Score the held-out pictures, each as one centred crop, in eval mode."""
+        self._pupil.learn(False)
+        size, step = self._job.recipe.size, self._job.recipe.batch
+        pictures = decoded(self._job.held_out, self._job.recipe.largest)
+        images = [centred(image, size) for image in pictures]
+        parts = [images[i : i + step] for i in range(0, len(images), step)]
+        errors = [torch.stack(self._errors(_batch(part))) * len(part) for part in parts]
+        means = torch.stack(errors).sum(0) / len(images)
+        return {name: float(value) for name, value in zip(LEVELS, means, strict=True)}
+
+    def finish(self) -> Distilled:
+        """The student as it stands."""
+        unexplained = self.unexplained() if len(self._job.held_out) else {}
+        self._pupil.learn(False)
+        return Distilled(
+            self._job.recipe,
+            self._pupil.student,
+            unexplained,
+            self.state.elapsed_s,
+            self._job.pictures.sha256,
+        )
+
+    def _errors(self, images: Tensor) -> list[Tensor]:
+        """Mean squared error of each level, where the teacher's channels have variance 1."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._job.recipe.autocast):
+            with torch.no_grad():
+                wanted = _features(self._teacher, images)
+            given = self._pupil(images)
+        pairs = zip(given, wanted, self._statistics, strict=True)
+        return [F.mse_loss(x.float(), (y.float() - mean) / std) for x, y, (mean, std) in pairs]
+
+    @torch.no_grad()
+    def _teacher_statistics(self) -> list[tuple[Tensor, Tensor]]:
+        """Mean and standard deviation of the teacher's channels, (1, C, 1, 1), by level."""
+        size, step = self._job.recipe.size, self._job.recipe.batch
+        images = [centred(image, size) for image in self._images[:_STATISTICS_PICTURES]]
+        parts = [
+            [x.float() for x in _features(self._teacher, _batch(images[i : i + step]))]
+            for i in range(0, len(images), step)
+        ]
+        found = []
+        for level in zip(*parts, strict=True):
+            std, mean = torch.std_mean(torch.cat(level), dim=(0, 2, 3), keepdim=True)
+            found.append((mean, std.clamp(min=1e-3)))
+        return found
+
+    def _note(self, values: Mapping[str, float]) -> None:
+        state, steps = self.state, self._job.recipe.steps
+        state.curve += [CurvePoint(state.step, name, value) for name, value in values.items()]
+        if self._report is not None:
+            self._report(Progress(STAGE, state.step, steps, values))
+
+
+def _taught(name: str) -> Backbone:
+    teacher = make_backbone(name)
+    teacher.load_state_dict(imagenet_state_dict(name))
+    return teacher.to(memory_format=torch.channels_last)
+
+
+def _features(backbone: Backbone, images: Tensor) -> tuple[Tensor, ...]:
+    f4, f8 = backbone.first(images)
+    return f4, f8, *backbone.second(f8)
+
+
+def _batch(images: Sequence[Image]) -> Tensor:
+    """(B, 3, H, W), channels last in memory."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+
+
+def backbone_tensors(backbone: Backbone, prefix: str = "") -> dict[str, Tensor]:
+    """A backbone's state dict in half precision, for a checkpoint that holds it.
+
+    Args:
+        prefix: of the keys, e.g. "feature_extractor." within FRTM.
+    """
+    return {
+        prefix + name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in backbone.state_dict().items()
+    }
+
+
+def write_backbone(path: Path, backbone: Backbone) -> None:
+    """Write a distilled backbone, in half precision, where a training takes ``backbone`` from.
+
+    :func:`vosbench.baselines.imagenet.resnet_state_dict` reads the file.
+    """
+    with replacing(path) as temporary:
+        torch.save(backbone_tensors(backbone), temporary)

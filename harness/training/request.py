@@ -1,0 +1,191 @@
+"""What a person asks to be trained: recipe, data by the names of its folders, and where to start.
+
+A request is also what a recipe's file holds, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from vosbench.baselines.checkpoints import hash_tensors, read_checkpoint
+from vosbench.baselines.errors import InputError
+from vosbench.harness.datasets import registry
+from vosbench.harness.datasets.dataset import Dataset
+from vosbench.harness.training.assemble import TrainingData
+from vosbench.harness.training.clips import ClipSource
+from vosbench.harness.training.plain import record
+from vosbench.harness.training.recipe import Recipe
+from vosbench.harness.training.synthetic import SyntheticConfig
+from vosbench.harness.training.videos import VideoClips
+
+_DAVIS_VAL = (
+    "bike-packing blackswan bmx-trees breakdance camel car-roundabout car-shadow cows "
+    "dance-twirl dog dogs-jump drift-chicane drift-straight goat gold-fish horsejump-high india "
+    "judo kite-surf lab-coat libby loading mbike-trick motocross-jump paragliding-launch parkour "
+    "pigs scooter-black shooting soapbox"
+)
+"""Validation sequences of DAVIS 2016 and 2017."""
+_LEAST_SIDE = 32
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of training data, and how often it is drawn from beside the others."""
+
+    path: str
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < float("inf"):
+            raise InputError(f"{self.path}: its weight is {self.weight:g}, not above 0")
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """Where clips come from.
+
+    Attributes:
+        pictures: folders with ``images/`` and ``masks/``.
+        davis: folders in the layout of DAVIS; their train lists are used.
+        ytvos: folders in the layout of YouTube-VOS; their ``train/`` is used.
+        motion: weight of the built-in generator; 0 for none.
+        height, width, frames: of every clip.
+        consecutive: frames of videos follow each other (paper); else one random first frame and
+            random others (code).
+    """
+
+    pictures: tuple[Folder, ...] = ()
+    davis: tuple[Folder, ...] = ()
+    ytvos: tuple[Folder, ...] = ()
+    motion: float = 0.0
+    height: int = 256
+    width: int = 448
+    frames: int = 10
+    consecutive: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width) < _LEAST_SIDE:
+            raise InputError(f"clips of {self.height}x{self.width} are too small to train on")
+        if self.frames < 2:
+            raise InputError(f"clips of {self.frames} frame: training needs 2 at least")
+        if not 0 <= self.motion < float("inf"):
+            raise InputError(f"the weight of motion is {self.motion:g}; it can't be below 0")
+
+    def open(self) -> TrainingData:
+        """Open all folders.
+
+        Raises:
+            InputError: a missing or empty folder, none at all, or sequences that results are
+                measured on.
+        """
+        for folder in self.pictures:
+            if not Path(folder.path).is_dir():
+                raise InputError(f"{folder.path}: no such folder of pictures")
+        videos = [(f.weight, self._videos(_davis(Path(f.path)))) for f in self.davis]
+        videos += [
+            (f.weight, self._videos(registry.open("ytvos19-train", Path(f.path))))
+            for f in self.ytvos
+        ]
+        clips = SyntheticConfig(self.height, self.width, self.frames)
+        pictures = tuple((f.weight, Path(f.path)) for f in self.pictures)
+        return TrainingData(pictures, tuple(videos), self.motion, clips)
+
+    def _videos(self, dataset: Dataset) -> ClipSource:
+        return VideoClips(dataset, (self.height, self.width), self.frames, self.consecutive)
+
+    def in_words(self) -> str:
+        """``pictures ecssd, davis DAVIS``: what a table has room for."""
+        named = [
+            f"{kind} {Path(folder.path).resolve().name}"
+            for kind in ("pictures", "davis", "ytvos")
+            for folder in getattr(self, kind)
+        ]
+        return ", ".join([*named, *(["motion"] if self.motion else [])])
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """A training, as it is asked for.
+
+    Attributes:
+        start: checkpoint whose weights are taken over.
+        backbone: file of the backbone's weights; None for where ImageNet weights usually are.
+    """
+
+    recipe: Recipe
+    data: DataRequest = field(default_factory=DataRequest)
+    start: str | None = None
+    backbone: str | None = None
+
+    def to_json(self) -> str:
+        """All fields, as :func:`read_request` reads them."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+
+
+def read_request(path: Path, kind_of: Callable[[str], type[Recipe]]) -> TrainingRequest:
+    """Read a request, a bare recipe, or the one in a checkpoint's header.
+
+    Args:
+        kind_of: the kind of recipe of a model.
+
+    Raises:
+        InputError: no such file, no JSON, or fields that a request doesn't have.
+    """
+    try:
+        values = json.loads(_text(path))
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} holds no recipe: `vosbench train --write-recipe` writes one")
+    recipe = values.pop("recipe", None)
+    if recipe is None:
+        recipe, values = values, {}
+    model = recipe.get("model") if isinstance(recipe, dict) else None
+    if not isinstance(model, str):
+        raise InputError(f"{path}: the recipe names no model")
+    made = record(kind_of(model), recipe, f"{path}: recipe")
+    return record(TrainingRequest, values, str(path), recipe=made)
+
+
+def _text(path: Path) -> str:
+    if path.suffix == ".safetensors" and path.is_file():
+        return read_checkpoint(path).header.get("recipe", "{}")
+    return path.read_text(encoding="utf-8")
+
+
+def _davis(root: Path) -> Dataset:
+    by_object = any(root.glob("ImageSets/2017/train.txt")) or any(
+        root.glob("*/ImageSets/2017/train.txt")
+    )
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder of DAVIS")
+    try:
+        dataset = registry.open("davis17-train" if by_object else "davis16-train", root)
+    except InputError as error:
+        raise InputError(
+            f"{root} holds no train list of DAVIS (ImageSets/2017/train.txt or 2016): validation "
+            "sequences are never trained on"
+        ) from error
+    _refuse_validation(dataset.sequences, root)
+    return dataset
+
+
+def _refuse_validation(names: Iterable[str], root: Path) -> None:
+    taken = sorted(set(_DAVIS_VAL.split()).intersection(names))
+    if taken:
+        raise InputError(
+            f"{root}: its train list holds sequences of the validation set ({', '.join(taken[:3])})"
+            ", on which results are measured: take them out"
+        )
+
+
+def start_sha256(request: TrainingRequest) -> str | None:
+    """Hash of the tensors that a training starts from; None where they are drawn."""
+    if request.start is None:
+        return None
+    return hash_tensors(read_checkpoint(Path(request.start)).tensors)

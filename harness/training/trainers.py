@@ -1,0 +1,222 @@
+"""Who trains which model: the loop, the data and the checkpoints of each family of networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from vosbench.baselines.errors import InputError, suggestion
+from vosbench.baselines.ttvos.network import Ttvos
+from vosbench.harness.training import assemble, checkpoint, loop, ttvos
+from vosbench.harness.training.assemble import Gathered
+from vosbench.harness.training.loop import Progress, Training
+from vosbench.harness.training.pool import ClipPool
+from vosbench.harness.training.recipe import Recipe, StageRecipe
+from vosbench.harness.training.request import TrainingRequest
+from vosbench.harness.training.state import TrainingState
+from vosbench.harness.training.ttvos import TtvosJob
+from vosbench.harness.training.ttvos_losses import TtvosRecipe
+
+AnyJob = TypeVar("AnyJob", bound=Training)
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """Steps between what a training does beside learning; none of it changes the outcome."""
+
+    save: int = 100
+    validate: int = 200
+    log: int = 20
+
+
+class Opened(Protocol):
+    """A training of which everything is known, and nothing done."""
+
+    @property
+    def data_sha256(self) -> str:
+        """Hash of all that the network reads: clips, and the frozen layers before it."""
+
+    def train(self, folder: Path, cadence: Cadence, report: Report) -> TrainingState:
+        """Train to the end, from where the state in ``folder`` says."""
+
+    def save(self, path: Path, state: TrainingState, note: str) -> None:
+        """Write the checkpoint, after :meth:`train`."""
+
+
+class Trainer(Protocol):
+    """Trains a family of networks."""
+
+    @property
+    def recipe(self) -> type[Recipe]:
+        """The kind of its recipes, made from a model, its segmentation and its reuse stage."""
+
+    def gated(self, model: str) -> bool:
+        """Whether a model of the family has reuse modules, and so a second stage."""
+
+    def check(self, request: TrainingRequest) -> None:
+        """Raise InputError for what can't be trained; quick, and without data."""
+
+    def open(self, request: TrainingRequest, cache: Path) -> Opened:
+        """Open network and data; raises InputError for what is missing."""
+
+
+def _check_first_stage(recipe: Recipe) -> None:
+    if recipe.segmentation is None:
+        raise InputError(
+            "training begins with the segmentation stage: give --steps S1,S2, or --start FILE "
+            "with a trained refiner"
+        )
+    if recipe.reuse is not None and recipe.reuse.gate_only:
+        raise InputError("--gate-only changes a finished network: give it with --start FILE")
+
+
+def _draw_clips(pool: ClipPool, recipe: Recipe, report: Report) -> None:
+    """Draw and encode all clips first where training would read them all anyway."""
+    stages = (recipe.segmentation, recipe.reuse.stage if recipe.reuse else None)
+    if sum(stage.steps * stage.batch for stage in stages if stage is not None) < 2 * pool.size:
+        return
+    for index in range(pool.size):
+        pool.ensure(index)
+        report(Progress("clips", index + 1, pool.size, {}))
+
+
+def _paced(job: AnyJob, cadence: Cadence) -> AnyJob:
+    return replace(
+        job, save_every=cadence.save, validate_every=cadence.validate, log_every=cadence.log
+    )
+
+
+class FrtmTrainer:
+    """Trains FRTM and G-FRTM."""
+
+    recipe = Recipe
+
+    def gated(self, model: str) -> bool:
+        return assemble.config_of(model).gated
+
+    def check(self, request: TrainingRequest) -> None:
+        recipe = request.recipe
+        if recipe.reuse is not None and not self.gated(recipe.model):
+            raise InputError(
+                f"{recipe.model} has no gate, so it has no second stage: train g-{recipe.model}"
+            )
+        gate_only = recipe.reuse is not None and recipe.reuse.gate_only
+        if request.start is not None:
+            whole = gate_only and recipe.segmentation is None
+            assemble.check_start(Path(request.start), recipe.model, gate_only=whole)
+        else:
+            _check_first_stage(recipe)
+
+    def open(self, request: TrainingRequest, cache: Path) -> Opened:
+        backbone = None if request.backbone is None else Path(request.backbone)
+        gathered = assemble.gather(request.recipe, request.data.open(), cache, backbone)
+        return _OpenedFrtm(gathered, None if request.start is None else Path(request.start))
+
+
+@dataclass(frozen=True)
+class _OpenedFrtm:
+    gathered: Gathered
+    start: Path | None
+
+    @property
+    def data_sha256(self) -> str:
+        return self.gathered.pool.sha256
+
+    def train(self, folder: Path, cadence: Cadence, report: Report) -> TrainingState:
+        _draw_clips(self.gathered.pool, self.gathered.recipe, report)
+        return loop.train(_paced(self.gathered.job(folder, self.start), cadence), report)
+
+    def save(self, path: Path, state: TrainingState, note: str) -> None:
+        checkpoint.save(
+            path,
+            self.gathered.network,
+            self.gathered.pool.statistics,
+            recipe=self.gathered.recipe,
+            state=state,
+            data_sha256=self.data_sha256,
+            note=note,
+        )
+
+
+class TtvosTrainer:
+    """Trains TTVOS and G-TTVOS."""
+
+    recipe = TtvosRecipe
+
+    def gated(self, model: str) -> bool:
+        return ttvos.config_of(model).gated
+
+    def check(self, request: TrainingRequest) -> None:
+        recipe = request.recipe
+        if recipe.reuse is not None and not self.gated(recipe.model):
+            raise InputError(
+                f"{recipe.model} has no gate, so it has no second stage: train g-{recipe.model}"
+            )
+        if request.start is not None and not Path(request.start).is_file():
+            raise InputError(f"no checkpoint at {request.start}: give --start a trained one's file")
+        if request.start is None:
+            _check_first_stage(recipe)
+
+    def open(self, request: TrainingRequest, cache: Path) -> Opened:
+        # The data doesn't depend on the stages, and a start isn't read before training.
+        whole = replace(request.recipe, segmentation=request.recipe.segmentation or StageRecipe(1))
+        first = _ttvos_job(replace(request, recipe=whole, start=None), cache, cache)
+        return _OpenedTtvos(request, cache, first)
+
+
+def _ttvos_job(request: TrainingRequest, cache: Path, folder: Path) -> TtvosJob:
+    assert isinstance(request.recipe, TtvosRecipe)
+    return ttvos.prepare(
+        request.recipe,
+        request.data.open(),
+        cache,
+        folder,
+        start=None if request.start is None else Path(request.start),
+        backbone=None if request.backbone is None else Path(request.backbone),
+    )
+
+
+@dataclass
+class _OpenedTtvos:
+    request: TrainingRequest
+    cache: Path
+    job: TtvosJob
+
+    @property
+    def data_sha256(self) -> str:
+        return self.job.pool.sha256
+
+    def train(self, folder: Path, cadence: Cadence, report: Report) -> TrainingState:
+        _draw_clips(self.job.pool, self.request.recipe, report)
+        self.job = _paced(_ttvos_job(self.request, self.cache, folder), cadence)
+        return loop.train(self.job, report)
+
+    def save(self, path: Path, state: TrainingState, note: str) -> None:
+        job = self.job
+        assert isinstance(job.network, Ttvos)
+        ttvos.save(
+            path,
+            job.network,
+            job.pool.statistics,
+            recipe=job.recipe,
+            state=state,
+            data_sha256=self.data_sha256,
+            note=note,
+        )
+
+
+TRAINERS: Mapping[str, Trainer] = {
+    **dict.fromkeys(assemble.CONFIGS, FrtmTrainer()),
+    **dict.fromkeys(ttvos.CONFIGS, TtvosTrainer()),
+}
+"""The trainer of each model that can be trained."""
+
+
+def trainer_of(model: str) -> Trainer:
+    """The trainer of a model; InputError with the nearest name where there is none."""
+    if model not in TRAINERS:
+        raise InputError(f"{model} can't be trained{suggestion(model, TRAINERS)}")
+    return TRAINERS[model]

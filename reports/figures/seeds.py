@@ -1,0 +1,81 @@
+"""Trainings that differ in nothing but their seed: their mean, and how far they lie apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import pandas as pd
+from sqlalchemy import Connection, select
+
+from vosbench.harness.store import Readable, read_from
+from vosbench.harness.store.models import Training
+
+NOTE = "bars: one standard deviation over trainings that differ in their seed alone"
+_MEANS = ("reuse_rate", "jf_mean")
+
+
+def training_families(source: Readable) -> Mapping[str, str]:
+    """What trainings have in common besides their seed, by the hash of the weights they made."""
+    columns = (
+        Training.checkpoint_sha256,
+        Training.model,
+        Training.recipe,
+        Training.data_sha256,
+        Training.start_sha256,
+    )
+
+    def work(connection: Connection) -> dict[str, str]:
+        made = connection.execute(select(*columns).where(Training.checkpoint_sha256.is_not(None)))
+        families = {}
+        for sha256, model, recipe, data_sha256, start_sha256 in made:
+            fields = json.loads(recipe)
+            fields.pop("seed", None)
+            shared = json.dumps([model, fields, data_sha256, start_sha256], sort_keys=True)
+            families[str(sha256)] = hashlib.sha256(shared.encode()).hexdigest()
+        return families
+
+    return read_from(source, work)
+
+
+def one_name_each(points: pd.DataFrame, families: Mapping[str, str]) -> pd.DataFrame:
+    """The points as curves are named by: weights are named only where margins don't tell them.
+
+    Args:
+        points: with ``model``, ``margins``, ``weights`` and ``weights_sha256``.
+        families: of :func:`training_families`.
+    """
+    same = points["weights_sha256"].map(lambda sha256: families.get(sha256, sha256))
+    several = same.groupby([points["model"], points["margins"]]).transform("nunique") > 1
+    # Seeds of one family are called alike, by the first of them.
+    first = points["weights"].groupby(same).transform("first")
+    return points.assign(weights=first.where(several, ""), weights_sha256=same.where(several, ""))
+
+
+def over_seeds(points: pd.DataFrame, families: Mapping[str, str]) -> pd.DataFrame:
+    """Points of one curve and τ whose trainings differ in their seed become one.
+
+    J&F and reuse rate are means; ``seeds`` counts the trainings, ``jf_std`` and ``reuse_std``
+    are sample standard deviations, NaN for a single training.
+    """
+    same = points["weights_sha256"].map(lambda sha256: families.get(sha256, sha256))
+    kept = []
+    for _, rows in points.groupby(
+        [points["panel"], points["curve"], points["point"], same], sort=False
+    ):
+        row = rows.iloc[[0]].copy()
+        count = rows["weights_sha256"].nunique()
+        row["seeds"] = count
+        means = rows.groupby("weights_sha256")[list(_MEANS)].mean()
+        for name in _MEANS:
+            row[name] = means[name].mean()
+        row["jf_std"], row["reuse_std"] = means["jf_mean"].std(), means["reuse_rate"].std()
+        kept.append(row)
+    if not kept:
+        return points.assign(seeds=0, jf_std=float("nan"), reuse_std=float("nan"))
+    joined = pd.concat(kept, ignore_index=True)
+    # A curve says how many trainings it is the mean of, where its points agree about it.
+    counts = joined.groupby(["panel", "curve"])["seeds"].transform("max")
+    names = joined["curve"] + ", " + counts.astype(str) + " seeds"
+    return joined.assign(curve=joined["curve"].where(counts < 2, names))

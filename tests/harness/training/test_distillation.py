@@ -1,0 +1,135 @@
+"""Distillation: the loss falls, a killed run goes on as if it had not been, the outcome loads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from training_toys import write_pictures
+
+from vosbench.baselines import imagenet
+from vosbench.baselines.backbones import make_backbone
+from vosbench.baselines.errors import InputError
+from vosbench.harness.training import distillation
+from vosbench.harness.training.crops import draw_crops
+from vosbench.harness.training.distillation import (
+    LEVELS,
+    Distillation,
+    DistillationRecipe,
+    backbone_tensors,
+    distil,
+    open_distillation,
+    write_backbone,
+)
+from vosbench.harness.training.loop import Progress
+from vosbench.harness.training.state import load_state
+
+RECIPE = DistillationRecipe(steps=6, batch=2, size=32)
+
+
+@pytest.fixture(autouse=True)
+def untrained_teacher(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A teacher that needs no ImageNet weights: these tests are about the student."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        weights = make_backbone("tf_efficientnet_lite0").state_dict()
+    monkeypatch.setattr(distillation, "imagenet_state_dict", lambda name: weights)
+    yield
+
+
+def job(
+    root: Path, folder: str, recipe: DistillationRecipe = RECIPE, save_every: int = 2
+) -> Distillation:
+    pictures = root / "pictures"
+    kept = (
+        write_pictures(pictures) if not pictures.exists() else distillation.open_pictures(pictures)
+    )
+    training, held = replace(kept, files=kept.files[:4]), replace(kept, files=kept.files[4:])
+    return Distillation(recipe, training, held, root / folder, save_every, 3, 1)
+
+
+class KilledError(Exception):
+    """What ends a run without warning."""
+
+
+def killer(at: int):
+    def report(news: Progress) -> None:
+        if news.step == at:
+            raise KilledError
+
+    return report
+
+
+def test_resumed_run_equals_an_undisturbed_one(tmp_path: Path) -> None:
+    whole = distil(job(tmp_path, "whole"))
+    with pytest.raises(KilledError):
+        distil(job(tmp_path, "broken"), killer(3))  # between two saves
+    distil(job(tmp_path, "broken"), stop_after=1)
+    resumed = distil(job(tmp_path, "broken"))
+    for name, tensor in whole.backbone.state_dict().items():
+        assert torch.equal(tensor, resumed.backbone.state_dict()[name]), name
+    assert resumed.unexplained == whole.unexplained
+    key = job(tmp_path, "whole").key
+    curves = [load_state(tmp_path / n / "distillation.pt", key).curve for n in ("whole", "broken")]
+    assert curves[0] == curves[1]
+
+
+def test_loss_falls_on_a_fixed_picture_and_held_out_ones_are_scored(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, steps=30, batch=3, size=64, smallest=0.9)
+    heard: list[Progress] = []
+    distilled = distil(job(tmp_path, "run", recipe, save_every=99), heard.append)
+    losses = [news.values["loss"] for news in heard if "loss" in news.values]
+    assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
+    assert set(distilled.unexplained) == set(LEVELS)
+    validated = [n for n in heard if "validation/f16" in n.values]
+    assert validated[-1].values["validation/f16"] == pytest.approx(distilled.unexplained["f16"])
+    assert not distilled.backbone.training
+    assert not any(p.requires_grad for p in distilled.backbone.parameters())
+
+
+def test_the_backbone_loads_where_a_training_takes_it_from(tmp_path: Path) -> None:
+    distilled = distil(job(tmp_path, "run"), stop_after=2)
+    path = tmp_path / "resnet18.pth"
+    write_backbone(path, distilled.backbone)
+    loaded = make_backbone("resnet18")
+    loaded.load_state_dict(imagenet.resnet_state_dict("resnet18", path))
+    for name, tensor in backbone_tensors(distilled.backbone).items():
+        assert torch.equal(loaded.state_dict()[name], tensor.to(loaded.state_dict()[name].dtype))
+    assert loaded.state_dict()["bn1.num_batches_tracked"] == 2
+
+
+def test_foreign_state_and_impossible_recipes_are_refused(tmp_path: Path) -> None:
+    distil(job(tmp_path, "run"), stop_after=2)
+    with pytest.raises(InputError, match="another recipe or other data"):
+        distil(job(tmp_path, "run", replace(RECIPE, seed=1)))
+    for mistake in ({"steps": 0}, {"batch": 1}, {"size": 40}):
+        with pytest.raises(InputError, match="multiple of 32"):
+            replace(RECIPE, **mistake)
+    with pytest.raises(InputError, match="images"):
+        open_distillation(RECIPE, tmp_path / "nowhere", tmp_path)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.integers(20, 90), st.integers(20, 90))
+def test_crops_have_one_size_and_depend_on_the_seed_alone(
+    seed: int, height: int, width: int
+) -> None:
+    images = [np.random.default_rng(seed).integers(0, 255, (height, width, 3)).astype(np.uint8)]
+    first, again = (draw_crops(images, 2, 32, 0.3, np.random.default_rng(seed)) for _ in range(2))
+    assert [crop.shape for crop in first] == [(32, 32, 3)] * 2
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], first[1])
+
+
+def test_rate_rises_then_falls_to_nothing() -> None:
+    rates = [DistillationRecipe(steps=100).rate(step) for step in range(100)]
+    assert rates[:5] == sorted(rates[:5])
+    assert rates[5:] == sorted(rates[5:], reverse=True)
+    assert max(rates) == pytest.approx(2e-3)
+    assert rates[-1] < 1e-5
