@@ -1,22 +1,21 @@
-"""``vosbench baseline``, ``compare`` and ``history``: did this change make it worse?"""
+"""``vosbench baseline`` and ``history``: what later results are compared with, and how it went."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.cli import options
+from vosbench.harness.cli import compare, options
 from vosbench.harness.cli.tables import plain_table
 from vosbench.harness.grid import parse_names
 from vosbench.harness.store import Storage, open_database
-
-if TYPE_CHECKING:
-    from vosbench.harness.regression.verdict import Verdict
 
 Name = Annotated[str, typer.Argument(help="The baseline's name.")]
 
@@ -27,7 +26,7 @@ def register(app: typer.Typer) -> None:
     for command in (set_baseline, list_baselines, show_baseline, remove_baseline, load_baseline):
         group.command(command.__name__.partition("_")[0])(command)
     app.add_typer(group, name="baseline")
-    app.command("compare")(compare)
+    compare.register(app)
     app.command("history")(history)
 
 
@@ -38,6 +37,9 @@ def set_baseline(
     dataset: options.Datasets = None,
     study: options.Study = None,
     kind: options.KindFilter = None,
+    weights: Annotated[
+        list[str] | None, typer.Option("--weights", help="Only these weights (comma list).")
+    ] = None,
     commit: Annotated[str | None, typer.Option("--commit", help="Only of this version.")] = None,
     save: Annotated[
         Path | None, typer.Option("--save", help="Write a portable JSON file as well.")
@@ -47,6 +49,7 @@ def set_baseline(
     from vosbench.harness.regression import baselines, portable
 
     where = options.selection(models, dataset, study, kind)
+    where = replace(where, weights=parse_names(weights or ()))
     open_database(db, read_only=True).close()  # a database is not made only to name nothing in it
     with open_database(db) as database:
         record = baselines.set_baseline(database, name, where, commit=commit)
@@ -72,13 +75,24 @@ def list_baselines(db: options.Db = options.DEFAULT_DB) -> None:
 
 
 def show_baseline(name: Name, db: options.Db = options.DEFAULT_DB) -> None:
-    """Show what a baseline holds."""
+    """Show what a baseline holds, and how well its timings repeat."""
     from vosbench.harness.regression import baselines
+    from vosbench.harness.regression.repeats import noise_floors
 
     with open_database(db, read_only=True) as database:
         record = baselines.baseline_record(database, name)
+        floors = noise_floors(baselines.read_baseline(database, name))
     for title, value in vars(record).items():
         print(f"{title:<12}{value}")
+    if not floors:
+        return
+    note = "A/A noise: what as many repeats a side may differ by when nothing changed (95 %)."
+    titles = ("point", "repeats", "FPS", "A/A noise")
+    table = plain_table(*titles, right=titles[1:], caption=note)
+    for floor in floors:
+        noise = "unknown" if math.isnan(floor.noise) else f"{100 * floor.noise:.1f} %"
+        table.add_row(floor.label, str(floor.repeats), f"{floor.value:.4g}", noise)
+    Console().print(table)
 
 
 def remove_baseline(name: Name, db: options.Db = options.DEFAULT_DB) -> None:
@@ -106,69 +120,6 @@ def load_baseline(
         f"{done.stored} trials stored, {done.present} there before, {done.busy} busy, "
         f"{done.left_out} incomplete in the file"
     )
-
-
-def compare(
-    baseline: Annotated[str, typer.Option("--baseline", help="A name, or a portable JSON file.")],
-    db: options.Db = options.DEFAULT_DB,
-    models: options.Models = None,
-    dataset: options.Datasets = None,
-    study: options.Study = None,
-    jf_tol: Annotated[
-        str | None, typer.Option("--jf-tol", help="Tolerated loss of J&F in points: 0.3.")
-    ] = None,
-    fps_tol: Annotated[
-        str | None, typer.Option("--fps-tol", help="Tolerated loss of FPS: mean:5%, min:5%.")
-    ] = None,
-    tol: Annotated[
-        list[str] | None, typer.Option("--tol", help="NAME=TOLERANCE of another metric.")
-    ] = None,
-    allow: Annotated[
-        str, typer.Option("--allow", help="Verdicts that exit with 0 (comma list).")
-    ] = "",
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML.")] = None,
-    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write Markdown.")] = None,
-    json_out: Annotated[Path | None, typer.Option("--json-out", help="Write JSON.")] = None,
-) -> None:
-    """Compare results with a baseline: a verdict per grid point and in total.
-
-    Exit status: pass 0, regressed 10, improved 11, inconclusive 12, incomparable 13, error 14.
-    """
-    from vosbench.harness.regression import baselines, measured, thresholds
-    from vosbench.harness.regression.compare import compare as judge
-    from vosbench.harness.regression.render_json import as_json
-    from vosbench.harness.regression.render_junit import junit as as_junit
-    from vosbench.harness.regression.render_markdown import markdown as as_markdown
-    from vosbench.harness.regression.render_terminal import terminal
-    from vosbench.harness.regression.verdict import exit_code
-
-    texts = {"jf_mean": jf_tol, "fps": fps_tol, **options.pairs(tol, "--tol")}
-    tolerated = thresholds.tolerances(texts)
-    allowed = _verdicts(allow)
-    with open_database(db, read_only=True) as database:
-        base = baselines.read_base(baseline, database)
-        head = measured.read_run(database, options.selection(models, dataset, study))
-        is_own = baseline in {record.name for record in baselines.list_baselines(database)}
-    comparison = judge(base, head, tolerated)
-    if is_own:
-        with open_database(db) as database:
-            baselines.record_verdicts(database, baseline, comparison)
-    Console().print(terminal(comparison))
-    for path, render in ((junit, as_junit), (markdown, as_markdown), (json_out, as_json)):
-        if path is not None:
-            path.write_text(render(comparison), encoding="utf-8")
-    raise typer.Exit(exit_code(comparison.verdict, allowed))
-
-
-def _verdicts(text: str) -> tuple[Verdict, ...]:
-    from vosbench.harness.regression.verdict import Verdict
-
-    known = [verdict.value for verdict in Verdict if verdict is not Verdict.ERROR]
-    names = parse_names([text])
-    for name in names:
-        if name not in known:
-            raise InputError(f"--allow {name}: choose from {', '.join(known)}")
-    return tuple(Verdict(name) for name in names)
 
 
 def history(

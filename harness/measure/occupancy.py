@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,16 +60,37 @@ def others_on(gpu: NvmlDevice, own_pid: int | None = None) -> tuple[int, ...]:
     return tuple(process.pid for process in gpu.processes() if process.pid != own)
 
 
-def without_disguised_self(pids: tuple[int, ...], own: int, has_context: bool) -> tuple[int, ...]:
-    """``pids`` less one that must be this process under the id of another PID namespace.
+def descendants(own: int, proc: Path = Path("/proc")) -> frozenset[int]:
+    """Ids of the processes that ``own`` started, and theirs; empty where there is no ``/proc``."""
+    parents: dict[int, int] = {}
+    for stat in proc.glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):  # it ended while we looked
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = {own}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return frozenset(found - {own})
+
+
+def _has_loaded_cuda(pid: int) -> bool:
+    try:
+        return "libcuda.so" in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return False
+
+
+def without_disguised_self(
+    pids: tuple[int, ...], own: int, has_context: bool, children: frozenset[int] = frozenset()
+) -> tuple[int, ...]:
+    """``pids`` less those of this process and of its children on the device: models run there.
 
     In a container NVML gives the host's ids. If this process has a context on the device but its
-    id is not there, one id that names no process here is taken for it.
+    id is not there, one id that names no process here is taken for it, and one for each child.
     """
-    if not has_context or own in pids:
-        return tuple(pid for pid in pids if pid != own)
-    foreign = [pid for pid in pids if not Path(f"/proc/{pid}").exists()]
-    return tuple(pid for pid in pids if pid not in foreign[:1])
+    others = tuple(pid for pid in pids if pid != own and pid not in children)
+    disguised = (has_context and own not in pids) + len(children - set(pids))
+    foreign = [pid for pid in others if not Path(f"/proc/{pid}").exists()]
+    return tuple(pid for pid in others if pid not in foreign[:disguised])
 
 
 def cpu_jiffies(stat: str) -> tuple[int, int]:
@@ -112,7 +134,10 @@ def occupancy(device: torch.device) -> Occupancy:
     except NvmlError as error:
         return Occupancy(name, reason=str(error))
     context = bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
-    return Occupancy(name, processes=without_disguised_self(pids, os.getpid(), context))
+    own = os.getpid()
+    children = frozenset(pid for pid in descendants(own) if _has_loaded_cuda(pid))
+    others = without_disguised_self(pids, own, context, children)
+    return Occupancy(name, processes=others)
 
 
 def require_idle(found: Occupancy, *, allow_busy: bool) -> Occupancy:

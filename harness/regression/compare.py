@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from vosbench.harness.regression.comparison import Comparison, Finding, Measured, PointResult
 from vosbench.harness.regression.evidence import Pending, gather
 from vosbench.harness.regression.measured import Run
-from vosbench.harness.regression.points import GridPoint, PointTrials, by_point, labels
+from vosbench.harness.regression.pairing import Pair, pairs
+from vosbench.harness.regression.points import by_point, labels
 from vosbench.harness.regression.thresholds import DEFAULT_TOLERANCES, Tolerance
 from vosbench.harness.regression.verdict import ALPHA, Judgement, Verdict, judge, total
 
@@ -17,6 +18,7 @@ def compare(
     head: Run,
     tolerances: Sequence[Tolerance] = DEFAULT_TOLERANCES,
     *,
+    across: bool = False,
     alpha: float = ALPHA,
 ) -> Comparison:
     """Compare what head measured with what base measured.
@@ -29,6 +31,7 @@ def compare(
     Args:
         base, head: see :func:`vosbench.harness.regression.measured.read_run`.
         tolerances: the metrics to compare, and what is put up with.
+        across: two models, or two weights of one: see :func:`.pairing.pairs`.
         alpha: false discovery rate, and one minus the level of the intervals shown.
 
     Raises:
@@ -38,15 +41,12 @@ def compare(
         raise ValueError("no metric to compare")
     old, new = by_point(base.trials), by_point(head.without(base).trials)
     old = {point: trials for point, trials in old.items() if trials.trials}
-    gathered = {
-        point: [gather(trials, new.get(point, _nothing(point)), each) for each in tolerances]
-        for point, trials in old.items()
-    }
-    pending = [item for row in gathered.values() for item in row if isinstance(item, Pending)]
+    found = pairs(old, new, across=across)
+    gathered = [[gather(pair.base, pair.head, each) for each in tolerances] for pair in found]
+    pending = [item for row in gathered for item in row if isinstance(item, Pending)]
     judged = iter(judge([item.claim for item in pending], alpha))
-    names = labels((*old, *new))
     points = []
-    for point, row in gathered.items():
+    for pair, row in zip(found, gathered, strict=True):
         findings = [
             _finding(item, next(judged)) if isinstance(item, Pending) else item
             for item in row
@@ -54,10 +54,9 @@ def compare(
         ]
         if not findings:
             findings = [Finding(tolerances[0].metric, Verdict.ERROR, "no numbers on either side")]
-        trials = (*old[point].trials, *new.get(point, _nothing(point)).trials)
-        points.append(
-            _point_result(point, names[point], all(t.spec.trained for t in trials), findings)
-        )
+        points.append(_point_result(pair, findings))
+    compared = {pair.head.point for pair in found}
+    names = labels((*old, *new))
     verdict = total(result.verdict for result in points)
     return Comparison(
         base=base.source,
@@ -68,14 +67,10 @@ def compare(
         alpha=alpha,
         tests=len(pending),
         points=tuple(points),
-        new_points=tuple(names[point] for point in new if point not in old),
+        new_points=tuple(names[point] for point in new if point not in compared),
         verdict=verdict,
         reason=_reason(points, verdict, base, head, has_new=bool(new)),
     )
-
-
-def _nothing(point: GridPoint) -> PointTrials:
-    return PointTrials(point, None, (), ())
 
 
 def _finding(pending: Pending, judgement: Judgement) -> Finding:
@@ -95,19 +90,20 @@ def _finding(pending: Pending, judgement: Judgement) -> Finding:
             q=judgement.q,
             units=pending.units,
             repeats=pending.repeats,
+            paired=pending.claim.evidence.noise is not None and pending.claim.evidence.noise.paired,
         ),
         clips=pending.clips,
         trial_id=pending.trial_id,
+        keys=pending.keys,
     )
 
 
-def _point_result(
-    point: GridPoint, label: str, trained: bool, findings: Sequence[Finding]
-) -> PointResult:
+def _point_result(pair: Pair, findings: Sequence[Finding]) -> PointResult:
+    trials = (*pair.base.trials, *pair.head.trials)
     return PointResult(
-        point=point,
-        label=label,
-        trained=trained,
+        point=pair.point,
+        label=pair.label,
+        trained=all(trial.spec.trained for trial in trials),
         verdict=total(finding.verdict for finding in findings),
         findings=tuple(findings),
     )

@@ -38,6 +38,7 @@ class Measured:
         q: p-value corrected for all tests of the comparison; NaN where nothing was tested.
         units: objects or clips behind it.
         repeats: repeats of base and head; 1 and 1 for accuracy.
+        paired: the noise is that of differences between runs next to each other.
     """
 
     base: float
@@ -49,6 +50,7 @@ class Measured:
     q: float
     units: int
     repeats: tuple[int, int]
+    paired: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Finding:
         measured: None where there was nothing to compare.
         clips: how each clip moved, those that got worst first.
         trial_id: the head's trial in its database, if it is from one.
+        keys: of the trials of base and head; of accuracy only, where both are there.
     """
 
     metric: Metric
@@ -67,6 +70,7 @@ class Finding:
     measured: Measured | None = None
     clips: tuple[ClipChange, ...] = ()
     trial_id: int | None = None
+    keys: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class Pending:
     repeats: tuple[int, int]
     clips: tuple[ClipChange, ...]
     trial_id: int | None
+    keys: tuple[str, str] | None = None
 
 
 class _Absent(Exception):  # noqa: N818 - says what was found, is no fault
@@ -98,6 +99,7 @@ def _accuracy(base: PointTrials, head: PointTrials, tolerance: Tolerance) -> Pen
         repeats=(1, 1),
         clips=_moved(metric, old, new, _by_clip(scores)),
         trial_id=new.trial_id,
+        keys=(old.spec.key, new.spec.key),
     )
 
 
@@ -328,6 +330,18 @@ def _whole_costs(
     """Logarithms of a cost over all clips, (R, 1); NaN where unknown."""
     values = [[trial.aggregates.get(metric.name, math.nan)] for trial in trials]
     return _log_costs(metric, np.array(values, dtype=np.float64))
+
+
+def run_costs(metric: Metric, trials: tuple[MeasuredTrial, ...]) -> Floats:
+    """Mean logarithm of a timing metric's cost over clips, of each run that has it."""
+    if not trials:
+        return np.empty(0)
+    costs = _clip_costs(metric, trials, tuple(sorted(trials[0].spec.sequences)))
+    costs = costs[:, ~np.isnan(costs).all(axis=0)]
+    if costs.shape[1] == 0:
+        costs = _whole_costs(metric, trials, ())
+    means = costs.mean(axis=1)
+    return np.asarray(means[np.isfinite(means)])
 
 
 def _log_costs(metric: Metric, values: Floats) -> Floats:

@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from vosbench.harness.regression.student_t import t_quantile
+from vosbench.harness.regression.student_t import t_quantile, t_tail
 
 Floats = NDArray[np.float64]
 
@@ -21,6 +21,9 @@ RESAMPLES = 20_000
 
 MIN_BOOTSTRAP = 10
 """Below so many units a bootstrap knows nothing that Student's t doesn't, and is too narrow."""
+
+_TOGETHER = 0.01
+"""Runs of a round are paired if two independent sides would move alike more rarely than this."""
 
 _BLOCK_VALUES = 2_000_000
 _SCALE_DRAWS = 100_000
@@ -112,10 +115,12 @@ class Noise:
     Attributes:
         error: standard error of the change; 0 for a measurement that repeats exactly.
         degrees: degrees of freedom behind it; None if ``error`` is known, not estimated.
+        paired: learnt from differences of runs that ran next to each other.
     """
 
     error: float
     degrees: int | None
+    paired: bool = False
 
     def floor(self, alpha: float) -> float:
         """The absolute change that noise alone exceeds with probability ``alpha``."""
@@ -235,11 +240,13 @@ def run_noise(
 
     A machine's state moves all clips of a run together, which no resampling of clips can see:
     whole runs are the units here. Where the runs of both sides alternate in time, a steady drift
-    of the machine is told apart from the noise; where they don't, it can't be.
+    of the machine is told apart from the noise; where they don't, it can't be. Where runs that
+    ran next to each other still move together, their differences are the units instead: half as
+    many, but what moves both sides of a round cancels.
 
     Args:
         base, head: (R,) mean logarithm of a run's costs.
-        statistic: what stands for the repeats.
+        statistic: what stands for the repeats; only means are paired.
         times: when each run began, (R,) a side, where known.
 
     Returns:
@@ -253,11 +260,65 @@ def run_noise(
         drift = np.concatenate([side - side.mean() for side in times])
         residuals = residuals - drift * float(residuals @ drift) / float(drift @ drift)
         degrees -= 1
-    deviation = math.sqrt(float(residuals @ residuals) / degrees)
-    if deviation < 1e-12:  # rounding of equal runs
-        deviation = 0.0
+        neighbours = rounds(*times) if statistic is Statistic.MEAN else None
+        if neighbours is not None and _move_together(residuals[neighbours]):
+            both = np.concatenate([base, head])[neighbours]
+            return paired_noise(both[1] - both[0])
+    deviation = _deviation(residuals, degrees)
     sides = (error_of(statistic, len(base)), error_of(statistic, len(head)))
     return Noise(deviation * math.hypot(*sides), degrees)
+
+
+def _deviation(residuals: Floats, degrees: int) -> float:
+    deviation = math.sqrt(float(residuals @ residuals) / degrees)
+    return 0.0 if deviation < 1e-12 else deviation  # rounding of equal runs
+
+
+def paired_noise(differences: Floats) -> Noise:
+    """A/A noise of the mean of (R,) differences between runs next to each other, R >= 2."""
+    count = len(differences)
+    deviation = _deviation(differences - differences.mean(), count - 1)
+    return Noise(deviation / math.sqrt(count), count - 1, paired=True)
+
+
+def repeat_noise(runs: Floats, statistic: Statistic = Statistic.MEAN) -> Noise | None:
+    """A/A noise of two sides with as many runs each as are given, from (R,) runs of one side.
+
+    Returns:
+        None for a single run.
+    """
+    count = len(runs)
+    if count < 2:
+        return None
+    deviation = _deviation(runs - runs.mean(), count - 1)
+    return Noise(deviation * math.sqrt(2.0) * error_of(statistic, count), count - 1)
+
+
+def rounds(base: Floats, head: Floats) -> NDArray[np.intp] | None:
+    """Which runs ran next to each other, by when they began: (2, R) places among both sides' runs.
+
+    Row 0 has places of base, row 1 of head (from ``len(base)`` on), a column per round; None if
+    the runs don't come in pairs of one of each side.
+    """
+    if len(base) != len(head):
+        return None
+    order = np.argsort(np.concatenate([base, head]), kind="stable").reshape(-1, 2)
+    order = np.sort(order, axis=1)
+    is_pair = (order[:, 0] < len(base)) & (order[:, 1] >= len(base))
+    return order.T if is_pair.all() else None
+
+
+def _move_together(residuals: Floats) -> bool:
+    """Whether both sides' runs, (2, R), rise and fall together, drift apart taken out before."""
+    base, head = residuals - residuals.mean(axis=1, keepdims=True)
+    degrees = len(base) - 3  # of a correlation; the drift took one
+    spread = math.sqrt(float(base @ base) * float(head @ head))
+    if degrees < 1 or spread == 0.0:
+        return False
+    correlation = min(1.0 - 1e-12, float(base @ head) / spread)
+    if correlation <= 0.0:
+        return False
+    return t_tail(correlation * math.sqrt(degrees / (1.0 - correlation**2)), degrees) < _TOGETHER
 
 
 def alternate(base: Floats, head: Floats) -> bool:

@@ -82,12 +82,36 @@ def footnotes(comparison: Comparison) -> tuple[str, ...]:
         f"tolerances: {limits}; in brackets {level} intervals; "
         f"{comparison.tests} tests, false discovery rate {100 * comparison.alpha:g} %"
     ]
+    notes += _noise_notes(comparison)
     if comparison.new_points:
         notes.append(f"no baseline yet for: {', '.join(comparison.new_points)}")
     untrained = [point.label for point in comparison.points if not point.trained]
     if untrained:
         notes.append(f"untrained (random weights): {', '.join(untrained)}")
     return tuple(notes)
+
+
+def _noise_notes(comparison: Comparison) -> list[str]:
+    """What an A/A comparison may show, per metric; and where repeats were paired."""
+    notes = []
+    for tolerance in comparison.tolerances:
+        metric = tolerance.metric
+        measured = [
+            finding.measured
+            for point in comparison.points
+            for finding in point.findings
+            if finding.metric is metric
+            and finding.measured is not None
+            and finding.measured.noise > 0.0
+        ]
+        if not measured:
+            continue
+        low, high = (f"{100 * end(m.noise for m in measured):.1f} %" for end in (min, max))
+        span = low if low == high else f"{low} to {high}"
+        paired = sum(m.paired for m in measured)
+        how = f"; paired by round at {paired} of {len(measured)} points" if paired else ""
+        notes.append(f"A/A noise of {metric.label}: {span}{how}")
+    return notes
 
 
 def side_text(source: str, versions: tuple[str, ...]) -> str:

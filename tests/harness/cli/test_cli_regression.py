@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from cli_outcome import Outcome, Vosbench
 
+from vosbench.harness.store import Selection, results
+from vosbench.harness.trials import Kind
+
 PLUGIN = Path(__file__).resolve().parents[1] / "crash"
 GRID = ("--models", "crash-dummy", "--tau", "0.5", "--max-frames", "4")
 
@@ -91,3 +94,68 @@ def test_bad_requests_are_one_line(vosbench: Vosbench, tmp_path: Path) -> None:
         assert says in outcome.err
         assert len(outcome.err.strip().splitlines()) == 1
     assert not list(tmp_path.glob("*.db"))
+
+
+WALK = ("--dataset", "motion", "--sequences", "still,fast", "--max-frames", "6",
+        "--allow-busy", "--no-breakdown")  # fmt: skip
+
+
+@pytest.fixture
+def two_sides(vosbench: Vosbench, tmp_path: Path) -> Path:
+    """A folder with r.db: always and never reuse, with label maps and two interleaved repeats."""
+    ran = vosbench(
+        "run", "--models", "g-frtm-lite+never,g-frtm-lite+always", *WALK, "--kind", "both",
+        "--repeats", "2", "--interleave", "--save-masks", "--db", "r.db",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_two_models_of_one_database(vosbench: Vosbench, two_sides: Path) -> None:
+    timed = results(two_sides / "r.db", Selection(kinds=(Kind.TIMING,)))
+    policies = [name.partition("+")[2] for name in timed["model"]]
+    assert policies == ["never", "always", "always", "never"]  # rows are made in the plan's order
+    sides = ("--base", "g-frtm-lite+never", "--head", "g-frtm-lite+always", "--db", "r.db")
+    compared = vosbench("compare", *sides, "--strips", "out", "--json-out", "c.json")
+    assert compared.code in (10, 11, 12), compared.err
+    assert "g-frtm-lite+never → g-frtm-lite+always" in compared.out
+    pictures = list((two_sides / "out").glob("*.png"))
+    assert len(pictures) == compared.out.count("wrote ")
+    assert len(pictures) >= 1
+    point = json.loads((two_sides / "c.json").read_text())["points"][0]
+    assert [finding["metric"] for finding in point["findings"]] == ["jf_mean", "fps"]
+
+    itself = vosbench("compare", *sides[:3], "g-frtm-lite+never", "--db", "r.db")
+    assert (itself.code, "same measurements" in itself.out) == (14, True)
+    few = vosbench("compare", "--a-a", "--db", "r.db")
+    assert (few.code, "--repeats 10 --interleave" in few.err) == (2, True)
+
+
+@pytest.mark.slow
+def test_repeats_against_each_other(vosbench: Vosbench, tmp_path: Path) -> None:
+    ran = vosbench(
+        "run", "--models", "g-frtm-lite+always", *WALK, "--kind", "timing", "--repeats", "4",
+        "--interleave", "--db", "aa.db",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    compared = vosbench("compare", "--a-a", "--db", "aa.db", "--fps-tol", "mean:90%")
+    assert compared.code in (0, 12), compared.out
+    assert "A/A noise of FPS" in compared.out
+    assert vosbench("baseline", "set", "main", "--db", "aa.db").code == 0
+    shown = vosbench("baseline", "show", "main", "--db", "aa.db").out
+    assert "A/A noise" in shown
+    assert len(shown.split("g-frtm-lite+always")) == 2
+
+
+def test_sides_that_make_no_sense_are_one_line(vosbench: Vosbench) -> None:
+    for arguments, says in (
+        ((), "--baseline NAME, or --base A --head B, or --a-a"),
+        (("--baseline", "main", "--a-a"), "--baseline NAME, or"),
+        (("--a-a", "--head", "x"), "--baseline NAME, or"),
+        (("--base", "x"), "name the other side with --head"),
+    ):
+        outcome = vosbench("compare", *arguments)
+        assert (outcome.code, says in outcome.err) == (2, True), outcome
+    refused = vosbench("run", "--models", "frtm", "--interleave")
+    assert (refused.code, "--kind timing" in refused.err) == (2, True)

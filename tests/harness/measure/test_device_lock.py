@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from vosbench.harness.measure.device_lock import (
 from vosbench.harness.measure.occupancy import (
     Occupancy,
     cpu_jiffies,
+    descendants,
     occupancy,
     others_busy_cores,
     require_idle,
@@ -34,6 +36,7 @@ from vosbench.harness.measure.threads import choose_cores, pinned
 
 HOLDER = """
 import sys
+import time
 from pathlib import Path
 from vosbench.harness.measure.device_lock import hold
 with hold("cpu", folder=Path(sys.argv[1])):
@@ -135,6 +138,26 @@ def test_own_process_is_recognised_also_from_another_pid_namespace():
     assert without_disguised_self((own, alive), own, has_context=True) == (alive,)
     assert without_disguised_self((foreign, alive), own, has_context=True) == (alive,)
     assert without_disguised_self((foreign, alive), own, has_context=False) == (foreign, alive)
+
+
+def test_models_in_child_processes_are_not_others():
+    own, alive, foreign = os.getpid(), os.getppid(), 2**22 + 1
+    child = frozenset({foreign + 7})
+    for pids in ((own, foreign + 7, alive), (foreign, foreign + 1, alive)):
+        assert without_disguised_self(pids, own, True, child) == (alive,)
+    assert without_disguised_self((foreign, foreign + 1), own, True) == (foreign + 1,)
+
+
+def test_descendants_are_children_and_theirs():
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as child:
+        deadline_s = time.monotonic() + 20
+        while len(found := descendants(os.getpid())) < 2 and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        child.stdin.close()
+    assert child.pid in found
+    assert len(found) >= 2
+    assert os.getpid() not in found
 
 
 def test_cpu_time_of_others_is_read_from_the_kernel():

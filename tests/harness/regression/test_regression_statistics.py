@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
 from vosbench.harness.regression.statistics import (
@@ -20,7 +21,10 @@ from vosbench.harness.regression.statistics import (
     cost_evidence,
     error_of,
     expanded_tail,
+    paired_noise,
     percentile,
+    repeat_noise,
+    rounds,
     run_noise,
 )
 from vosbench.harness.regression.student_t import t_quantile, t_tail
@@ -181,3 +185,45 @@ def test_min_takes_equally_many_repeats_of_each_side() -> None:
     base = np.array([[0.5], [0.4], [-9.0]])
     head = np.array([[0.6], [0.3]])
     assert cost_evidence(base, head, Statistic.MIN).worsening == pytest.approx(-0.1)
+
+
+def test_rounds_are_pairs_that_ran_next_to_each_other() -> None:
+    def at(*times: float) -> NDArray[np.float64]:
+        return np.array(times, dtype=np.float64)
+
+    found = rounds(at(0, 3, 4), at(1, 2, 5))  # ABBAAB
+    assert found is not None
+    assert found.tolist() == [[0, 1, 2], [3, 4, 5]]
+    late = rounds(at(4, 0, 3), at(1, 2, 5))  # the first repeat was lost, and done again last
+    assert late is not None
+    assert late.tolist() == [[1, 2, 0], [3, 4, 5]]
+    assert rounds(at(0, 1), at(2, 3)) is None
+    assert rounds(at(0, 3, 4), at(1, 2)) is None
+
+
+def test_paired_noise_is_that_of_the_paired_t_test() -> None:
+    generator = np.random.default_rng(0)
+    differences = generator.standard_normal(8)
+    noise = paired_noise(differences)
+    test = stats.ttest_1samp(differences, 0.0)
+    assert abs(differences.mean() / noise.error) == pytest.approx(abs(test.statistic))
+    assert (noise.degrees, noise.paired) == (test.df, True)
+
+
+def test_independent_rounds_are_not_paired() -> None:
+    generator = np.random.default_rng(1)
+    times = (np.array([0.0, 3, 4, 7, 8]), np.array([1.0, 2, 5, 6, 9]))
+    paired = 0
+    for _ in range(300):
+        base, head = generator.standard_normal((2, 5))
+        noise = run_noise(base, head, times=times)
+        assert noise is not None
+        paired += noise.paired
+    assert paired <= 10
+
+
+def test_repeat_noise_needs_two_runs() -> None:
+    assert repeat_noise(np.array([1.0])) is None
+    noise = repeat_noise(np.array([1.0, 3.0]))
+    assert noise is not None
+    assert noise.error == pytest.approx(np.sqrt(2.0))
