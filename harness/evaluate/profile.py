@@ -12,7 +12,7 @@ import torch
 
 from vosbench.harness.evaluate.accuracy import clip_info
 from vosbench.harness.evaluate.annotations import Annotations
-from vosbench.harness.evaluate.flops import count_flops
+from vosbench.harness.evaluate.flops import Arithmetic, count_flops
 from vosbench.harness.evaluate.inputs import frame_of, given_masks
 from vosbench.harness.evaluate.warm import can_force, forced_walk, warm_paths
 from vosbench.harness.measure.clock import clock_for
@@ -22,8 +22,10 @@ from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes, stage_o
 from vosbench.runners.interface import Frame, Path, no_spans
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vosbench.harness.datasets.clip import Clip
-    from vosbench.runners.interface import Runner, Spans, Walk
+    from vosbench.runners.interface import Runner, Walk
 
 ENERGY_S = 5.0
 
@@ -114,15 +116,8 @@ class _Profiler:
         return PathCost(Path.INIT, ms, ms, described, executed, None, "not measured", ())
 
     def _path(self, path: Path) -> PathCost:
-        headline = self._timed(path, spans=False)
-        spanned = self._timed(path, spans=True)
-        walk = self._walk(path)
-        self._begin(walk)
-
-        def once(spans: Spans) -> None:
-            walk.step(self._frame(1), spans)
-
-        described, executed = (count_flops(once, described=d) for d in (True, False))
+        headline, spanned = self._timed_by_turns(path)
+        described, executed = (self._counted(path, described=d) for d in (True, False))
         joules, reason = self._joules(path)
         names = sorted({*spanned.stage_ms, *executed.stages}, key=stage_order)
         stages = tuple(
@@ -145,26 +140,44 @@ class _Profiler:
             stages,
         )
 
-    def _timed(self, path: Path, *, spans: bool) -> SequenceTimes:
+    def _counted(self, path: Path, *, described: bool) -> Arithmetic:
+        # In a walk of its own: a frame that was seen before has its features already.
         walk = self._walk(path)
         self._begin(walk)
-        timer = SequenceTimer(self._clock, spans=spans)
-        for offset in range(1, self._frames + 1):
-            frame = self._frame(offset)
+        frame = self._frame(1)
+        return count_flops(lambda spans: walk.step(frame, spans), described=described)
+
+    def _timed(self, path: Path) -> SequenceTimes:
+        """Frames of the path, spans off."""
+        return self._show(path, (self._timer(spans=False),))[0]
+
+    def _timer(self, *, spans: bool) -> SequenceTimer:
+        return SequenceTimer(clock_for(self._device), spans=spans)
+
+    def _timed_by_turns(self, path: Path) -> tuple[SequenceTimes, SequenceTimes]:
+        """As many frames with spans off as with spans on, in turn: drift hits both alike."""
+        headline, spanned = self._show(path, (self._timer(spans=False), self._timer(spans=True)))
+        return headline, spanned
+
+    def _show(self, path: Path, timers: Sequence[SequenceTimer]) -> list[SequenceTimes]:
+        walk = self._walk(path)
+        self._begin(walk)
+        for shown in range(self._frames * len(timers)):
+            timer, frame = timers[shown % len(timers)], self._frame(shown + 1)
             with timer.frame():
                 walk.step(frame, timer.spans)
-        return timer.finish()
+        return [timer.finish() for timer in timers]
 
     def _joules(self, path: Path) -> tuple[float | None, str | None]:
         source = source_for(self._device)
         if isinstance(source, NoSource):
             return None, source.reason
-        per_pass_ms = max(1.0, float(np.sum(self._timed(path, spans=False).frame_ms)))
+        per_pass_ms = max(1.0, float(np.sum(self._timed(path).frame_ms)))
         passes = math.ceil(1e3 * ENERGY_S / per_pass_ms)
 
         def work() -> None:
             for _ in range(passes):
-                self._timed(path, spans=False)
+                self._timed(path)
 
         _, reading = measure(source, work)
         return per_frame_j(reading.gross_j, passes * self._frames), reading.reason

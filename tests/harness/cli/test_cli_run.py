@@ -174,4 +174,6 @@ def test_profile_tells_ms_and_gflop_of_each_path(vosbench: Vosbench) -> None:
     stages = told["stages"]
     assert sum(s["gflop"] for s in stages["full"].values()) == pytest.approx(gflop["full"])
     assert "f16+f32" in stages["full"]
+    executed = {name: stage["gflop_executed"] for name, stage in stages["full"].items()}
+    assert executed["f8"] == pytest.approx(stages["full"]["f8"]["gflop"])  # no shortcut there
     assert "f16+f32" not in stages["reuse"]
