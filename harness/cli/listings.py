@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from vosbench.harness.cli import options
 from vosbench.harness.cli.tables import plain_table
+
+if TYPE_CHECKING:
+    from vosbench.runners.catalogue import Entry
+
+_WIDE = 120
+"""Columns from which on a listing has room for sentences."""
 
 
 def register(app: typer.Typer) -> None:
@@ -34,24 +41,38 @@ def models(
     if as_json:
         print(json.dumps([vars(entry) for entry in entries], indent=1))
         return
-    titles = ("model", "backbone", "params", "paths", "weights", "what it is")
-    table = plain_table(*titles, right=("params",))
+    console = Console()
+    _print_models(console, entries)
+    _print_policies(console)
+
+
+def _print_models(console: Console, entries: Sequence[Entry]) -> None:
+    """One line a model; what it is comes along where the terminal has room for it."""
+    wide = console.width >= _WIDE
+    titles = ("model", "backbone", "params", "paths", "weights")
+    table = plain_table(*titles, *(["what it is"] if wide else []), right=("params",))
     for entry in entries:
         if entry.problem is not None:
-            table.add_row(entry.name, "", "", "", "broken", entry.problem)
+            table.add_row(entry.name, "", "", "", "broken")
             continue
         parameters = "–" if entry.parameters is None else f"{entry.parameters / 1e6:.1f} M"
-        table.add_row(
-            entry.name,
-            entry.backbone or "–",
-            parameters,
-            " ".join(entry.paths),
-            ", ".join(entry.weights) or "none",
-            entry.summary,
-        )
-    console = Console()
+        row = [entry.name, entry.backbone or "–", parameters, " ".join(entry.paths)]
+        table.add_row(*row, _shipped(entry), *([entry.summary] if wide else []))
     console.print(table)
-    _print_policies(console)
+    for entry in entries:
+        if entry.problem is not None:
+            console.print(f"{entry.name} is broken: {entry.problem}", highlight=False)
+        variants = [f"@{name}" for name in entry.weights if not name.startswith("default")]
+        if variants and "reuse" in entry.paths:
+            console.print(f"{entry.name} also as {' '.join(variants)}", highlight=False)
+    if not wide:
+        console.print(f"--json, or a terminal of {_WIDE} columns, says what each is", style="dim")
+    console.print()
+
+
+def _shipped(entry: Entry) -> str:
+    own = next((name for name in entry.weights if name.startswith("default")), None)
+    return "none" if own is None else own.replace("default", "shipped")
 
 
 def _print_policies(console: Console) -> None:
