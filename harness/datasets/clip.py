@@ -21,7 +21,7 @@ class Clip:
         name: the sequence's name in its dataset.
         size: height and width of every frame and annotation in pixels.
         frame_names: file names without suffix, in order; an index t counts in this order.
-        image_paths: one file per frame.
+        image_paths: one file per frame; none where there are annotations alone, to score with.
         annotation_paths: label maps by frame index; frames without one are left out.
         objects: first frame's index by object id, ids ascending.
         merge_objects: any label but 0 is object 1.
@@ -65,8 +65,17 @@ class Clip:
         return tuple(sorted(i for i, first in self.objects.items() if first == t))
 
     def image(self, t: int) -> NDArray[np.uint8]:
-        """Frame ``t``, uint8 RGB (H, W, 3); InputError if damaged or of another size."""
+        """Frame ``t``, uint8 RGB (H, W, 3); InputError if damaged, of another size or absent."""
+        self.require_images()
         return read_image(self.image_paths[t], self.size)
+
+    def require_images(self) -> None:
+        """Raise InputError where there are annotations only."""
+        if not self.image_paths:
+            raise InputError(
+                f"sequence {self.name} has annotations but no JPEGImages, which is enough to "
+                "score masks but not to run a model: give the folder that holds both"
+            )
 
     def annotation(self, t: int) -> NDArray[np.uint8] | None:
         """Label map of frame ``t``, uint8 (H, W) with 0 for background; None if it has none.

@@ -73,14 +73,19 @@ class DavisFactory:
 def davis_clip(root: Path, name: str, *, merge: bool, first_only: bool) -> Clip:
     """Build a clip from the 480p folders; its objects are those of the first annotation.
 
+    Where the root has no JPEGImages at all, a clip is its annotations: enough for scoring.
+
     Raises:
         InputError: frames and annotations don't match, or the first annotation is empty.
     """
-    images = frame_files(root / "JPEGImages" / "480p" / name, IMAGE_SUFFIXES)
     folder = root / "Annotations" / "480p" / name
-    annotations = indexed_annotations(images, frame_files(folder, LABEL_SUFFIXES), folder)
+    labels = frame_files(folder, LABEL_SUFFIXES)
+    photographed = first_only or (root / "JPEGImages").exists()
+    frames = root / "JPEGImages" / "480p" / name
+    images = frame_files(frames, IMAGE_SUFFIXES) if photographed else labels
+    annotations = indexed_annotations(images, labels, folder)
     if not images:
-        raise InputError(f"{root / 'JPEGImages' / '480p' / name}: no frames")
+        raise InputError(f"{frames if photographed else folder}: no frames")
     needed = range(1) if first_only else range(len(images))
     missing = [t for t in needed if t not in annotations]
     if missing:
@@ -94,7 +99,7 @@ def davis_clip(root: Path, name: str, *, merge: bool, first_only: bool) -> Clip:
         name=name,
         size=size,
         frame_names=tuple(images),
-        image_paths=tuple(images.values()),
+        image_paths=tuple(images.values()) if photographed else (),
         annotation_paths={0: annotations[0]} if first_only else annotations,
         objects={1: 0} if merge else dict.fromkeys(sorted(first_ids), 0),
         merge_objects=merge,

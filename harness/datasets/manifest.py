@@ -71,6 +71,7 @@ def _entry(clip: Clip, hashes: Mapping[Path, str]) -> dict[str, Any]:
 def _clip_hashes(
     clip: Clip, content_hash: ContentHash, pool: ThreadPoolExecutor
 ) -> dict[Path, str]:
+    clip.require_images()
     cache_path = _cache_path(clip, content_hash)
     cached = _read_cache(cache_path)
     wanted = dict.fromkeys(clip.image_paths, False)

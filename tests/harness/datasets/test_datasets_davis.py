@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def test_the_2016_list_of_frames_is_read_too(davis_root: Path) -> None:
         )
     )
     assert DAVIS16_VAL(davis_root, None).sequences == ("bee",)
+
+
+def test_annotations_alone_are_enough_to_score_but_not_to_run(davis_root: Path) -> None:
+    whole = DAVIS17_VAL(davis_root, None).clip("ant")
+    shutil.rmtree(davis_root / "JPEGImages")
+    dataset = DAVIS17_VAL(davis_root, None)
+    clip = dataset.clip("ant")
+    assert (clip.size, clip.objects) == (whole.size, whole.objects)
+    assert (clip.frame_names, clip.annotation_paths) == (whole.frame_names, whole.annotation_paths)
+    for needs_frames in (lambda: clip.image(0), lambda: dataset.select().manifest_sha256):
+        with pytest.raises(InputError, match="ant has annotations but no JPEGImages"):
+            needs_frames()
+    with pytest.raises(InputError, match="no such folder"):
+        DAVIS17_TEST_DEV(davis_root, None).clip("ant")
 
 
 def test_test_dev_has_first_masks_only_and_says_so(davis_root: Path) -> None:

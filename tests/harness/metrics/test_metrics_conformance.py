@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from vosbench.harness.cli import main
 from vosbench.harness.metrics import (
     ScoringClip,
     SequenceScores,
@@ -100,3 +102,22 @@ def test_official_csv_files(
     assert sorted(file.name for file in (tmp_path / "new").iterdir()) == sorted(
         path.name for path in paths
     )
+
+
+def test_the_command_needs_annotations_alone(
+    shared: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``vosbench eval`` on DAVIS 2017 as it is shared: annotations and lists, no photographs."""
+    root = shared("metrics/davis17_lagged")
+    command = ("eval", root / "results", "--dataset", "davis17", "--data-root", root)
+    options = ("--json", "--csv-dir", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["vosbench", *map(str, (*command, *options))])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    told = json.loads(capsys.readouterr().out)
+    expected = json.loads((root / "expected.json").read_text())
+    assert told["global"] == pytest.approx(expected["global"], abs=1e-9)
+    assert told["objects"].keys() == expected["objects"].keys()
