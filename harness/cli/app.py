@@ -24,6 +24,7 @@ from vosbench.harness.cli import (
     report,
     results,
     run,
+    site,
     sweeps,
     train,
     trainings,
@@ -42,6 +43,7 @@ run.register(app)
 check.register(app)
 results.register(app)
 report.register(app)
+site.register(app)
 evaluate.register(app)
 listings.register(app)
 data.register(app)

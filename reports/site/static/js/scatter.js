@@ -1,0 +1,131 @@
+// Points of several curves: lines through them, a marker each, and what the nearest one is.
+"use strict";
+(() => {
+  const SIZE = 5;
+  const NEAR_PX = 24;
+
+  const padded = (values) => {
+    const low = Math.min(...values);
+    const high = Math.max(...values);
+    const pad = high > low ? 0.06 * (high - low) : Math.max(Math.abs(high) * 0.05, 0.01);
+    return [low - pad, high + pad];
+  };
+
+  const sample = (curve) => {
+    const { look } = curve;
+    const colour = VOS.colour(look.colour);
+    const line = look.line && VOS.svg("line", {
+      x1: 0, y1: 7, x2: 30, y2: 7, stroke: colour, "stroke-width": 2,
+      "stroke-dasharray": look.dash.join(" "),
+    });
+    return VOS.svg("svg", { width: 30, height: 14, "aria-hidden": "true" }, line, VOS.svg("path", {
+      d: VOS.marker(look.marker), transform: `translate(15 7) scale(${SIZE})`,
+      fill: curve.untrained ? VOS.ink("ground") : colour, stroke: colour, "stroke-width": 0.3,
+    }));
+  };
+
+  const paint = (u, curve) => {
+    const { ctx } = u;
+    const ratio = devicePixelRatio;
+    const colour = VOS.colour(curve.look.colour);
+    const places = curve.points.map(({ x, y }) =>
+      [u.valToPos(x, "x", true), u.valToPos(y, "y", true)]);
+    ctx.strokeStyle = colour;
+    ctx.lineWidth = 1.8 * ratio;
+    if (curve.look.line && places.length > 1) {
+      ctx.setLineDash(curve.look.dash.map((part) => part * ratio));
+      ctx.beginPath();
+      places.forEach(([x, y], at) => (at ? ctx.lineTo(x, y) : ctx.moveTo(x, y)));
+      ctx.stroke();
+      ctx.setLineDash([]);
+    }
+    const shape = new Path2D(VOS.marker(curve.look.marker));
+    for (const [x, y] of places) {
+      ctx.save();
+      ctx.translate(x, y);
+      ctx.scale(SIZE * ratio, SIZE * ratio);
+      ctx.lineWidth = 0.3;
+      ctx.fillStyle = curve.untrained ? VOS.ink("ground") : colour;
+      ctx.fill(shape);
+      ctx.stroke(shape);
+      ctx.restore();
+    }
+  };
+
+  const nearest = (u, curves) => {
+    let found = null;
+    let least = NEAR_PX;
+    for (const curve of curves) {
+      for (const point of curve.points) {
+        const distance = Math.hypot(u.valToPos(point.x, "x") - u.cursor.left,
+          u.valToPos(point.y, "y") - u.cursor.top);
+        if (distance < least) [least, found] = [distance, point];
+      }
+    }
+    return found;
+  };
+
+  /**
+   * curves: [{name, look, untrained, points: [{x, y, text, path}]}] in the order of their lines;
+   * x, y: {label, format}. A point's text says what it is; its path is opened by a click.
+   */
+  VOS.scatter = (curves, x, y) => {
+    const hidden = new Set();
+    const shown = () => curves.filter((curve) => !hidden.has(curve.name));
+    const points = curves.flatMap((curve) => curve.points);
+    const order = points.slice().sort((a, b) => a.x - b.x);
+    const tip = VOS.el("div", { class: "tip", hidden: true });
+    let near = null;
+    const point = (u) => {
+      near = u.cursor.left < 0 ? null : nearest(u, shown());
+      tip.hidden = !near;
+      u.over.style.cursor = near ? "pointer" : "crosshair";
+      if (!near) return;
+      tip.textContent = near.text;
+      const left = u.valToPos(near.x, "x");
+      const onRight = left > u.over.clientWidth / 2;
+      tip.style.left = onRight ? "auto" : `${left + 12}px`;
+      tip.style.right = onRight ? `${u.over.clientWidth - left + 12}px` : "auto";
+      tip.style.top = `${Math.max(0, u.valToPos(near.y, "y") - 20)}px`;
+    };
+    const clipped = (u) => {
+      u.ctx.save();
+      u.ctx.beginPath();
+      u.ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
+      u.ctx.clip();
+      shown().forEach((curve) => paint(u, curve));
+      u.ctx.restore();
+    };
+    const ready = (u) => {
+      u.over.append(tip);
+      u.over.addEventListener("click", () => {
+        if (near?.path && u.select.width < 3) location.hash = VOS.href(near.path).slice(1);
+      });
+    };
+    const figure = VOS.chart({
+      data: [order.map((one) => one.x), order.map((one) => one.y)],
+      full: { x: padded(points.map((one) => one.x)), y: padded(points.map((one) => one.y)) },
+      label: `${y.label} against ${x.label} of ${curves.length} curves; the table below holds the numbers`,
+      height: 400,
+      beside: VOS.el("ul", { class: "legend" }, curves.map((curve) => VOS.el("li", {},
+        VOS.el("button", {
+          type: "button", "aria-pressed": "true",
+          onclick: (event) => {
+            const off = hidden.delete(curve.name) ? false : Boolean(hidden.add(curve.name));
+            event.currentTarget.setAttribute("aria-pressed", String(!off));
+            figure.redraw();
+          },
+        }, sample(curve), curve.name)))),
+      options: {
+        series: [{}, { paths: () => null, points: { show: false } }],
+        axes: [
+          VOS.axis(x.label, (u, ticks) => ticks.map(x.format)),
+          VOS.axis(y.label, (u, ticks) => ticks.map(y.format), { size: 64 }),
+        ],
+        cursor: { drag: { x: true, y: true }, points: { show: false } },
+        hooks: { draw: [clipped], setCursor: [point], ready: [ready] },
+      },
+    });
+    return figure;
+  };
+})();

@@ -1,0 +1,130 @@
+"""The tables of the site as frames: runs, settings, models, clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from vosbench.harness.store import Readable, Selection, State, results
+from vosbench.reports.catalog import weights_notes
+from vosbench.reports.frames import TIMING, measured
+from vosbench.reports.labels import curve_names
+from vosbench.reports.names import parse_model
+from vosbench.reports.style import family_look
+
+TRAINED, UNTRAINED = "trained", "untrained"
+
+_SETTING_COLUMNS = (
+    "key", "curve", "base", "model", "policy", "tau", "tau2", "dataset", "evaluation", "weights",
+    "weights_sha256", "trained", "weights_note", "margins", "precision", "study", "device",
+    "environment_key", "repeats",
+)  # fmt: skip
+_DASHES: Mapping[Any, tuple[int, ...]] = {
+    "-": (), "--": (6, 4), "-.": (8, 3, 2, 3), ":": (2, 3), "none": (),
+}  # fmt: skip
+
+
+def runs(source: Readable, where: Selection) -> pd.DataFrame:
+    """One row per trial, all columns of ``results`` in words and numbers.
+
+    ``trained`` says "trained" or "untrained", ``weights_note`` what is known about trained
+    weights, ``clips`` counts the sequences, ``base`` is the architecture.
+    """
+    found = results(source, where)
+    notes = weights_notes(source)
+    return found.assign(
+        trained=[_words(trained) for trained in found["trained"]],
+        weights_note=[notes.get(sha256, "") for sha256 in found["weights_sha256"]],
+        clips=[len(names) for names in found["sequences"]],
+        base=[parse_model(name).base for name in found["model"]],
+        switches=[
+            ", ".join(f"{name}={taken}" for name, taken in sorted(switches.items()))
+            for switches in found["switches"]
+        ],
+    )
+
+
+def settings(source: Readable, where: Selection) -> pd.DataFrame:
+    """One row per complete setting and machine that timed it: what plots and models start from.
+
+    As :func:`vosbench.reports.frames.measured`, with ``curve`` and ``base``; machines are never
+    averaged. Empty where nothing is complete.
+    """
+    complete = Selection(**{**vars(where), "states": (State.COMPLETE,)})
+    if results(source, complete).empty:
+        return pd.DataFrame(columns=list(_SETTING_COLUMNS))
+    found = measured(source, where)
+    found = found.assign(
+        curve=curve_names(found),
+        base=[parse_model(name).base for name in found["model"]],
+        trained=[_words(trained) for trained in found["trained"]],
+    )
+    numbers = [name for name in found if pd.api.types.is_float_dtype(found[name])]
+    numbers = [name for name in numbers if found[name].notna().any() and name not in ("tau",)]
+    return found[[*_SETTING_COLUMNS, *numbers]]
+
+
+def looks(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """How each curve of :func:`settings` is drawn, as in the figures: colour, marker, dash."""
+    found = {}
+    for _, row in frame.drop_duplicates("curve").iterrows():
+        look = family_look(row["model"], row["policy"])
+        found[row["curve"]] = {
+            "colour": look.colour,
+            "marker": look.marker,
+            "line": look.line != "none",
+            "dash": list(look.line[1] if isinstance(look.line, tuple) else _DASHES[look.line]),
+        }
+    return found
+
+
+def models(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per curve, evaluation and machine of :func:`settings`; nothing is averaged.
+
+    ``settings`` counts them; ``jf_best`` is the best J&F with its ``tau_best``; ``fps_best`` the
+    highest median FPS on that machine; ``reuse_low`` and ``reuse_high`` bound the reuse rates.
+    """
+    columns = ["curve", "base", "model", "trained", "weights", "weights_note", "evaluation",
+               "dataset", "device", "environment_key", "settings", "jf_best", "tau_best",
+               "jf_low", "reuse_low", "reuse_high", "fps_best", "key"]  # fmt: skip
+    rows = []
+    groups = ["curve", "weights_sha256", "evaluation", "environment_key"]
+    for _, group in frame.groupby(groups, sort=False, dropna=False):
+        jf = pd.to_numeric(group["jf_mean"]) if "jf_mean" in group else pd.Series(dtype=float)
+        best = group.iloc[int(jf.fillna(-1.0).to_numpy().argmax()) if jf.notna().any() else 0]
+        row = {name: best[name] for name in columns if name in group}
+        row |= {"settings": len(group), "jf_best": jf.max(), "jf_low": jf.min()}
+        fps = group["fps"] if "fps" in group else pd.Series(dtype=float)
+        row |= {"tau_best": best["tau"], "fps_best": fps.max()}
+        reuse = group["reuse_rate"] if "reuse_rate" in group else pd.Series(dtype=float)
+        row |= {"reuse_low": reuse.min(), "reuse_high": reuse.max()}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=columns)
+
+
+def clips(per_clip: pd.DataFrame) -> pd.DataFrame:
+    """One row per dataset and clip of ``sequences``: frames, objects, runs, the span of J&F and
+    of the reuse rate over all its runs."""
+    rows = []
+    for (dataset, sequence), group in per_clip.groupby(["dataset", "sequence"], sort=False):
+        row = {"dataset": dataset, "sequence": sequence}
+        row |= {"frames": group["frames"].max(), "objects": group["objects"].max()}
+        row["runs"] = group["key"].nunique()
+        for name, short in (("jf_mean", "jf"), ("reuse_rate", "reuse")):
+            values = group[name] if name in group else pd.Series(dtype=float)
+            row |= {f"{short}_low": values.min(), f"{short}_high": values.max()}
+        rows.append(row)
+    names = ["dataset", "sequence", "frames", "objects", "runs"]
+    names += ["jf_low", "jf_high", "reuse_low", "reuse_high"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def timing_names(frame: pd.DataFrame) -> list[str]:
+    """Columns that belong to a machine: only rows of one machine may share an axis of these."""
+    return [name for name in map(str, frame) if name in TIMING or name.startswith("gflop/")]
+
+
+def _words(trained: bool) -> str:
+    return TRAINED if trained else UNTRAINED
