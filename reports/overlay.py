@@ -13,6 +13,8 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from vosbench.reports.style import OBJECT_COLOURS
+
 Pixels = NDArray[np.uint8]
 
 _TINT = 0.5
@@ -37,25 +39,42 @@ def davis_palette() -> Pixels:
     return palette
 
 
+@cache
+def object_palette() -> Pixels:
+    """The colours of object ids in our figures, safe for colour-blind eyes, (256, 3) RGB;
+    read-only. They differ from the colours of paths, which borders around them have."""
+    palette = np.zeros((256, 3), dtype=np.uint8)
+    for number in range(1, 256):
+        palette[number] = rgb(OBJECT_COLOURS[(number - 1) % len(OBJECT_COLOURS)])
+    palette.setflags(write=False)
+    return palette
+
+
 def overlay(
-    image: Pixels | None, labels: Pixels, border: str | None = None, *, tint: float = _TINT
+    image: Pixels | None,
+    labels: Pixels,
+    border: str | None = None,
+    *,
+    tint: float = _TINT,
+    palette: Pixels | None = None,
 ) -> Pixels:
-    """A frame with each object tinted in its DAVIS colour and outlined in a light one.
+    """A frame with each object tinted in its colour and outlined in a light one.
 
     Args:
         image: (H, W, 3) RGB of any size, brought to that of the labels; None for a neutral grey.
         labels: (H, W) object ids, 0 for background.
         border: colour of a frame drawn inside the picture's edges, as matplotlib reads it.
         tint: share of an object's colour in its pixels, 0..1.
+        palette: (256, 3) RGB by object id; None for DAVIS' colours, brightened.
 
     Returns:
         (H, W, 3) RGB, a new array.
     """
     height, width = labels.shape
     picture = _ground(image, height, width)
-    colours = davis_palette()[labels]
+    colours = (_lit(davis_palette()) if palette is None else palette)[labels]
     inside = labels > 0
-    mixed = (1 - tint) * picture[inside] + tint * _lit(colours[inside])
+    mixed = (1 - tint) * picture[inside] + tint * colours[inside]
     picture[inside] = np.rint(mixed).astype(np.uint8)
     edge = _edges(labels, max(1, round(height / 240)))
     picture[edge] = _light(colours[edge])
@@ -133,7 +152,7 @@ def _lit(colours: Pixels) -> Pixels:
 
 def _light(colours: Pixels) -> Pixels:
     """Halfway to white, which stands out from dark and from colourful pixels."""
-    return (_lit(colours) // 2 + 127).astype(np.uint8)
+    return (colours // 2 + 127).astype(np.uint8)
 
 
 def _frame(picture: Pixels, colour: str) -> None:

@@ -85,6 +85,9 @@ PATH_COLOURS: Mapping[str, str] = {
 }
 """Of the paths a frame can take."""
 
+OBJECT_COLOURS = (_PURPLE, _YELLOW, _GREEN, _SKY, _BROWN, _PINK)
+"""Of object ids from 1, again from the front after the last; those of paths are others."""
+
 STAGE_COLOURS = (
     _BLUE, _SKY, _PURPLE, _PINK, _YELLOW, _ORANGE, _BROWN, _GREY, _VERMILION, "#f2a988", _GREEN,
     "#8fd3c1",

@@ -21,6 +21,7 @@ from vosbench.harness.cli import (
     listings,
     profile,
     regression,
+    render,
     report,
     results,
     run,
@@ -43,6 +44,7 @@ run.register(app)
 check.register(app)
 results.register(app)
 report.register(app)
+render.register(app)
 site.register(app)
 evaluate.register(app)
 listings.register(app)

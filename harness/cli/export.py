@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.store import Selection, results, series
+from vosbench.harness.cli.one_trial import find_trial
+from vosbench.harness.store import Selection, series
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,7 @@ def export(
     from vosbench.harness.datasets import registry
     from vosbench.harness.datasets.export import export_ytvos
 
-    trial = _trial(db, ytvos)
+    trial = find_trial(db, ytvos)
     selection = registry.open(trial["dataset"], data_root).select(
         trial["sequences"], trial["max_frames"]
     )
@@ -48,26 +49,6 @@ def export(
         f"wrote {exported.path}: {exported.videos} videos, {exported.frames} frames, "
         f"sha256 {exported.sha256[:16]}…, read back and verified"
     )
-
-
-def _trial(db: str, name: str) -> dict[str, Any]:
-    rows = results(db).to_dict("records")
-    found = [r for r in rows if str(r["trial_id"]) == name or (r["key"] or "").startswith(name)]
-    exact = [r for r in found if str(r["trial_id"]) == name]
-    found = exact or found
-    if len(found) != 1:
-        raise InputError(
-            f"{len(found)} trials match '{name}': give the trial_id that `vosbench results --json` "
-            "shows"
-        )
-    row = {str(key): value for key, value in found[0].items()}
-    if row["state"] != "complete":
-        raise InputError(f"trial {name} is {row['state']}: finish the run first")
-    if row["max_frames"] is not None and row["max_frames"] == row["max_frames"]:
-        row["max_frames"] = int(row["max_frames"])
-    else:
-        row["max_frames"] = None
-    return row
 
 
 def _predictions(

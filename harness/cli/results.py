@@ -61,7 +61,10 @@ def show(
         Attribute | None, typer.Option("--by", help="Group objects by how they move, or by size.")
     ] = None,
     each: Annotated[
-        bool, typer.Option("--each", help="A row per trial; else accuracy and timing in one row.")
+        bool,
+        typer.Option(
+            "--each", help="A row per trial, with its id; else accuracy and timing in one row."
+        ),
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write there instead.")] = None,
 ) -> None:
@@ -76,7 +79,8 @@ def show(
     elif csv:
         _emit(frame.to_csv(index=False), out)
     else:
-        _print_table(frame if kind is not None or each else merge_kinds(frame), out)
+        shown = frame if kind is not None or each else merge_kinds(frame)
+        _print_table(results_table(shown, ids=each), out)
 
 
 def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -106,12 +110,12 @@ def _emit(text: str, out: Path | None) -> None:
         out.write_text(text, encoding="utf-8")
 
 
-def _print_table(frame: pd.DataFrame, out: Path | None) -> None:
+def _print_table(table: Table, out: Path | None) -> None:
     if out is None:
-        Console().print(results_table(frame))
+        Console().print(table)
         return
     with out.open("w", encoding="utf-8") as file:
-        Console(file=file, width=120).print(results_table(frame))
+        Console(file=file, width=120).print(table)
 
 
 def _print_by(frame: pd.DataFrame, out: Path | None, *, as_json: bool, csv: bool) -> None:
@@ -143,9 +147,12 @@ def print_summary(db: str, study: str) -> None:
     Console().print(results_table(merge_kinds(results(db, Selection(studies=(study,))))))
 
 
-def results_table(frame: pd.DataFrame) -> Table:
-    """A table that fits 80 columns; columns without any value are left out."""
-    shown = _columns(frame)
+def results_table(frame: pd.DataFrame, *, ids: bool = False) -> Table:
+    """A table that fits 80 columns; columns without any value are left out.
+
+    ``ids`` puts each trial's id in front: what other commands know it by.
+    """
+    shown = [*(["id"] if ids else []), *_columns(frame)]
     words = ("model", "weights", "data", "kind", "state")
     numbers = tuple(title for title in shown if title not in words)
     table = plain_table(*shown, right=numbers, caption=_notes(frame))
@@ -166,7 +173,13 @@ def _columns(frame: pd.DataFrame) -> list[str]:
         "FPS": "fps",
         "ms": "ms_per_frame",
     }
-    found = [title for title, name in optional.items() if frame[name].notna().any()]
+    # Beside kinds there is no room for what J&F and FPS say too; --json and --csv have it.
+    spare = {"J", "F", "ms"} if frame["kind"].nunique() > 1 else set()
+    found = [
+        title
+        for title, name in optional.items()
+        if frame[name].notna().any() and title not in spare
+    ]
     several = [] if frame["dataset"].nunique() < 2 else ["data"]
     kinds = [] if frame["kind"].nunique() < 2 else ["kind"]
     failed = [] if (frame["state"] == "complete").all() else ["state"]
@@ -182,6 +195,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         return "–" if value is None or math.isnan(value) else f"{scale * float(value):.{digits}f}"
 
     return {
+        "id": str(row["trial_id"]),
         "model": row["model"] + ("" if row["trained"] else " (untrained)"),
         "weights": row["weights_sha256"][:8],
         "data": row["dataset"],

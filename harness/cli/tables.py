@@ -7,7 +7,7 @@ from rich.table import Table
 
 
 def plain_table(*titles: str, right: tuple[str, ...] = (), caption: str | None = None) -> Table:
-    """A table with these columns, those in ``right`` set flush right; long cells are folded."""
+    """A table with these columns, those in ``right`` set flush right; long words are folded."""
     table = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -16,5 +16,9 @@ def plain_table(*titles: str, right: tuple[str, ...] = (), caption: str | None =
         title_justify="left",
     )
     for title in titles:
-        table.add_column(title, justify="right" if title in right else "left", overflow="fold")
+        number = title in right
+        # A number that is folded can't be read: words give way first.
+        table.add_column(
+            title, justify="right" if number else "left", overflow="fold", no_wrap=number
+        )
     return table
