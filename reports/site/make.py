@@ -17,7 +17,7 @@ from vosbench.harness.store import Readable, Selection, open_database, sequences
 from vosbench.harness.trials import PATH_CODES, Kind
 from vosbench.reports.site import provenance, tables
 from vosbench.reports.site.footage import FootageOf, RunClip, no_footage
-from vosbench.reports.site.script import packed, write_script
+from vosbench.reports.site.script import packed, plain, write_script
 from vosbench.reports.site.strips import StripRun, draw_strips
 from vosbench.reports.site.timelines import timelines
 from vosbench.reports.style import PATH_COLOURS
@@ -152,8 +152,8 @@ def _write_main(
         "looks": tables.looks(settings),
         "timing": tables.timing_names(settings),
         "studies": provenance.studies(source, where),
-        "environments": provenance.environments(source),
-        "checkpoints": provenance.checkpoints(source),
+        "environments": plain(provenance.environments(source)),
+        "checkpoints": plain(provenance.checkpoints(source)),
         "paths": {code: name for name, code in PATH_CODES.items()},
         "path_colours": dict(PATH_COLOURS),
         "chunk": _CHUNK,
@@ -174,10 +174,10 @@ def _write_details(
     of_key = dict(iter(per_clip.groupby("key", sort=False)))
     attempts = provenance.attempts(source, where)
     for chunk, keys in _chunks(runs):
-        details = {}
+        details: dict[str, dict[str, Any]] = {}
         for key in keys:
             attempt = {n: v for n, v in attempts.get(key, {}).items() if n != "key"}
-            details[key] = {"attempt": attempt}
+            details[key] = {"attempt": plain(attempt)}
             if key in of_key:
                 shown = of_key[key].drop(columns=["key", "model", "dataset", "tau", "policy"])
                 details[key]["clips"] = packed(shown.dropna(axis="columns", how="all"))

@@ -22,12 +22,12 @@ _COMMON = 2
 def write_script(folder: Path, name: str, data: Any) -> Path:
     """Write ``data`` as ``name``.js in ``folder``; the same bytes for the same data.
 
-    NaN and infinities become null. ``<`` is escaped, so that no text can end a script or begin
-    an element, wherever the file is pasted.
+    It is JSON, as :func:`packed` and :func:`plain` make it. ``<`` is escaped, so that no text can
+    end a script or begin an element, wherever the file is pasted.
     """
     path = folder / f"{name}.js"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(plain(data), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     path.write_text(f'{RECEIVER}("{name}",{text});\n', encoding="ascii")
     return path
 

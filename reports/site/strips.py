@@ -16,6 +16,7 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.store import Readable, Selection, series
 from vosbench.reports.overlay import Pixels, overlay, resized
 from vosbench.reports.site.footage import Footage, FootageOf, RunClip
+from vosbench.reports.site.script import float_list
 from vosbench.reports.site.timelines import PATH_NAMES
 from vosbench.reports.style import PATH_COLOURS
 
@@ -121,7 +122,7 @@ def _tiles(
         taken = [] if paths is None else [PATH_NAMES[int(code)] for code in paths[t]]
         picture = overlay(images[t], labels[t].astype(np.uint8), _border(taken))
         file = _save(picture, folder, f"{_stem(run.key + run.clip.sequence)}-{t}")
-        said = [] if p_gate is None else [round(float(p), 3) for p in p_gate[t].astype(float)]
+        said = [] if p_gate is None else float_list(np.round(p_gate[t].astype(float), 3))
         yield {"frame": t, "file": file, "path": taken, "p_gate": said}
 
 

@@ -21,6 +21,13 @@ _SETTING_COLUMNS = (
     "weights_sha256", "trained", "weights_note", "margins", "precision", "study", "device",
     "environment_key", "repeats",
 )  # fmt: skip
+_MODEL = ["curve", "weights_sha256", "evaluation", "environment_key"]
+_MODEL_COLUMNS = (
+    "curve", "base", "model", "trained", "weights", "weights_note", "evaluation", "dataset",
+    "device", "environment_key", "settings", "jf_best", "tau_best", "jf_low", "reuse_low",
+    "reuse_high", "fps_best", "key",
+)  # fmt: skip
+_SPANS = ("jf_mean", "reuse_rate", "fps")
 _DASHES: Mapping[Any, tuple[int, ...]] = {
     "-": (), "--": (6, 4), "-.": (8, 3, 2, 3), ":": (2, 3), "none": (),
 }  # fmt: skip
@@ -69,9 +76,12 @@ def settings(source: Readable, where: Selection) -> pd.DataFrame:
 def looks(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """How each curve of :func:`settings` is drawn, as in the figures: colour, marker, dash."""
     found = {}
-    for _, row in frame.drop_duplicates("curve").iterrows():
-        look = family_look(row["model"], row["policy"])
-        found[row["curve"]] = {
+    firsts = frame.drop_duplicates("curve")
+    for curve, model, policy in zip(
+        firsts["curve"], firsts["model"], firsts["policy"], strict=True
+    ):
+        look = family_look(model, policy)
+        found[curve] = {
             "colour": look.colour,
             "marker": look.marker,
             "line": look.line != "none",
@@ -86,22 +96,22 @@ def models(frame: pd.DataFrame) -> pd.DataFrame:
     ``settings`` counts them; ``jf_best`` is the best J&F with its ``tau_best``; ``fps_best`` the
     highest median FPS on that machine; ``reuse_low`` and ``reuse_high`` bound the reuse rates.
     """
-    columns = ["curve", "base", "model", "trained", "weights", "weights_note", "evaluation",
-               "dataset", "device", "environment_key", "settings", "jf_best", "tau_best",
-               "jf_low", "reuse_low", "reuse_high", "fps_best", "key"]  # fmt: skip
-    rows = []
-    groups = ["curve", "weights_sha256", "evaluation", "environment_key"]
-    for _, group in frame.groupby(groups, sort=False, dropna=False):
-        jf = pd.to_numeric(group["jf_mean"]) if "jf_mean" in group else pd.Series(dtype=float)
-        best = group.iloc[int(jf.fillna(-1.0).to_numpy().argmax()) if jf.notna().any() else 0]
-        row = {name: best[name] for name in columns if name in group}
-        row |= {"settings": len(group), "jf_best": jf.max(), "jf_low": jf.min()}
-        fps = group["fps"] if "fps" in group else pd.Series(dtype=float)
-        row |= {"tau_best": best["tau"], "fps_best": fps.max()}
-        reuse = group["reuse_rate"] if "reuse_rate" in group else pd.Series(dtype=float)
-        row |= {"reuse_low": reuse.min(), "reuse_high": reuse.max()}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=columns)
+    numbers = {name: frame.get(name, pd.Series(dtype=float)) for name in _SPANS}
+    known = frame.assign(**{name: pd.to_numeric(column) for name, column in numbers.items()})
+    groups = known.groupby(_MODEL, sort=False, dropna=False)
+    known = known.assign(group=groups.ngroup())
+    ranked = known.sort_values("jf_mean", ascending=False, kind="stable")
+    best = ranked.drop_duplicates("group").rename(columns={"tau": "tau_best"})
+    spans = known.groupby("group").agg(
+        settings=("key", "size"),
+        jf_best=("jf_mean", "max"),
+        jf_low=("jf_mean", "min"),
+        reuse_low=("reuse_rate", "min"),
+        reuse_high=("reuse_rate", "max"),
+        fps_best=("fps", "max"),
+    )
+    joined = best.join(spans, on="group")
+    return joined.sort_values("group")[list(_MODEL_COLUMNS)].reset_index(drop=True)
 
 
 def clips(per_clip: pd.DataFrame) -> pd.DataFrame:

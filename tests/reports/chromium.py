@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,14 @@ _FLAGS = (
     "--disable-dev-shm-usage", "--remote-debugging-pipe",
 )  # fmt: skip
 _PATIENCE_S = 60.0
+_MOVE = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for end, place in zip(ends, (3, 4)):
+    os.dup2(end, place)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""The browser expects the protocol's pipe as its descriptors 3 and 4."""
 
 
 def find() -> str | None:
@@ -146,10 +155,9 @@ def page(profile: Path) -> Iterator[Page]:
     assert browser is not None
     their_read, our_write = os.pipe()
     our_read, their_write = os.pipe()
-    # The protocol's pipe is descriptors 3 and 4 of the browser.
-    move = f'exec "$@" 3<&{their_read} 4>&{their_write}'
+    start = [sys.executable, "-c", _MOVE, str(their_read), str(their_write)]
     process = subprocess.Popen(
-        ["sh", "-c", move, "sh", browser, *_FLAGS, f"--user-data-dir={profile}"],
+        [*start, browser, *_FLAGS, f"--user-data-dir={profile}"],
         pass_fds=(their_read, their_write),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

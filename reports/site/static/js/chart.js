@@ -83,13 +83,16 @@
     const cursor = { ...options.cursor, bind: { dblclick: () => () => { all(); return null; } } };
     requestAnimationFrame(() => {
       if (!host.isConnected) return;
+      // uPlot asks for the range of x at every change; only the first one is not somebody's wish.
+      let chosen = false;
       const scales = {
-        x: { time: false, range: (u, low, high) => (low === null ? full.x : [low, high]) },
+        x: { time: false, range: (u, low, high) => (chosen ? [low, high] : full.x) },
         y: { range: () => full.y },
       };
-      scales.x.range = () => full.x;
+      const ready = [...(options.hooks.ready ?? []), () => { chosen = true; }];
       plot = new uPlot({
-        ...options, width: wide(), height, scales, cursor, legend: { show: false },
+        ...options, hooks: { ...options.hooks, ready }, width: wide(), height, scales, cursor,
+        legend: { show: false },
       }, data, host);
       figure.plot = plot;
       new ResizeObserver(() => {

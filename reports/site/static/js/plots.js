@@ -4,6 +4,8 @@
   const AXES = ["jf_mean", "j_mean", "f_mean", "reuse_rate", "tau", "fps", "ms_per_frame"];
   const TAU = { name: "tau", label: "τ", kind: "number" };
 
+  const MOST_CURVES = 40;
+
   const about = (name) => (name === "tau" ? TAU : VOS.metric(name));
 
   const known = (frame, rows, name) => frame.columns[name]
@@ -79,8 +81,9 @@
         this.element.replaceChildren(VOS.el("p", { class: "remark" }, "Nothing complete to plot here."));
         return;
       }
-      const x = this.choice("x", axes, "reuse_rate");
-      const y = this.choice("y", axes, x === "jf_mean" ? "reuse_rate" : "jf_mean");
+      const across = axes.includes("reuse_rate") ? "reuse_rate" : axes.includes("tau") ? "tau" : axes[1];
+      const x = this.choice("x", axes, across);
+      const y = this.choice("y", axes, axes.find((name) => name !== x));
       const evaluations = VOS.distinct(frame.columns.evaluation, this.rows);
       const at = this.choice("at", evaluations);
       const timed = [x, y].some((name) => VOS.site.timing.includes(name));
@@ -96,14 +99,17 @@
         timed && machines.length > 0 && VOS.select("timed on",
           machines.map((key) => [key, machineName(frame, key)]), on, (value) => this.set("on", value)),
       ];
-      const drawn = curves(frame, rows, x, y, !timed);
+      const all = curves(frame, rows, x, y, !timed);
+      const drawn = all.slice(0, MOST_CURVES);
+      const rest = all.length > drawn.length
+        ? `the first ${drawn.length} of ${all.length} curves; a model's or a sweep's page has fewer` : "";
       const side = (name) => ({
         label: about(name).label, format: (value) => VOS.format(value, about(name).kind),
       });
       this.element.replaceChildren(VOS.el("div", { class: "controls" }, controls),
         drawn.length ? VOS.scatter(drawn, side(x), side(y))
           : VOS.el("p", { class: "remark" }, "No setting has both numbers here."),
-        ...remark(frame, rows, drawn).filter(Boolean).map((text) => VOS.el("p", { class: "remark" }, text)));
+        ...[rest, ...remark(frame, rows, drawn)].filter(Boolean).map((text) => VOS.el("p", { class: "remark" }, text)));
     }
   }
 

@@ -5,8 +5,8 @@
   const NEAR_PX = 24;
 
   const padded = (values) => {
-    const low = Math.min(...values);
-    const high = Math.max(...values);
+    const low = values.reduce((a, b) => Math.min(a, b));
+    const high = values.reduce((a, b) => Math.max(a, b));
     const pad = high > low ? 0.06 * (high - low) : Math.max(Math.abs(high) * 0.05, 0.01);
     return [low - pad, high + pad];
   };
