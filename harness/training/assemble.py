@@ -27,6 +27,8 @@ CONFIGS = {
     "frtm": networks.FRTM,
     "frtm-fast": networks.FRTM_FAST,
     "frtm-lite": networks.FRTM_LITE,
+    "frtm-fastr": networks.FRTM_FASTR,
+    "frtm-lite-r": networks.FRTM_LITE_R,
     "g-frtm": networks.G_FRTM,
     "g-frtm-fast": networks.G_FRTM_FAST,
     "g-frtm-lite": networks.G_FRTM_LITE,

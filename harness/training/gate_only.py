@@ -54,7 +54,11 @@ def match_pairs(
     statistics: tuple[LevelStatistics, ...],
     gaps: tuple[int, ...],
 ) -> GatePairs:
-    """Match :data:`PAIRS_PER_CLIP` pairs of each clip of a pool, gaps drawn as in other steps."""
+    """Match :data:`PAIRS_PER_CLIP` pairs of each clip of a pool, gaps drawn as in other steps.
+
+    ``network`` is left in eval mode or not as it was.
+    """
+    learning = [module for module in network.modules() if module.training]
     network.eval()
     possible = [gap for gap in gaps if gap < pool.frames]
     parts: list[GatePairs] = []
@@ -71,6 +75,8 @@ def match_pairs(
         d = _GATE_INPUT(match(network, drawn).d.float())
         iou = losses.mask_iou(last.masks, now.masks)
         parts.append(GatePairs(d, iou, losses.mask_iou(before.masks, now.masks)))
+    for module in learning:
+        module.training = True
     return GatePairs(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 

@@ -50,11 +50,11 @@ def held_bytes(walk: SharedWalk[object]) -> int:
 
 
 def begin(policies: tuple[GatePolicy, ...]) -> SharedWalk[object]:
-    torch.manual_seed(0)
+    torch.manual_seed(2)  # one whose masks are not empty: those leave the memory as it is
     target = replace(FRTM_FAST_TARGET, capacity=CAPACITY)
     network = make_frtm(replace(G_FRTM_LITE, target=target))
     with torch.no_grad():
-        network.refiner.project.conv2.weight.mul_(50)  # masks that are not empty
+        network.refiner.project.conv2.weight.mul_(50)
     tracker = FrtmTracker(network, seeded_augment(0), seeded_start(network, 0))
     return SharedWalk(tracker, ClipInfo("noise", HEIGHT, WIDTH, 10**6), policies)  # type: ignore[arg-type]
 

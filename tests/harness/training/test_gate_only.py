@@ -52,6 +52,18 @@ def test_it_resumes_with_the_same_weights(toy_pool: ClipPool, tmp_path: Path) ->
         assert torch.equal(ours, theirs)
 
 
+def test_kept_pairs_change_nothing(toy_pool: ClipPool, tmp_path: Path) -> None:
+    """Matching runs the network in eval mode; the gate learns in its own all the same."""
+    states = []
+    for name in ("matched", "kept"):
+        if name == "matched":
+            for path in toy_pool.beside("gate").parent.glob("gate-*.safetensors"):
+                path.unlink()
+        states.append(train(_job(toy_pool, tmp_path / name, _recipe(30))).network)
+    matched, kept = states
+    assert all(torch.equal(tensor, kept[key]) for key, tensor in matched.items())
+
+
 def test_pairs_are_what_the_step_would_draw(toy_pool: ClipPool) -> None:
     pairs = match_pairs(make_network(gated=True), toy_pool, toy_pool.statistics, GAPS)
     assert pairs.d.shape[-2:] == (7, 7) and len(pairs.d) == len(pairs.iou) == len(pairs.adjacent)
