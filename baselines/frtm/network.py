@@ -48,7 +48,7 @@ this width (``vosbench profile`` counts them; 8 channels more or less change it 
 # Small networks make more mistakes: a frame that was predicted weighs less than in FRTM.
 _LITE_TARGET = replace(FRTM_FAST_TARGET, learning_rate=0.03)
 FRTM_LITE = FrtmConfig(
-    "tf_efficientnet_lite0", _LITE_TARGET, width=32, match_width=32, translator="light"
+    "tf_efficientnet_lite0", _LITE_TARGET, width=32, match_width=32, translator="residual"
 )
 FRTM_LITE_R = replace(FRTM_LITE, width=28)
 """FRTM-lite's counterpart of FRTM-fastR: 11.7 GFLOP a frame at 854×480.
