@@ -16,7 +16,13 @@ MAY_IMPORT = {
     "baselines": {"baselines"},
     "runners": {"runners", "baselines"},
     "harness": {"harness", "runners", "baselines"},
-    "reports": {"reports", "harness.store", "harness.trials", "baselines.errors"},
+    "reports": {
+        "reports",
+        "harness.store",
+        "harness.trials",
+        "baselines.errors",
+        "baselines.atomic",
+    },
 }
 
 
