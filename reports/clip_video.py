@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from vosbench.reports.clip_strip import PATH_WORDS, GateStrip, Track, draw_strip, faded
 from vosbench.reports.overlay import font, object_palette, overlay, rgb
-from vosbench.reports.style import DIM, INK, NOTE_COLOUR, OBJECT_COLOURS, PATH_COLOURS
+from vosbench.reports.style import DIM, INK, NOTE_COLOUR, OBJECT_COLOURS, PATH_COLOURS, luminance
 from vosbench.reports.video import write_video
 
 Pixels = NDArray[np.uint8]
@@ -25,6 +24,8 @@ _WIDTHS = (640, 1280)
 """Narrower pictures have no room for the words, wider ones are brought down."""
 _PAPER = (255, 255, 255)
 _ABSENT = "#b5b5b5"
+_BRIGHT = 0.25
+"""Luminance above which dark words are read more easily than white ones."""
 _PLAIN = np.array(
     [
         rgb(colour)
@@ -203,9 +204,8 @@ def _chip(
     width, height = _chip_size(text, text_px)
     x, y = corner
     draw.rectangle((x, y, x + width - 1, y + height - 1), fill=rgb(colour))
-    red, green, blue = to_rgb(colour)
-    bright = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 > 0.2
-    draw.text((x + 5, y + 2), text, fill=rgb(INK) if bright else _PAPER, font=font(text_px))
+    ink = rgb(INK) if luminance(colour) > _BRIGHT else _PAPER
+    draw.text((x + 5, y + 2), text, fill=ink, font=font(text_px))
 
 
 def _colour(path: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
 
 EXTENSIONS = (".csv", ".parquet", ".jsonl")
@@ -29,17 +30,20 @@ def export_frame(frame: pd.DataFrame, out: Path) -> Path:
         raise InputError(f"{out}: an export's file ends in {', '.join(EXTENSIONS)}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        if extension == ".csv":
-            scalars(frame).to_csv(out, index=False, lineterminator="\n")
-        elif extension == ".jsonl":
-            _with_numbers(scalars(frame)).to_json(
-                out, orient="records", lines=True, double_precision=15
-            )
-        else:
-            _write_parquet(_with_numbers(scalars(frame)), out)
+        with replacing(out) as unfinished:
+            _write(scalars(frame), unfinished, extension)
     except OSError as error:
         raise InputError(f"can't write {out}: {error.strerror or error}") from None
     return out
+
+
+def _write(frame: pd.DataFrame, out: Path, extension: str) -> None:
+    if extension == ".csv":
+        frame.to_csv(out, index=False, lineterminator="\n")
+    elif extension == ".jsonl":
+        _with_numbers(frame).to_json(out, orient="records", lines=True, double_precision=15)
+    else:
+        _write_parquet(_with_numbers(frame), out)
 
 
 def scalars(frame: pd.DataFrame) -> pd.DataFrame:
@@ -72,4 +76,6 @@ def _write_parquet(frame: pd.DataFrame, out: Path) -> None:
     try:
         frame.to_parquet(out, engine="pyarrow", index=False)
     except ImportError:
-        raise InputError("Parquet needs pyarrow: pip install pyarrow, or write .csv") from None
+        raise InputError(
+            "Parquet needs pyarrow: pip install pyarrow or 'vosbench[parquet]', or write .csv"
+        ) from None

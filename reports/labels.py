@@ -10,6 +10,7 @@ import pandas as pd
 from vosbench.reports.names import parse_model
 
 _SHORT_HASH = 6
+_LONGEST_NOTE = 24
 
 
 def _switches(value: Any) -> str:
@@ -39,7 +40,7 @@ def curve_names(frame: pd.DataFrame) -> pd.Series:
 
     The model's name without a policy's argument, then whatever of weights, margins, precision,
     input size, seed, switches and version differs within that model, then a short note on the
-    weights ("untrained") in brackets.
+    weights ("untrained") in brackets; a long one is for :func:`remarks` alone.
 
     Args:
         frame: rows of :func:`vosbench.reports.frames.measured` or ``trials``.
@@ -49,7 +50,9 @@ def curve_names(frame: pd.DataFrame) -> pd.Series:
     for model, rows in frame.groupby(models, sort=False):
         extras = _differences(rows)
         for index, parts, note in zip(rows.index, extras, rows["weights_note"], strict=True):
-            words = f" ({short_note(note)})" if note else ""
+            brief = short_note(note)
+            # A long one is left to the remark below a plot: in a legend it hides the names.
+            words = f" ({brief})" if brief and len(brief) <= _LONGEST_NOTE else ""
             names[index] = " · ".join([str(model), *parts]) + words
     return pd.Series([names[index] for index in frame.index], index=frame.index, dtype="object")
 

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vosbench.reports.figures.qualitative import overlay
+from vosbench.reports.overlay import object_palette, overlay
 from vosbench.reports.style import save, styled
 
 Pixels = NDArray[np.uint8]
@@ -53,7 +53,7 @@ def draw_strip(title: str, note: str, frames: Sequence[StripFrame]) -> Figure:
     for column, frame in enumerate(frames):
         for row, name in enumerate(_ROWS):
             axes = grid[row, column]
-            axes.imshow(overlay(frame.image, getattr(frame, name)))
+            axes.imshow(overlay(frame.image, getattr(frame, name), palette=object_palette()))
             axes.set(xticks=[], yticks=[])
             axes.grid(visible=False)
         change = f"J {100 * frame.base_j:.0f} → {100 * frame.head_j:.0f}"

@@ -88,9 +88,12 @@ PATH_COLOURS: Mapping[str, str] = {
 OBJECT_COLOURS = (_PURPLE, _YELLOW, _GREEN, _SKY, _BROWN, _PINK)
 """Of object ids from 1, again from the front after the last; those of paths are others."""
 
+_LIGHTEST_TEXT = 0.18
+"""Relative luminance: a contrast of 4.5 to 1 on white, as WCAG asks for."""
+
 STAGE_COLOURS = (
     _BLUE, _SKY, _PURPLE, _PINK, _YELLOW, _ORANGE, _BROWN, _GREY, _VERMILION, "#f2a988", _GREEN,
-    "#8fd3c1",
+    "#8fd3c1", "#b9a5d6",
 )  # fmt: skip
 """Of the stages of a breakdown, in their order."""
 
@@ -164,6 +167,19 @@ def margins_look(margins: str) -> Look:
 def _pick(choices: tuple[str, ...], name: str) -> str:
     """The same choice for the same name, on any machine."""
     return choices[hashlib.sha256(name.encode()).digest()[0] % len(choices)]
+
+
+def readable(colour: str) -> str:
+    """The colour, darker where small text in it would be hard to read on white."""
+    while luminance(colour) > _LIGHTEST_TEXT:
+        colour = _tinted(colour, -0.1)
+    return colour
+
+
+def luminance(colour: str) -> float:
+    """How bright a colour is, 0..1 (relative luminance)."""
+    red, green, blue = to_rgb(colour)
+    return float(0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2)
 
 
 def _tinted(colour: str, by: float) -> str:

@@ -67,17 +67,28 @@ def show(
         ),
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write there instead.")] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", help="Write all columns to FILE.csv, .parquet or .jsonl."),
+    ] = None,
 ) -> None:
-    """Show results: a table, --csv, or --json (a list with one object per trial)."""
+    """Show results: a table, --csv, or --json (a list with one object per trial).
+
+    docs/results.md says what the columns are.
+    """
     where = options.selection(models, dataset, study, kind)
-    if by is not None:
-        _print_by(by_attribute(objects(db, where), by), out, as_json=as_json, csv=csv)
+    grouped = None if by is None else by_attribute(objects(db, where), by)
+    if export is not None:
+        _export(results(db, where) if grouped is None else grouped, export)
+        return
+    if grouped is not None:
+        _print_by(grouped, out, as_json=as_json, csv=csv)
         return
     frame = results(db, where)
     if as_json:
         _emit(json.dumps(as_records(frame), indent=1, ensure_ascii=False) + "\n", out)
     elif csv:
-        _emit(frame.to_csv(index=False), out)
+        _emit(_csv(frame), out)
     else:
         shown = frame if kind is not None or each else merge_kinds(frame)
         _print_table(results_table(shown, ids=each), out)
@@ -101,6 +112,19 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):
         return _plain(value.item())
     return float(value)  # Decimal thresholds
+
+
+def _export(frame: pd.DataFrame, out: Path) -> None:
+    from vosbench.reports.export import export_frame
+
+    print(f"wrote {export_frame(frame, out)}: {len(frame)} rows, {len(frame.columns)} columns")
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    """As ``--export`` writes it."""
+    from vosbench.reports.export import scalars
+
+    return str(scalars(frame).to_csv(index=False, lineterminator="\n"))
 
 
 def _emit(text: str, out: Path | None) -> None:

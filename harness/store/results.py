@@ -126,8 +126,10 @@ EVERYTHING = Selection()
 def results(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
     """One row per trial, in the order in which trials were first asked for.
 
-    Columns: :data:`COLUMNS`, then every other aggregate by its name. ``study`` names all studies
-    of a trial, comma-separated; ``attempt`` is the last one's number, from 0, and
+    Columns: :data:`COLUMNS`, then every other aggregate by its name; ``docs/results.md`` says what
+    each one is, in which unit and of which type. Names and order of :data:`COLUMNS` stay as they
+    are from version to version; later ones are added behind them. ``study`` names all studies
+    of a trial, comma-separated; ``attempt`` is the last one's number, 0 before the first, and
     ``environment_key``, ``device`` and ``version`` are of that attempt; ``sequences`` and
     ``switches`` are a tuple and a mapping. Aggregates are NaN unless the state is complete.
 

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from vosbench.reports.style import NOTE_COLOUR
+from vosbench.reports.style import NOTE_COLOUR, readable
 
 MOST_PANELS = 6
 """More than that can't be read in one figure."""
@@ -139,7 +139,8 @@ def maybe_log(axes: Axes, values: NDArray[np.float64], which: str) -> None:
 
 @dataclass(frozen=True)
 class PointLabel:
-    """A short text to stand near a point of ``axes``, in data coordinates."""
+    """A short text to stand near a point of ``axes``, in data coordinates; "" keeps the point
+    itself free of the texts of others."""
 
     axes: Axes
     x: float
@@ -164,7 +165,7 @@ def place_labels(figure: Figure, labels: Sequence[PointLabel]) -> int:
     Among more than :data:`MOST_LABELS` points none would be read, so none is written. Call it when
     everything else is drawn; returns how many were written.
     """
-    if len(labels) > MOST_LABELS:
+    if sum(bool(label.text) for label in labels) > MOST_LABELS:
         return 0
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
@@ -177,7 +178,7 @@ def place_labels(figure: Figure, labels: Sequence[PointLabel]) -> int:
     ]
     written = 0
     said: list[tuple[str, float, float]] = []
-    for label in labels:
+    for label in filter(lambda label: label.text, labels):
         x_px, y_px = label.axes.transData.transform((label.x, label.y))
         if any(
             text == label.text and math.hypot(x_px - x, y_px - y) < _SAME_PX for text, x, y in said
@@ -186,7 +187,8 @@ def place_labels(figure: Figure, labels: Sequence[PointLabel]) -> int:
         for offset in _OFFSETS:
             text = label.axes.annotate(
                 label.text, (label.x, label.y), offset, textcoords="offset points",
-                ha="center", fontsize=7.5, color=label.colour, annotation_clip=True, zorder=4,
+                color=readable(label.colour), ha="center", fontsize=7.5,
+                annotation_clip=True, zorder=4,
                 bbox={"facecolor": "white", "alpha": 0.75, "pad": 0.2, "linewidth": 0},
             )  # fmt: skip
             # Labels must not move the layout that their places were found in.

@@ -162,12 +162,11 @@ def draw(points: pd.DataFrame, how: Curves) -> Figure:
             labels += [
                 canvas.PointLabel(axes, row[how.x], row["jf_mean"], row["point"], look.colour)
                 for _, row in rows.iterrows()
-                if row["point"]
             ]
         _dress(axes, panel, how)
     sheet.label(how.x_label, ACCURACY_LABEL)
     rates = " (random: its rate)" if (points["tau"].isna() & (points["point"] != "")).any() else ""
-    readable = 0 < len(labels) <= canvas.MOST_LABELS
+    readable = 0 < sum(bool(label.text) for label in labels) <= canvas.MOST_LABELS
     key = f"numbers at points: τ{rates}" if readable else ""
     printed = points["weights"] == PRINTED
     source = f"(paper): {PRINTED_NOTE}" if printed.any() else ""

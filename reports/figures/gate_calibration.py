@@ -119,4 +119,4 @@ def _roc_panel(axes: Axes, rows: pd.DataFrame) -> None:
     axes.plot([0, 1], [0, 1], color=DIM, linestyle="--", linewidth=1)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set(xlabel="reused although below (rate)", ylabel="reused of those above (rate)")
-    axes.legend(loc="lower right")
+    axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none")

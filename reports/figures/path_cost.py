@@ -20,21 +20,22 @@ from vosbench.reports.frames import measured, trials
 from vosbench.reports.labels import curve_names, machine_names, remarks
 from vosbench.reports.style import INK, STAGE_COLOURS
 
-_STAGES = (
+STAGES = (
     "f8",
     "f16+f32",
     "matching",
     "gate",
     "delta",
-    "classify",
-    "update",
-    "initialise",
+    "target classify",
+    "target update",
+    "target initialise",
+    "translator",
     "refiner deep",
     "refiner shallow",
     "upsample",
     "aggregate",
 )
-"""In the order of a breakdown; others come after, by name."""
+"""In the order of a breakdown (harness.measure's ``Stage``); others come after, by name."""
 
 _PATHS = ("init", "full", "reuse", "copy", "mixed")
 _MOST_CURVES = 8
@@ -143,7 +144,7 @@ def draw(rows: pd.DataFrame) -> Figure:
     curves, left_out = canvas.shown(rows["curve"], _MOST_CURVES, "models")
     rows = rows[(rows["path"] != "init") & rows["curve"].isin(curves)]
     spent = (rows["stage"] != WHOLE) & (rows["value"] > 0)
-    stages = _in_order(rows[spent]["stage"], _STAGES)
+    stages = _in_order(rows[spent]["stage"], STAGES)
     bars = _bars(rows)
     parts = _parts(rows)
     height = 1.0 + 0.34 * (len(bars) + len(curves))
@@ -156,6 +157,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         axes.set_xlabel(_UNITS[part["unit"].iloc[0]])
     for axes in sheet.axes[1:]:
         axes.set_yticklabels([])
+    _headings(sheet.axes[0], bars)
     remark = [left_out, remarks(rows.drop_duplicates(["curve", "environment_key"]))]
     if not (rows["unit"] == "gflop").any():
         remark.append("FLOPs weren't stored with these runs")
@@ -197,15 +199,15 @@ def _stack(
     handles: dict[str, Artist],
 ) -> None:
     means = rows.groupby(["panel", "curve", "path", "stage"])["value"].mean()
-    places, ticks = _places(bars)
+    places = _places(bars)
     for place, bar in zip(places, bars, strict=True):
         left = 0.0
         for stage in stages:
             value = float(means.get((*bar, stage), 0.0))
-            known = stage in _STAGES
+            known = stage in STAGES
             bar_of_stage = axes.barh(
                 place, value, 0.76, left=left, edgecolor="white", linewidth=0.6,
-                color=STAGE_COLOURS[(_STAGES if known else stages).index(stage) % len(_STAGES)],
+                color=STAGE_COLOURS[(STAGES if known else stages).index(stage) % len(STAGES)],
                 hatch="" if known else "//",
             )  # fmt: skip
             handles.setdefault(stage, bar_of_stage.patches[0])
@@ -214,26 +216,34 @@ def _stack(
         if whole is not None:
             (mark,) = axes.plot(whole, place, marker="D", color=INK, linestyle="none", markersize=5)
             handles[f"{WHOLE}, spans off"] = mark
-    axes.set_yticks(list(ticks), list(ticks.values()))
-    axes.set_ylim(max(ticks) + 0.6, -0.6)
+    axes.set_yticks(places, [path for _, _, path in bars])
+    axes.set_ylim(max(places) + 0.6, -0.6)
     axes.grid(visible=False, axis="y")
     axes.set_xlim(left=0)
 
 
-def _places(bars: Sequence[tuple[str, str, str]]) -> tuple[list[float], dict[float, str]]:
-    """Where bars stand, with room for a heading above each model; and what stands beside."""
-    several = len({panel for panel, _, _ in bars}) > 1
+def _places(bars: Sequence[tuple[str, str, str]]) -> list[float]:
+    """Where bars stand, with room for a heading above each model."""
     places: list[float] = []
-    ticks: dict[float, str] = {}
-    place, before = 0.0, None
-    for panel, curve, path in bars:
-        if (panel, curve) != before:
-            ticks[place] = f"{curve}, {panel}" if several else curve
-            place, before = place + 1, (panel, curve)
-        places.append(place)
-        ticks[place] = path
-        place += 1
-    return places, ticks
+    for index, bar in enumerate(bars):
+        first = not index or bars[index - 1][:2] != bar[:2]
+        places.append((places[-1] if places else -1.0) + (2.0 if first else 1.0))
+    return places
+
+
+def _headings(axes: Axes, bars: Sequence[tuple[str, str, str]]) -> None:
+    """The model's name above its bars; beside them it would leave no room for the bars."""
+    several = len({panel for panel, _, _ in bars}) > 1
+    said: set[tuple[str, str]] = set()
+    for place, (panel, curve, _) in zip(_places(bars), bars, strict=True):
+        if (panel, curve) in said:
+            continue
+        said.add((panel, curve))
+        heading = axes.text(
+            0.01, place - 0.92, f"{curve}, {panel}" if several else curve, fontsize=8.5,
+            weight="bold", va="center", transform=axes.get_yaxis_transform(),
+        )  # fmt: skip
+        heading.set_in_layout(False)
 
 
 def _in_order(names: pd.Series[str], known: Sequence[str]) -> list[str]:

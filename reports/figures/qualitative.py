@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -18,7 +17,8 @@ from vosbench.reports.figures.gate_data import decisions
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.frames import trials
 from vosbench.reports.labels import curve_names, remarks
-from vosbench.reports.style import INK, PATH_COLOURS, SEQUENCE
+from vosbench.reports.overlay import object_palette, overlay
+from vosbench.reports.style import INK, PATH_COLOURS
 
 _PICTURES = ("image", "labels", "truth")
 _MAPS = ("score", "delta", "r8")
@@ -77,7 +77,7 @@ def draw(rows: pd.DataFrame) -> Figure:
     limits = [_limit(shown[name]) for name in _MAPS]
     for (_, row), axes in zip(shown.iterrows(), grid, strict=True):
         for picture, labels in zip(axes[:2], (row["truth"], row["labels"]), strict=True):
-            picture.imshow(overlay(row["image"], labels))
+            picture.imshow(overlay(row["image"], labels, palette=object_palette()))
         _show_map(axes[2], row["score"], "viridis", (-limits[0][1], limits[0][1]))
         _show_map(axes[3], row["delta"], "PuOr", (-limits[1][1], limits[1][1]))
         _show_map(axes[4], row["r8"], "magma", limits[2])
@@ -93,21 +93,6 @@ def draw(rows: pd.DataFrame) -> Figure:
     title = f"{first['curve']} on {first['sequence']}{tau}"
     canvas.finish(figure, title, "\n".join(filter(None, remark)))
     return figure
-
-
-def overlay(image: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The picture (h, w, 3), 0..1, with each object tinted and outlined."""
-    picture = image.astype(np.float64) / 255
-    for number in np.unique(labels[labels > 0]):
-        mask = labels == number
-        colour = np.array(to_rgb(SEQUENCE[(int(number) - 1) % len(SEQUENCE)]))
-        inner = mask.copy()
-        for axis in (0, 1):
-            for step in (-1, 1):
-                inner &= np.roll(mask, step, axis)
-        picture[mask] = 0.5 * picture[mask] + 0.5 * colour
-        picture[mask & ~inner] = colour
-    return picture
 
 
 def _grid(shown: pd.DataFrame, columns: int) -> tuple[Figure, NDArray[np.object_]]:

@@ -19,12 +19,12 @@ OBJECTS = {"still": (1,), "slow": (1, 2), "fast": (1,)}
 MOTION = {"still": 0.03, "slow": 0.12, "fast": 0.35}
 TAUS = tuple(Decimal(text) for text in ("0.1", "0.4", "0.7", "1.0"))
 STAGES = {
-    "full": {"f8": 16.0, "f16+f32": 14.0, "classify": 2.0, "refiner deep": 12.0,
+    "full": {"f8": 16.0, "f16+f32": 14.0, "target classify": 2.0, "refiner deep": 12.0,
              "refiner shallow": 8.0, "upsample": 5.0},
     "reuse": {"f8": 16.0, "matching": 1.5, "gate": 0.3, "delta": 0.4, "refiner deep": 6.0,
               "refiner shallow": 8.0, "upsample": 5.0},
     "copy": {"f8": 16.0, "matching": 1.5, "gate": 0.3},
-    "init": {"f8": 16.0, "f16+f32": 14.0, "initialise": 300.0},
+    "init": {"f8": 16.0, "f16+f32": 14.0, "target initialise": 300.0},
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from report_samples import CLIPS, TAUS, World, database, spec
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.measure.spans import Stage
 from vosbench.harness.store import Selection, Storage, objects, results, series
 from vosbench.harness.trials import PATH_CODES, ClipResult, Kind
 from vosbench.reports.export import scalars
@@ -32,8 +33,8 @@ from vosbench.reports.figures import (
 from vosbench.reports.figures.canvas import MOST_ENTRIES
 from vosbench.reports.figures.gate_calibration import roc
 from vosbench.reports.figures.pareto import pareto_front
-from vosbench.reports.figures.path_cost import frame_paths
-from vosbench.reports.style import family_look, role_look
+from vosbench.reports.figures.path_cost import STAGES, frame_paths
+from vosbench.reports.style import STAGE_COLOURS, family_look, role_look
 
 EVERYTHING = Selection()
 
@@ -238,6 +239,11 @@ def test_path_cost_shows_flops_where_they_were_stored(
     assert dict(flops) == {"full": 13.6, "reuse": 0.0}
     svg = make_figure("path-cost", db, out=tmp_path / "f.svg")[0].read_text()
     assert "GFLOP per frame" in svg and "FLOPs weren't stored" not in svg
+
+
+def test_every_stage_of_a_breakdown_has_a_colour_of_its_own() -> None:
+    assert tuple(Stage) == STAGES
+    assert len(set(STAGE_COLOURS[: len(STAGES)])) == len(STAGES)
 
 
 def test_frame_paths_know_mixed_and_first_frames() -> None:
