@@ -18,16 +18,21 @@ from vosbench.harness.training.scaling import read_raw
 from vosbench.harness.training.state import TrainingState, own_weights
 
 
+def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as a checkpoint keeps them: floating-point ones in half precision."""
+    return {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in tensors.items()
+    }
+
+
 def shipped_tensors(
     network: FrtmNetwork, statistics: Sequence[LevelStatistics]
 ) -> Mapping[str, Tensor]:
     """Half-precision tensors of a trained network, without the backbone, for raw features."""
     raw = copy.deepcopy(network)
     read_raw(raw, statistics)
-    return {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in own_weights(raw).items()
-    }
+    return halved(own_weights(raw))
 
 
 def save(

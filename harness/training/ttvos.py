@@ -26,7 +26,7 @@ from vosbench.baselines.ttvos.models import make_ttvos
 from vosbench.baselines.ttvos.network import Ttvos, TtvosConfig
 from vosbench.baselines.ttvos.padding import MULTIPLE
 from vosbench.harness.training.assemble import VALIDATION_CLIPS, TrainingData
-from vosbench.harness.training.checkpoint import header
+from vosbench.harness.training.checkpoint import halved, header
 from vosbench.harness.training.encoding import Encoder
 from vosbench.harness.training.loop import Training
 from vosbench.harness.training.pool import ClipPool, LevelStatistics
@@ -181,10 +181,7 @@ def shipped_tensors(network: Ttvos, statistics: Sequence[LevelStatistics]) -> Ma
     """Half-precision tensors of a trained network, without the backbone, for raw features."""
     raw = copy.deepcopy(network)
     read_raw(raw, statistics)
-    return {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in own_weights(raw).items()
-    }
+    return halved(own_weights(raw))
 
 
 def save(
