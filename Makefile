@@ -11,7 +11,7 @@ demo: install-demo
 	$(BIN)/vosbench report --fig reuse-vs-jf --out reuse-vs-jf.png
 
 test: install-test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 lint: install-dev
 	$(BIN)/ruff format --check .

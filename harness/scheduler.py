@@ -47,8 +47,11 @@ class Progress(Protocol):
     def begin(self, spec: TrialSpec, members: int, sequence: str) -> None:
         """A clip begins, for so many trials at once."""
 
-    def frame(self) -> None:
-        """One more frame is done."""
+    def frame(self, frames: int = 1) -> None:
+        """So many more frames are done."""
+
+    def end(self) -> None:
+        """The clip that began is done."""
 
     def skip(self, frames: int) -> None:
         """So many frames needn't be done."""
@@ -201,6 +204,7 @@ class LocalExecutor:
         for trial, result in zip(trials, results, strict=True):
             with suppress(LostLease):  # taken away: no business of ours any more
                 self.storage.record(trial, result)
+        self.progress.end()
 
     @contextmanager
     def _failing(self, trials: Sequence[ClaimedTrial]) -> Iterator[None]:

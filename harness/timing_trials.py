@@ -24,7 +24,9 @@ class ClipProgress(Protocol):
 
     def begin(self, spec: TrialSpec, members: int, sequence: str) -> None: ...
 
-    def skip(self, frames: int) -> None: ...
+    def frame(self, frames: int = 1) -> None: ...
+
+    def end(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class TimingTrials:
                 timed = timer.time(clip)
                 self.storage.record(trial, timed.result)
                 clips.append(timed)
-                self.progress.skip(len(clip))
+                self.progress.frame(len(clip))
+                self.progress.end()
             reading, frames = timer.energy(next(iter(selection.clips)))
         notes = {"occupancy": str(found), "busy": found.busy}
         self.storage.annotate(trial, {**self.notes, **energy_notes(reading), **notes})

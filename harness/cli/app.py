@@ -15,6 +15,7 @@ from vosbench.harness.cli import (
     check,
     data,
     database,
+    distil,
     evaluate,
     export,
     instruments,
@@ -56,6 +57,7 @@ instruments.register(app)
 sweeps.register(app)
 regression.register(app)
 train.register(app)
+distil.register(app)
 trainings.register(app)
 
 

@@ -69,12 +69,16 @@ class SweepProgress:
         self._clips[worker] = (f"{name} on {sequence}", time.monotonic(), 0)
         self._bar.update(self._task, description=f"{name} {sequence}")
 
-    def frame(self, worker: int = 0) -> None:
-        """One more frame is done."""
+    def frame(self, frames: int = 1, worker: int = 0) -> None:
+        """So many more frames are done."""
         if worker in self._clips:
-            name, began_s, frames = self._clips[worker]
-            self._clips[worker] = (name, began_s, frames + 1)
-        self._bar.advance(self._task)
+            name, began_s, before = self._clips[worker]
+            self._clips[worker] = (name, began_s, before + frames)
+        self._bar.advance(self._task, frames)
+
+    def end(self, worker: int = 0) -> None:
+        """A clip is done: say so where there is no bar."""
+        self._end_clip(worker)
 
     def skip(self, frames: int) -> None:
         """Frames that were done before."""
@@ -105,9 +109,13 @@ class WorkerProgress:
         """A clip begins."""
         self.whole.begin(spec, members, sequence, self.worker)
 
-    def frame(self) -> None:
-        """One more frame is done."""
-        self.whole.frame(self.worker)
+    def frame(self, frames: int = 1) -> None:
+        """So many more frames are done."""
+        self.whole.frame(frames, self.worker)
+
+    def end(self) -> None:
+        """The clip that began is done."""
+        self.whole.end(self.worker)
 
     def skip(self, frames: int) -> None:
         """Frames that were done before."""

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _ROWS = 20
 _VALIDATION = "validation/"
-_STATES = {State.WAITING: "stopped", State.STALE: "stopped"}
-"""In the words of trainings, which nobody takes up by himself."""
 
 
 def register(app: typer.Typer) -> None:
@@ -54,9 +52,9 @@ def trainings(
         table.add_row(
             record.key[:8],
             record.spec.model,
-            gate_text(record),
+            record.spec.gate,
             str(record.spec.seed),
-            state_text(record),
+            record.state_word,
             str(record.notes.steps) if done else f"{record.steps_done}/{record.notes.steps}",
             f"{record.elapsed_s / 60:.1f}",
         )
@@ -88,20 +86,6 @@ def show(
         console.print(curve_table(validation, title, _VALIDATION))
 
 
-def gate_text(record: TrainingRecord) -> str:
-    """``M(0.7,0.2)``, ``rate 0.4`` or a dash."""
-    if record.spec.margins is not None:
-        return f"M({record.spec.margins})"
-    reuse = json.loads(record.spec.recipe).get("reuse")
-    rate = reuse["gate"]["rate"] if reuse else None
-    return "–" if rate is None else f"rate {rate:g}"
-
-
-def state_text(record: TrainingRecord) -> str:
-    """The state in one word."""
-    return _STATES.get(record.state, str(record.state))
-
-
 def curve_table(curve: Sequence[CurveValue], title: str, prefix: str) -> Any:
     """Series of one kind, at :data:`_ROWS` steps or a few more; the last step is among them."""
     names = list(dict.fromkeys(point.name for point in curve))
@@ -123,10 +107,10 @@ def _facts(record: TrainingRecord) -> list[tuple[str, str]]:
     minutes = f"{record.elapsed_s / 60:.1f} minutes, {notes.threads} threads of {notes.device}"
     facts = [
         ("training", record.key),
-        ("model", f"{spec.model}, gate {gate_text(record)}, seed {spec.seed}"),
+        ("model", f"{spec.model}, gate {record.spec.gate}, seed {spec.seed}"),
         ("data", f"{notes.data} ({spec.data_sha256[:12]})"),
         ("start", f"{notes.start} ({spec.start_sha256[:12]})" if spec.start_sha256 else ""),
-        ("state", f"{state_text(record)}, {record.steps_done} of {notes.steps} steps, {minutes}"),
+        ("state", f"{record.state_word}, {record.steps_done} of {notes.steps} steps, {minutes}"),
         ("error", record.error or ""),
         ("traceback", record.traceback or ""),
         ("checkpoint", f"{record.path} ({record.checkpoint_sha256[:12]})"
@@ -140,7 +124,7 @@ def _plain(record: TrainingRecord) -> dict[str, Any]:
     values = asdict(record)
     spec, notes = values.pop("spec"), values.pop("notes")
     plain: dict[str, Any] = values | spec | notes
-    return plain | {"state": state_text(record), "recipe": json.loads(record.spec.recipe)}
+    return plain | {"state": record.state_word, "recipe": json.loads(record.spec.recipe)}
 
 
 def _opened(db: str) -> Database:

@@ -19,6 +19,11 @@ class Began:
 
 
 @dataclass(frozen=True)
+class Ended:
+    """The clip that began is done."""
+
+
+@dataclass(frozen=True)
 class Advanced:
     """So many frames are done; ``walked`` if they were, otherwise they needn't be."""
 
@@ -41,7 +46,7 @@ class Stopped:
     message: str
 
 
-Event = Began | Advanced | Failed | Stopped
+Event = Began | Advanced | Ended | Failed | Stopped
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,13 @@ class Sender:
         """A clip begins."""
         self.send(Began(spec, members, sequence))
 
-    def frame(self) -> None:
-        """One more frame is done."""
-        self.send(Advanced(1, walked=True))
+    def frame(self, frames: int = 1) -> None:
+        """So many more frames are done."""
+        self.send(Advanced(frames, walked=True))
+
+    def end(self) -> None:
+        """The clip that began is done."""
+        self.send(Ended())
 
     def skip(self, frames: int) -> None:
         """Frames that needn't be done."""
@@ -77,9 +86,12 @@ class Tally:
     def begin(self, spec: TrialSpec, members: int, sequence: str) -> None:
         """A clip begins."""
 
-    def frame(self) -> None:
-        """One more frame is done."""
-        self.frames += 1
+    def frame(self, frames: int = 1) -> None:
+        """So many more frames are done."""
+        self.frames += frames
+
+    def end(self) -> None:
+        """The clip that began is done."""
 
     def skip(self, frames: int) -> None:
         """Frames that needn't be done."""
@@ -97,10 +109,11 @@ def replay(event: Event, progress: Progress) -> None:
             progress.begin(spec, members, sequence)
         case Advanced(frames, walked):
             if walked:
-                for _ in range(frames):
-                    progress.frame()
+                progress.frame(frames)
             else:
                 progress.skip(frames)
+        case Ended():
+            progress.end()
         case Failed(spec, message):
             progress.failed(spec, message)
         case Stopped():

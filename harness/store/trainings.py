@@ -50,6 +50,15 @@ class TrainingSpec:
         named = [_KEY_VERSION, self.model, self.recipe, self.data_sha256, self.start_sha256]
         return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
+    @property
+    def gate(self) -> str:
+        """What the gate learns: ``M(0.7,0.2)``, ``rate 0.4``, or a dash where there is none."""
+        if self.margins is not None:
+            return f"M({self.margins})"
+        reuse = json.loads(self.recipe).get("reuse")
+        rate = reuse["gate"]["rate"] if reuse else None
+        return "–" if rate is None else f"rate {rate:g}"
+
 
 @dataclass(frozen=True)
 class TrainingNotes:
@@ -102,6 +111,11 @@ class TrainingRecord:
     traceback: str | None
     started_at: float
     ended_at: float | None
+
+    @property
+    def state_word(self) -> str:
+        """The state, in the words of trainings, which nobody takes up by himself."""
+        return "stopped" if self.state in (State.WAITING, State.STALE) else str(self.state)
 
 
 class Trainings:

@@ -24,7 +24,7 @@ def validate_ttvos(
     pool: ClipPool,
     statistics: Sequence[LevelStatistics],
     gaps: tuple[int, ...] = (),
-    autocast: bool = True,
+    autocast: bool = False,
 ) -> Validation:
     """Follow each clip from frame 0; with ``gaps``, reuse the state after frame 1 as well.
 

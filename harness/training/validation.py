@@ -44,7 +44,7 @@ def validate(
     pool: ClipPool,
     statistics: Sequence[LevelStatistics],
     gaps: tuple[int, ...] = (),
-    autocast: bool = True,
+    autocast: bool = False,
 ) -> Validation:
     """Score a network (in eval mode) on a pool's clips; with ``gaps`` its reuse path too.
 

@@ -13,13 +13,14 @@ from typing import Any
 import pandas as pd
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.store import Readable, Selection, open_database, sequences
+from vosbench.harness.store import Readable, Selection, objects, open_database, sequences
 from vosbench.harness.trials import PATH_CODES, Kind
 from vosbench.reports.site import provenance, tables
 from vosbench.reports.site.footage import FootageOf, RunClip, no_footage
 from vosbench.reports.site.script import packed, plain, write_script
 from vosbench.reports.site.strips import StripRun, draw_strips
 from vosbench.reports.site.timelines import timelines
+from vosbench.reports.site.trainings import write_trainings
 from vosbench.reports.style import PATH_COLOURS
 
 STRIPS = 8
@@ -152,6 +153,7 @@ def _write_main(
         "looks": tables.looks(settings),
         "timing": tables.timing_names(settings),
         "studies": provenance.studies(source, where),
+        "trainings": write_trainings(source, folder),
         "environments": plain(provenance.environments(source)),
         "checkpoints": plain(provenance.checkpoints(source)),
         "paths": {code: name for name, code in PATH_CODES.items()},
@@ -170,8 +172,9 @@ def _chunks(runs: pd.DataFrame) -> Iterator[tuple[int, Sequence[str]]]:
 def _write_details(
     source: Readable, folder: Path, where: Selection, runs: pd.DataFrame, per_clip: pd.DataFrame
 ) -> None:
-    """What a run's own page shows: its last attempt, and its clips."""
+    """What a run's own page shows: its last attempt, its clips, and their objects."""
     of_key = dict(iter(per_clip.groupby("key", sort=False)))
+    per_object = dict(iter(_of_several(objects(source, where)).groupby("key", sort=False)))
     attempts = provenance.attempts(source, where)
     for chunk, keys in _chunks(runs):
         details: dict[str, dict[str, Any]] = {}
@@ -181,7 +184,15 @@ def _write_details(
             if key in of_key:
                 shown = of_key[key].drop(columns=["key", "model", "dataset", "tau", "policy"])
                 details[key]["clips"] = packed(shown.dropna(axis="columns", how="all"))
+            if key in per_object:
+                shown = per_object[key].drop(columns=["key", "model", "dataset", "tau", "policy"])
+                details[key]["objects"] = packed(shown.dropna(axis="columns", how="all"))
         write_script(folder, f"data/runs/{chunk}", details)
+
+
+def _of_several(per_object: pd.DataFrame) -> pd.DataFrame:
+    """Objects that share their clip with another one: a lone object's scores are the clip's."""
+    return per_object[per_object.groupby(["key", "sequence"])["object_id"].transform("size") > 1]
 
 
 def _write_timelines(

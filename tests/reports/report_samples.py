@@ -11,7 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vosbench.harness.store import Storage, Worker
+from vosbench.harness.store import (
+    CurveValue,
+    Storage,
+    TrainingNotes,
+    Trainings,
+    TrainingSpec,
+    Worker,
+)
 from vosbench.harness.trials import PATH_CODES, ClipResult, Kind, TrialSpec
 
 CLIPS = ("still", "slow", "fast")
@@ -290,4 +297,26 @@ def database(path: Path, specs: Sequence[TrialSpec] | None = None, world: World 
             {"note": "demonstration weights, trained on made-up clips"}, trained=True,
         )  # fmt: skip
         fill(storage, specs, world, traced)
+        train(storage)
     return path
+
+
+def train(storage: Storage) -> None:
+    """Two trainings: one that came to its end with the demonstration weights, one that failed."""
+    trainings = Trainings(storage.database)
+    recipe = '{"model": "g-frtm-fast", "reuse": {"gate": {"rate": 0.4}}}'
+    done = TrainingSpec("g-frtm-fast", recipe, "cd" * 32, None, 0, "1,0")
+    lost = TrainingSpec("g-frtm-fast", recipe, "cd" * 32, "ef" * 32, 1)
+    notes = TrainingNotes("pictures of ours", None, 40, "CPU machine-a", 2)
+    for one in (done, lost):
+        trainings.begin(one, notes, Worker.here("test", version="1"))
+    curve = [CurveValue(step, "bce", 1 / (1 + step)) for step in range(0, 41, 2)]
+    curve += [CurveValue(step, "validation/full", step / 50) for step in (20, 40)]
+    trainings.complete(
+        done.key,
+        checkpoint_sha256=spec().weights_sha256,
+        path="demo.safetensors",
+        elapsed_s=90.0,
+        curve=curve,
+    )
+    trainings.fail(lost.key, "the loss is no number", "Traceback …")

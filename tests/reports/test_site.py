@@ -15,7 +15,7 @@ import pytest
 from report_samples import World, _record, clip, database, spec
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.store import Selection, Storage, results, sequences, series
+from vosbench.harness.store import Selection, Storage, objects, results, sequences, series
 from vosbench.harness.trials import ClipResult
 from vosbench.reports.frames import measured
 from vosbench.reports.overlay import Pixels
@@ -86,6 +86,33 @@ def test_clips_and_their_runs_are_those_of_the_store(results_db: Path, site: Pat
         assert list(shown["key"]) == list(expected["key"])
         for column in ("jf_mean", "reuse_rate", "fps", "frames", "mask_sha256"):
             assert list(shown[column]) == [plain(value) for value in expected[column]]
+
+
+def test_objects_that_share_a_clip_have_their_scores(results_db: Path, site: Path) -> None:
+    stored = objects(results_db)
+    several = stored[stored["sequence"] == "slow"]
+    keys = list(unpacked(read_script(site / "data" / "site.js")["runs"])["key"])
+    seen = 0
+    for key, expected in several.groupby("key"):
+        details = read_script(site / "data" / "runs" / f"{keys.index(key) // 100}.js")[key]
+        shown = unpacked(details["objects"])
+        seen += len(shown)
+        assert list(shown["sequence"]) == ["slow", "slow"]  # the other clips have one object
+        assert list(shown["object_id"]) == [1, 2]
+        for column in shown.columns.intersection(expected.columns):
+            assert list(shown[column]) == [plain(value) for value in expected[column]]
+    assert seen == len(several) > 0
+
+
+def test_trainings_have_their_curves(site: Path) -> None:
+    done, lost = read_script(site / "data" / "site.js")["trainings"]
+    assert (done["state"], done["gate"], done["minutes"]) == ("complete", "M(1,0)", 1.5)
+    assert (lost["state"], lost["gate"], lost["seed"]) == ("failed", "rate 0.4", 1)
+    assert lost["error"] == "the loss is no number"
+    curves = read_script(site / "data" / "trainings" / "0.js")
+    assert curves["validation"] == {"steps": [20, 40], "series": {"full": [0.4, 0.8]}}
+    assert curves["losses"]["series"]["bce"][:2] == [1.0, 1 / 3]
+    assert read_script(site / "data" / "trainings" / "1.js")["losses"]["steps"] == []
 
 
 @pytest.mark.parametrize("name", ["p_gate", "adjacent_iou", "full_iou", "path"])

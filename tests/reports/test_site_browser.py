@@ -110,6 +110,29 @@ def test_arrow_and_enter_open_a_run_with_its_provenance(page: chromium.Page, sit
         assert said in text
 
 
+def test_a_training_shows_its_curves_and_its_runs(page: chromium.Page, site: str) -> None:
+    shown(page, f"{site}#/trainings?sort=seed")
+    assert column(page, 3) == ["complete", "failed"]
+    page.js("document.querySelector('.table tbody a').click()")
+    page.wait("document.querySelectorAll('.plot canvas').length === 2")
+    text = page.js("document.querySelector('main').textContent")
+    for said in ("M(1,0)", "40 of 40 steps", "On held-out clips", "step 40 · bce", "recipe"):
+        assert said in text
+    page.js("[...document.querySelectorAll('.facts a')][0].click()")
+    page.wait("location.hash.startsWith('#/runs?q=weights_sha256') && "
+              "document.querySelector('.status') !== null")  # fmt: skip
+    assert " of " in page.js(STATUS)
+
+
+def test_a_run_of_several_objects_lists_them(page: chromium.Page, site: str) -> None:
+    shown(page, f"{site}#/runs?kind=accuracy")
+    page.js("document.querySelector('.table tbody a').click()")
+    page.wait("document.querySelectorAll('.table').length === 2")
+    assert page.js("document.querySelectorAll('h2')[document.querySelectorAll('h2').length - 1]"
+                   ".textContent") == "Objects"  # fmt: skip
+    assert page.js(f"{ROWS}.slice(-2).map((row) => row.cells[1].textContent)") == ["1", "2"]
+
+
 def test_a_clip_shows_gate_and_masks(page: chromium.Page, tmp_path: Path) -> None:
     made = write_site(
         masked_database(tmp_path / "m.db"), tmp_path / "site", footage_of=lambda _: Grey()
@@ -159,7 +182,7 @@ def test_every_page_fits_in_both_schemes(
     page.scheme(scheme)
     page.size(width, 800)
     grounds = set()
-    for where in ("", "runs", "models", "sweeps", "clips", "machines", "clip/motion/slow",
+    for where in ("", "runs", "models", "sweeps", "clips", "machines", "trainings", "clip/motion/slow",
                   "model/g-frtm-lite", "sweep/accuracy"):  # fmt: skip
         shown(page, f"{site}#/{where}")
         page.wait("document.querySelector('main').dataset.page !== undefined")

@@ -13,7 +13,7 @@ from vosbench.harness.store import Selection, results
 from vosbench.harness.trials import Kind
 
 PLUGIN = Path(__file__).resolve().parents[1] / "crash"
-GRID = ("--models", "crash-dummy", "--tau", "0.5", "--max-frames", "4")
+GRID = ("--models", "crash-dummy", "--tau", "0.5", "--sequences", "still,fast", "--max-frames", "4")
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_bad_requests_are_one_line(vosbench: Vosbench, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.db"))
 
 
-WALK = ("--dataset", "motion", "--sequences", "still,fast", "--max-frames", "6",
+WALK = ("--dataset", "motion", "--sequences", "still,fast", "--max-frames", "4",
         "--allow-busy", "--no-breakdown")  # fmt: skip
 
 

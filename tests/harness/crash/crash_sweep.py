@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from multiprocessing import forkserver, get_context
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -117,9 +118,12 @@ class Sweep:
 
 def fork_server() -> BaseContext:
     """Processes that have torch imported already: they start in a few milliseconds."""
-    context = multiprocessing.get_context("forkserver")
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    context = get_context("forkserver")
     context.set_forkserver_preload(["crash_sweep", "crash_plugin"])
+    # Its server finds modules through the environment; no other process is to inherit that.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        forkserver.ensure_running()
     return context
 
 

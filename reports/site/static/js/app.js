@@ -2,8 +2,8 @@
 "use strict";
 (() => {
   const PAGES = [["", "Overview"], ["runs", "Runs"], ["models", "Models"], ["sweeps", "Sweeps"],
-    ["clips", "Clips"], ["machines", "Machines"]];
-  const PARENTS = { run: "runs", model: "models", sweep: "sweeps", clip: "clips" };
+    ["clips", "Clips"], ["trainings", "Trainings"], ["machines", "Machines"]];
+  const PARENTS = { run: "runs", model: "models", sweep: "sweeps", clip: "clips", training: "trainings" };
 
   const main = document.getElementById("main");
   const nav = document.getElementById("nav");

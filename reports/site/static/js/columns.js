@@ -21,8 +21,8 @@
     column("max_frames", "cut at", "number"), column("weights", "weights"), column("margins", "margins"),
     column("study", "sweep"), column("protocol", "protocol"), column("precision", "precision"),
     column("seed", "seed", "number"), column("repeat", "repeat", "number"), column("version", "version"),
-    column("manifest_sha256", "manifest", "short"), column("environment_key", "machine key", "short"),
-    column("key", "key", "short"), column("trial_id", "id", "number"), column("error", "error"),
+    column("manifest_sha256", "manifest", "short"), column("weights_sha256", "weights sha256", "short"),
+    column("environment_key", "machine key", "short"), column("key", "key", "short"), column("trial_id", "id", "number"), column("error", "error"),
   ];
   const CLIP_RUNS = [
     ...DESCRIBE, column("kind", "kind"), ...SCORES, ...SPEED, column("frames", "frames", "number"),
@@ -52,7 +52,17 @@
     column("failed", "failed", "number"), column("open", "open", "number"),
     column("created_at", "asked for", "time"), column("command", "command"),
   ];
-  VOS.COLUMNS = { RUNS, CLIP_RUNS, RUN_CLIPS, MODELS, CLIPS, SWEEPS };
+  const TRAININGS = [
+    column("model", "model"), column("gate", "gate learns"), column("seed", "seed", "number"),
+    column("state", "state"), column("steps", "steps", "number"), column("minutes", "minutes", "number"),
+    column("data", "data"), column("start", "started from"), column("device", "device"),
+    column("started_at", "began", "time"), column("checkpoint_sha256", "checkpoint", "short"),
+    column("key", "key", "short"),
+  ];
+  const RUN_OBJECTS = [
+    column("sequence", "clip"), column("object_id", "object", "number"), ...SCORES,
+  ];
+  VOS.COLUMNS = { RUNS, CLIP_RUNS, RUN_CLIPS, RUN_OBJECTS, MODELS, CLIPS, SWEEPS, TRAININGS };
 
   /** Aggregates that have no column of their own, in words. */
   const PERCENT = /^(?:jf|j|f)_|rate|share/u;

@@ -84,6 +84,19 @@
     }).element];
   };
 
+  const objects = (detail, get) => {
+    if (!detail.objects) return [];
+    const frame = VOS.unpack(detail.objects);
+    const cells = { sequence: (row, text) => link(text, ["clip", get("dataset"), text], { run: get("key").slice(0, 16) }) };
+    const known = new Set(VOS.COLUMNS.RUN_OBJECTS.map((column) => column.name));
+    const others = Object.keys(frame.columns).filter((name) => !known.has(name)).map(VOS.metric);
+    const shown = VOS.COLUMNS.RUN_OBJECTS.filter((column) => column.name in frame.columns);
+    return [el("h2", {}, "Objects"), new VOS.Table({
+      frame, columns: VOS.withCells([...shown, ...others], cells),
+      rows: Array.from({ length: frame.rows }, (_, row) => row), caption: "objects of this run",
+    }).element];
+  };
+
   VOS.findRun = (start) => {
     const { key } = VOS.site.runs.columns;
     return start ? key.findIndex((one) => one.startsWith(start)) : -1;
@@ -103,6 +116,7 @@
       numbers(get), failure(get, detail.attempt),
       el("div", { class: "blocks" }, weights(get), measured(get), ran(get, detail.attempt)),
       ...clips(detail, get, params, changed),
+      ...objects(detail, get),
     ];
   };
 })();

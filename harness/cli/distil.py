@@ -1,0 +1,77 @@
+"""``vosbench distil``: teach a backbone another one's ImageNet features."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from vosbench.baselines.errors import InputError
+
+if TYPE_CHECKING:
+    from vosbench.harness.training.loop import Progress
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("distil")(distil)
+
+
+def distil(
+    student: Annotated[str, typer.Argument(help="resnet18, resnet50 or resnet101.")],
+    pictures: Annotated[
+        Path, typer.Option("--pictures", help="Folder with images/ and masks/ (masks unused).")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The backbone's weights (.pth).")],
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of AdamW.")] = 3000,
+    batch: Annotated[int, typer.Option("--batch", min=2, help="Pictures of a step.")] = 12,
+    size: Annotated[int, typer.Option("--size", help="Side of the crops, in pixels.")] = 192,
+    rate: Annotated[float, typer.Option("--lr", min=0, help="Highest learning rate.")] = 2e-3,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is random.")] = 0,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Folder of the state; default: OUT.state.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")
+    ] = None,
+) -> None:
+    """Teach STUDENT the features of EfficientNet-Lite0, where no ImageNet weights can be had.
+
+    `vosbench train --backbone OUT` takes what comes out. The same command goes on where an earlier
+    one was stopped.
+    """
+    import torch
+
+    from vosbench.harness.training.distillation import (
+        DistillationRecipe,
+        open_distillation,
+        write_backbone,
+    )
+    from vosbench.harness.training.distillation import distil as run
+
+    if student not in ("resnet18", "resnet50", "resnet101"):
+        raise InputError(f"no student {student}: choose resnet18, resnet50 or resnet101")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"no folder {out.absolute().parent} for --out: make it first")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    recipe = DistillationRecipe(
+        student=student, steps=steps, batch=batch, size=size, learning_rate=rate, seed=seed
+    )
+    job = open_distillation(recipe, pictures, folder or out.with_name(out.name + ".state"))
+    job = replace(job, save_every=50)
+    console = Console(stderr=True)
+    distilled = run(job, lambda news: _show(console, news))
+    write_backbone(out, distilled.backbone)
+    print(f"{out}: {steps} steps in {distilled.elapsed_s / 60:.1f} min")
+    if distilled.unexplained:
+        levels = ", ".join(f"{name} {value:.0%}" for name, value in distilled.unexplained.items())
+        print(f"variance left unexplained on held-out pictures: {levels}")
+
+
+def _show(console: Console, news: Progress) -> None:
+    values = ", ".join(f"{name} {value:.3f}" for name, value in news.values.items())
+    console.print(f"step {news.step}/{news.steps}: {values}", highlight=False, soft_wrap=True)
