@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
-import timm
 import torch
-import torchvision
 from torch import Tensor, nn
+
+from vosbench.baselines import efficientnet, resnet
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -82,13 +82,14 @@ class Backbone(nn.Module):
 
 
 class ResNet(Backbone):
-    """torchvision's ResNet-18, -50 or -101 without pooling and classifier; torchvision's keys."""
+    """ResNet-18, -50 or -101 without pooling and classifier; torchvision's keys."""
 
     def __init__(self, spec: BackboneSpec) -> None:
         super().__init__(spec)
-        whole = getattr(torchvision.models, spec.name)(weights=None)
-        for layer in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
-            self.add_module(layer, getattr(whole, layer))
+        for name, module in resnet.stem().items():
+            self.add_module(name, module)
+        for index in range(4):
+            self.add_module(f"layer{index + 1}", resnet.layer(spec.name, index))
 
     def _first(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = self.get_submodule("bn1")(self.get_submodule("conv1")(x))
@@ -106,16 +107,15 @@ class ResNet(Backbone):
 
 
 class EfficientNetLite(Backbone):
-    """timm's ``tf_efficientnet_lite0`` without its head; timm's keys."""
+    """EfficientNet-Lite0 without its head; the keys are those of timm's ``tf_efficientnet_lite0``."""
 
     _LEVELS = ((0, 2), (2, 3), (3, 5), (5, 7))  # blocks that end in f4, f8, f16, f32
 
     def __init__(self, spec: BackboneSpec) -> None:
         super().__init__(spec)
-        whole: Any = timm.create_model(spec.name, pretrained=False)
-        self.conv_stem: nn.Module = whole.conv_stem
-        self.bn1: nn.Module = whole.bn1
-        self.blocks: nn.Sequential = whole.blocks
+        self.conv_stem = efficientnet.stem()
+        self.bn1 = efficientnet.NormAct(efficientnet.STEM)
+        self.blocks = efficientnet.stages()
 
     def _level(self, index: int, x: Tensor) -> Tensor:
         start, end = self._LEVELS[index]
@@ -124,7 +124,7 @@ class EfficientNetLite(Backbone):
         return x
 
     def _first(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        f4 = self._level(0, self.bn1(self.conv_stem(x)))  # timm's bn1 holds the activation
+        f4 = self._level(0, self.bn1(self.conv_stem(x)))
         return f4, self._level(1, f4)
 
     def third_level(self, f8: Tensor) -> Tensor:
@@ -135,9 +135,8 @@ class EfficientNetLite(Backbone):
 
 
 _RESNETS = {
-    "resnet18": Channels(64, 128, 256, 512),
-    "resnet50": Channels(256, 512, 1024, 2048),
-    "resnet101": Channels(256, 512, 1024, 2048),
+    name: Channels(*(resnet.expansion(name) * width for width in resnet.WIDTHS))
+    for name in resnet.BLOCKS
 }
 _KINDS: dict[str, tuple[Callable[[BackboneSpec], Backbone], BackboneSpec]] = {
     name: (ResNet, BackboneSpec(name, channels, *_IMAGENET)) for name, channels in _RESNETS.items()

@@ -12,7 +12,7 @@ def fold_batch_norms(module: nn.Module) -> None:
     """Fold every batch norm into the convolution that it follows directly, in place.
 
     Convolution and norm are found as neighbours among a module's children, which is how ResNets,
-    the refiner and the gate are built; norms that also hold an activation (timm) keep it.
+    the refiner and the gate are built; norms that also hold an activation (EfficientNet) keep it.
     """
     for child in module.children():
         fold_batch_norms(child)

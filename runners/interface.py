@@ -41,12 +41,23 @@ class Path(StrEnum):
 
 
 class Precision(StrEnum):
-    """Arithmetic of the network. ``BF16`` and ``FP16`` mean autocast over float32 weights."""
+    """Arithmetic of the network. ``BF16`` and ``FP16`` mean autocast over float32 weights.
+
+    Compiled arithmetic is ordered otherwise, so it counts as a precision: results and timings of
+    compiled and other runs are never taken for the same.
+    """
 
     FLOAT64 = "float64"
     FLOAT32 = "float32"
     BF16 = "bf16"
     FP16 = "fp16"
+    FLOAT32_COMPILED = "float32-compiled"
+    BF16_COMPILED = "bf16-compiled"
+
+    @property
+    def compiled(self) -> bool:
+        """Whether dense parts go through ``torch.compile``."""
+        return self in (Precision.FLOAT32_COMPILED, Precision.BF16_COMPILED)
 
 
 @dataclass(frozen=True)

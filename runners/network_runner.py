@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vosbench.baselines.fold import fold_batch_norms
+from vosbench.runners.compiled import Part, compile_parts
 from vosbench.runners.interface import (
     ClipInfo,
     Frame,
@@ -29,7 +30,11 @@ from vosbench.runners.weights import KeyLayout, load_weights
 Features = TypeVar("Features")
 Autocast = Callable[[], AbstractContextManager[None]]
 
-_AUTOCAST = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
+_AUTOCAST = {
+    Precision.BF16: torch.bfloat16,
+    Precision.BF16_COMPILED: torch.bfloat16,
+    Precision.FP16: torch.float16,
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Architecture(Generic[Features]):
         make: builds the network, untrained.
         track: makes a tracker of the prepared network, with its autocast and a seed.
         keys: how its state dict is laid out.
+        dense: what of the network can be compiled.
         wrap: what the walk needs around it, for frames of a given size.
     """
 
@@ -52,6 +58,7 @@ class Architecture(Generic[Features]):
     make: Callable[[], nn.Module]
     track: Callable[[nn.Module, Autocast, int], Tracker[Features]]
     keys: KeyLayout
+    dense: Callable[[nn.Module], Iterable[Part]]
     wrap: Callable[[Walk, ClipInfo], Walk] = lambda walk, _: walk
 
 
@@ -84,6 +91,8 @@ class NetworkRunner(Generic[Features]):
         fold_batch_norms(network)
         dtype = torch.float64 if precision is Precision.FLOAT64 else torch.float32
         network.to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if precision.compiled:
+            compile_parts(self._architecture.dense(network), device)
 
         def autocast() -> AbstractContextManager[None]:
             amp = _AUTOCAST.get(precision)

@@ -103,8 +103,8 @@ class Translator(nn.Module):
         return estimate
 
 
-class LightTranslator(nn.Module):
-    """The translator's idea at a fraction of its cost: the dilated branches are depth-wise."""
+class _LightBranches(nn.Module):
+    """The translator's dilated branches at a fraction of their cost: depth-wise."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -113,38 +113,41 @@ class LightTranslator(nn.Module):
             nn.Conv2d(width, width, 3, padding=d, dilation=d, groups=width) for d in (1, 2, 3)
         )
         self.blend = nn.Conv2d(3 * width, width, 1)
+
+    def blended(self, r8: Tensor, delta: Tensor) -> Tensor:
+        """R8 (B, W, h, w), Δ (B, 1, h, w) → (B, W, h, w)."""
+        x = F.relu(self.reduce(torch.cat((r8, delta), dim=1)))
+        return F.relu(self.blend(torch.cat([branch(x) for branch in self.branches], dim=1)))
+
+
+class LightTranslator(_LightBranches):
+    """The translator's idea at a fraction of its cost."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
         self.post = RRB(width)
 
     def forward(self, r8: Tensor, delta: Tensor) -> Tensor:
         """R8 (B, W, h, w), Δ (B, 1, h, w) → R̂8 (B, W, h, w), all at 1/16."""
-        x = F.relu(self.reduce(torch.cat((r8, delta), dim=1)))
-        x = F.relu(self.blend(torch.cat([branch(x) for branch in self.branches], dim=1)))
-        estimate: Tensor = self.post(x)
+        estimate: Tensor = self.post(self.blended(r8, delta))
         return estimate
 
 
-class ResidualTranslator(nn.Module):
+class ResidualTranslator(_LightBranches):
     """The light translator as a correction of R8: at first it changes nothing.
 
     Where little moves, which is where frames are reused, R8 itself is nearly right.
     """
 
     def __init__(self, width: int) -> None:
-        super().__init__()
-        self.reduce = nn.Conv2d(width + 1, width, 1)
-        self.branches = nn.ModuleList(
-            nn.Conv2d(width, width, 3, padding=d, dilation=d, groups=width) for d in (1, 2, 3)
-        )
-        self.blend = nn.Conv2d(3 * width, width, 1)
+        super().__init__(width)
         self.mix = nn.Conv2d(width, width, 3, padding=1)
         self.correct = nn.Conv2d(width, width, 3, padding=1, bias=False)
         nn.init.zeros_(self.correct.weight)
 
     def forward(self, r8: Tensor, delta: Tensor) -> Tensor:
         """R8 (B, W, h, w), Δ (B, 1, h, w) → R̂8 (B, W, h, w), all at 1/16."""
-        x = F.relu(self.reduce(torch.cat((r8, delta), dim=1)))
-        x = F.relu(self.blend(torch.cat([branch(x) for branch in self.branches], dim=1)))
-        return F.relu(r8 + self.correct(F.relu(self.mix(x))))
+        return F.relu(r8 + self.correct(F.relu(self.mix(self.blended(r8, delta)))))
 
 
 TRANSLATORS: Mapping[str, Callable[[int], nn.Module]] = {

@@ -53,6 +53,11 @@ def _require_order(storage: Storage, plan: Plan, study_id: int, study: str) -> N
         )
 
 
+def _complete(storage: Storage, study_id: int) -> set[str]:
+    records = storage.trials(study_id)
+    return {record.spec.key for record in records if record.state is State.COMPLETE}
+
+
 @dataclass(frozen=True)
 class Session:
     """What stays the same while a command runs.
@@ -134,18 +139,15 @@ class Session:
             if self.request.interleave:
                 _require_order(storage, plan, study_id, study)
             self._file_provenance(storage, plan)
+            left = {spec.key for spec in plan.specs} - _complete(storage, study_id)
+            if not left:
+                return 0
             with SweepProgress(self._frames_left(storage, study_id, lockstep), console) as shown:
                 self._work(storage, plan, study_id, shown, keep_masks=keep_masks, jobs=jobs)
             for spec, message in shown.failures:
                 at = "" if spec.tau is None else f" at τ={spec.tau}"
                 console.print(f"failed: {spec.model}{at} on {spec.dataset}: {message}")
-            wanted = {spec.key for spec in plan.specs}
-            done = {
-                record.spec.key
-                for record in storage.trials(study_id)
-                if record.state is State.COMPLETE
-            }
-            return len(wanted - done)
+            return len(left - _complete(storage, study_id))
 
     def _work(
         self,

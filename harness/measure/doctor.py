@@ -25,6 +25,7 @@ GPU_INSTRUMENTS = (
     "gpu clock locking",
     "gpu throttling",
     "gpu users",
+    "gpu graphs",
 )
 
 
@@ -121,6 +122,22 @@ def judge_users(instrument: str, found: Occupancy) -> Finding:
     return _judged(instrument, not found.busy, str(found))
 
 
+GRAPH_GAP = 1e-3
+"""Largest difference of a compiled part's outputs, in units of the largest: TF32 stays below."""
+
+
+def judge_graphs(gap: float | str) -> Finding:
+    """Trust compiled precisions whose CUDA graphs keep what they gave, and give what is right.
+
+    Args:
+        gap: largest difference from eager outputs, relative to the largest one; or why there is
+            none.
+    """
+    if isinstance(gap, str):
+        return Finding("gpu graphs", Verdict.UNAVAILABLE, f"no compiled precision: {gap}")
+    return _judged("gpu graphs", gap <= GRAPH_GAP, f"outputs within {gap:.1e} of eager ones")
+
+
 def judge_cpu_energy(reading: EnergyReading) -> Finding:
     """Trust RAPL where it can be read."""
     if reading.mean_w is None:
@@ -157,13 +174,14 @@ def examine(seconds: float = 2.0) -> list[Finding]:
     findings = examine_cpu()
     if not torch.cuda.is_available():
         return findings + no_gpu("no CUDA device on this machine; CPU timings stand for the CPU")
-    from vosbench.harness.measure.doctor_gpu import examine_gpu, matmul_load
+    from vosbench.harness.measure.doctor_gpu import examine_gpu, graph_gap, matmul_load
     from vosbench.harness.measure.nvml import cuda_uuid
 
     device = torch.device("cuda", torch.cuda.current_device())
     users = occupancy(device)
     gpu = examine_gpu(cuda_uuid(device), matmul_load(device), seconds)
-    return [*findings, *gpu, judge_users(GPU_INSTRUMENTS[5], users)]
+    findings += [*gpu, judge_users("gpu users", users)]
+    return [*findings, judge_graphs(graph_gap(device))]
 
 
 _STYLES = {

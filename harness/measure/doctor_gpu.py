@@ -110,3 +110,36 @@ def matmul_load(device: torch.device, size: int = 4096) -> Load:
         return float(events_ms), (time.perf_counter() - start_s) * 1e3
 
     return load
+
+
+@contextmanager
+def _told(answer: list[float | str]) -> Iterator[None]:
+    """The reason why there is no answer, in one line: compilers fail in many ways."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever a user's compiler and driver come up with
+        answer.append((str(error) or type(error).__name__).strip().splitlines()[0])
+
+
+def graph_gap(device: torch.device, rounds: int = 5) -> float | str:
+    """Largest difference of a compiled part's outputs from eager ones, relative to the largest.
+
+    All outputs are looked at after the last round, as a tracker keeps some of them for long.
+    Where nothing can be compiled: why.
+    """
+    import torch
+    from torch import nn
+
+    from vosbench.runners.compiled import compile_parts
+
+    answer: list[float | str] = []
+    with _told(answer), torch.inference_mode():
+        part = nn.Sequential(nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 8, 3))
+        part.to(device)
+        given = [torch.randn(1, 8, 32, 48, device=device) for _ in range(rounds)]
+        eager = [part(x) for x in given]
+        compile_parts([(part, "forward")], device)
+        kept = [part(x) for x in given]
+        gaps = [float((a - b).abs().max() / b.abs().max()) for a, b in zip(kept, eager, strict=True)]
+        answer.append(max(gaps))
+    return answer[-1]

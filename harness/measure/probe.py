@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PACKAGES = ("vosbench", "torch", "torchvision", "timm", "numpy", "nvidia-ml-py", "pillow")
+PACKAGES = ("vosbench", "torch", "torchvision", "numpy", "nvidia-ml-py", "pillow")
 """Packages whose versions are noted; opencv is published under several names."""
 
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")

@@ -150,8 +150,8 @@ def _begin_worker() -> None:
 
 
 def _workers_worth(frames: int) -> int:
-    """As many as there are cores, but starting one takes as long as scoring some 200 frames."""
+    """As many as there are cores, but starting one takes as long as scoring some 600 frames."""
     cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
-    return max(1, min(cores, frames // 200))
+    return max(1, min(cores, frames // 600))

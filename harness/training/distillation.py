@@ -26,6 +26,7 @@ from vosbench.baselines.atomic import replacing
 from vosbench.baselines.backbones import Backbone, make_backbone
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.imagenet import imagenet_state_dict
+from vosbench.harness.training.checkpoint import halved
 from vosbench.harness.training.crops import Image, centred, decoded, draw_crops
 from vosbench.harness.training.loop import Progress
 from vosbench.harness.training.pictures import PictureFolder, open_pictures
@@ -321,10 +322,7 @@ def backbone_tensors(backbone: Backbone, prefix: str = "") -> dict[str, Tensor]:
     Args:
         prefix: of the keys, e.g. "feature_extractor." within FRTM.
     """
-    return {
-        prefix + name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in backbone.state_dict().items()
-    }
+    return {prefix + name: tensor for name, tensor in halved(backbone.state_dict()).items()}
 
 
 def write_backbone(path: Path, backbone: Backbone) -> None:

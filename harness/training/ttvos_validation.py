@@ -15,7 +15,7 @@ from vosbench.harness.training.losses import mask_iou
 from vosbench.harness.training.pool import ClipPool, LevelStatistics
 from vosbench.harness.training.ttvos_scaling import scaled
 from vosbench.harness.training.ttvos_steps import Follower, reuse_frame
-from vosbench.harness.training.validation import Validation
+from vosbench.harness.training.validation import Validation, correlation
 
 
 @torch.no_grad()
@@ -45,11 +45,8 @@ def validate_ttvos(
                     gates.append(gate)
     if not gates:
         return Validation(float(np.mean(full)))
-    predicted, true = np.array(gates).T
-    spread = predicted.std() > 0 and true.std() > 0
-    correlation = float(np.corrcoef(predicted, true)[0, 1]) if spread else 0.0
     by_gap = {gap: float(np.mean(values)) for gap, values in reused.items()}
-    return Validation(float(np.mean(full)), by_gap, correlation)
+    return Validation(float(np.mean(full)), by_gap, correlation(gates))
 
 
 def _follow(follower: Follower, frames: Sequence[EncodedClip]) -> float:

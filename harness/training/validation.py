@@ -64,10 +64,15 @@ def validate(
                 ious[gap] += mask_iou(logits > 0, drawn.now.masks).tolist()
                 true = mask_iou(drawn.last.masks, drawn.now.masks)
                 gates += zip(p_gate(matched.gate_logits).tolist(), true.tolist(), strict=True)
-    predicted, true_iou = np.array(gates).T
-    spread = predicted.std() > 0 and true_iou.std() > 0
-    correlation = float(np.corrcoef(predicted, true_iou)[0, 1]) if spread else 0.0
-    return Validation(float(full), {gap: float(np.mean(v)) for gap, v in ious.items()}, correlation)
+    by_gap = {gap: float(np.mean(values)) for gap, values in ious.items()}
+    return Validation(float(full), by_gap, correlation(gates))
+
+
+def correlation(pairs: Sequence[tuple[float, float]]) -> float:
+    """Pearson's, of P_gate and the IoU that it estimates; 0 where one of them never changes."""
+    predicted, true = np.array(pairs).T
+    spread = predicted.std() > 0 and true.std() > 0
+    return float(np.corrcoef(predicted, true)[0, 1]) if spread else 0.0
 
 
 def _full_iou(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 import torch
@@ -29,6 +30,7 @@ class Cost:
     executed: Arithmetic
 
 
+@cache
 def cost(config: FrtmConfig, policy: GatePolicy) -> Cost:
     """Of the second frame; the first is where the clip begins."""
     network = make_frtm(config)

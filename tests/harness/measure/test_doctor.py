@@ -10,6 +10,7 @@ from rich.console import Console
 
 from vosbench.harness.measure import doctor
 from vosbench.harness.measure.doctor import Verdict
+from vosbench.harness.measure.doctor_gpu import graph_gap
 from vosbench.harness.measure.occupancy import Occupancy
 from vosbench.harness.measure.power.readings import (
     EnergyMethod,
@@ -18,6 +19,7 @@ from vosbench.harness.measure.power.readings import (
     known,
     unknown,
 )
+from vosbench.runners import compiled
 
 GOOD, DOUBT, NONE = Verdict.TRUSTWORTHY, Verdict.DOUBTFUL, Verdict.UNAVAILABLE
 GPU = EnergyScope.GPU_BOARD
@@ -67,6 +69,9 @@ COUNTER, INSTANT = EnergyMethod.NVML_COUNTER, EnergyMethod.NVML_INSTANT
         (doctor.judge_users("gpu users", Occupancy("cuda:0", (7,))), DOUBT, "process 7"),
         (doctor.judge_users("gpu users", Occupancy("cuda:0")), GOOD, "free"),
         (doctor.judge_users("gpu users", Occupancy("cuda:0", reason="no NVML")), NONE, "NVML"),
+        (doctor.judge_graphs(2e-7), GOOD, "2.0e-07"),
+        (doctor.judge_graphs(0.3), DOUBT, "3.0e-01"),
+        (doctor.judge_graphs("no C compiler"), NONE, "no C compiler"),
         (doctor.judge_cpu_energy(reading(30, EnergyMethod.RAPL_COUNTER)), GOOD, "30.0 W"),
         (doctor.judge_cpu_energy(unknown("root only", GPU)), NONE, "root only"),
     ],
@@ -76,11 +81,29 @@ def test_judgements(finding: doctor.Finding, verdict: Verdict, seen: str):
     assert seen in finding.detail
 
 
+def test_the_gap_of_a_compiled_part_is_seen(monkeypatch: pytest.MonkeyPatch):
+    """On the CPU, with a compiler that runs the graph as it is, and with one that is missing."""
+    monkeypatch.setattr(compiled, "BACKEND", "eager")
+    assert graph_gap(torch.device("cpu")) == 0
+    monkeypatch.setattr(compiled, "copied_out", lambda work: work)
+
+    def forgetful(graph, _):
+        buffer = torch.empty(1, 8, 30, 46)
+        return lambda *given: (buffer.copy_(graph(*given)[0]),)
+
+    monkeypatch.setattr(compiled, "BACKEND", forgetful)
+    torch.compiler.reset()
+    assert graph_gap(torch.device("cpu")) > doctor.GRAPH_GAP
+    monkeypatch.setattr(compiled, "BACKEND", "no-such-compiler")
+    torch.compiler.reset()
+    assert "no-such-compiler" in graph_gap(torch.device("cpu"))
+
+
 def test_without_a_gpu_every_instrument_gets_one_plain_line():
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     findings = doctor.examine()
-    assert len({finding.instrument for finding in findings}) == len(findings) == 9
+    assert len({finding.instrument for finding in findings}) == len(findings) == 10
     for finding in findings:
         assert finding.detail
         if finding.instrument.startswith("gpu"):

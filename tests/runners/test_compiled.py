@@ -1,0 +1,108 @@
+"""Compiled networks: the parts are those that are used, and results are those of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from vosbench.runners import compiled
+from vosbench.runners.compiled import compile_parts, copied_out
+from vosbench.runners.interface import ClipInfo, Frame, Precision, RunnerOptions, no_spans
+from vosbench.runners.network_runner import NetworkRunner
+from vosbench.runners.registry import resolve
+
+CPU = torch.device("cpu")
+
+
+def labels(model: str, precision: Precision) -> list[Tensor]:
+    """Masks of four frames, of which a gated model reuses half."""
+    policy = "random:0.5" if model.startswith("g-") else None
+    runner = resolve(f"{model}+{policy}" if policy else model).build(
+        RunnerOptions(weights="random:3", policy=policy, tau=Decimal(1))
+    )
+    assert isinstance(runner, NetworkRunner)
+    runner.load(CPU, precision)
+    generator = torch.Generator().manual_seed(4)
+    images = torch.randint(0, 256, (5, 3, 64, 96), dtype=torch.uint8, generator=generator)
+    mask = torch.zeros(64, 96, dtype=torch.bool)
+    mask[16:48, 20:60] = True
+    runner.start(ClipInfo("clip", 64, 96, 2))
+    with torch.inference_mode():
+        runner.add_objects(Frame(0, images[0]), {1: mask})
+        return [runner.step(Frame(t, images[t]), no_spans).labels for t in range(1, 5)]
+
+
+@pytest.mark.parametrize("model", ["frtm-fast", "g-frtm-lite", "ttvos-lite", "g-ttvos-lite"])
+def test_every_part_is_used_and_results_stay(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler is stood in for by one that runs the graph as it is."""
+    graphs: list[torch.fx.GraphModule] = []
+
+    def as_it_is(graph: torch.fx.GraphModule, _: list[Tensor]) -> Callable[..., Any]:
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(compiled, "BACKEND", as_it_is)
+    torch.compiler.reset()
+    plain = labels(model, Precision.FLOAT32)
+    assert not graphs
+    for one, other in zip(plain, labels(model, Precision.FLOAT32_COMPILED), strict=True):
+        assert torch.equal(one, other)
+    # first, third level, and two or more of the head at the least
+    assert len(graphs) >= 4
+    convolutions = sum("conv" in str(node.target) for graph in graphs for node in graph.graph.nodes)
+    assert convolutions > 20
+
+
+class Doubling(nn.Module):
+    """A part with two outputs."""
+
+    def work(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return 2 * x, 3 * x
+
+
+def test_outputs_outlive_the_next_replay() -> None:
+    """A stand-in for CUDA graphs, which write every result to the same memory."""
+    buffers = torch.empty(2, 4)
+
+    def replay(x: Tensor) -> tuple[Tensor, Tensor]:
+        buffers[0], buffers[1] = 2 * x, 3 * x
+        return buffers[0], buffers[1]
+
+    bare = replay(torch.ones(4))
+    replay(torch.zeros(4))
+    assert float(bare[0].sum()) == 0  # what would happen to a state that is kept
+    kept = copied_out(replay)(torch.ones(4))
+    replay(torch.zeros(4))
+    assert [float(each.sum()) for each in kept] == [8, 12]
+    assert float(copied_out(lambda x: x)(torch.ones(3)).sum()) == 3
+
+
+def test_graphs_are_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def fake(work: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        asked.append(options)
+        return work
+
+    monkeypatch.setattr(torch, "compile", fake)
+    for device in ("cpu", "cuda"):
+        part = Doubling()
+        compile_parts([(part, "work")], torch.device(device))
+        one, other = part.work(torch.ones(2))
+        assert (one.tolist(), other.tolist()) == ([2, 2], [3, 3])
+    assert [options.get("mode") for options in asked] == [None, "reduce-overhead"]
+
+
+@pytest.mark.slow
+def test_the_real_compiler_gives_nearly_the_same() -> None:
+    torch.compiler.reset()
+    part = Doubling()
+    compile_parts([(part, "work")], CPU)
+    x = torch.randn(64, 64)
+    one, other = part.work(x)
+    torch.testing.assert_close((one, other), (2 * x, 3 * x))
