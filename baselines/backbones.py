@@ -107,7 +107,7 @@ class ResNet(Backbone):
 
 
 class EfficientNetLite(Backbone):
-    """EfficientNet-Lite0 without its head; the keys are those of timm's ``tf_efficientnet_lite0``."""
+    """EfficientNet-Lite0 without its head; keys are those of timm's ``tf_efficientnet_lite0``."""
 
     _LEVELS = ((0, 2), (2, 3), (3, 5), (5, 7))  # blocks that end in f4, f8, f16, f32
 

@@ -9,6 +9,8 @@ ReLU6 in place of swish and no squeeze-and-excitation. Padding is TensorFlow's "
 
 from __future__ import annotations
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -40,9 +42,14 @@ class SameConv(nn.Conv2d):
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
-    if stride == 1:
-        return nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2, groups=groups, bias=False)
-    return SameConv(inputs, outputs, kernel, stride, groups=groups, bias=False)
+    made = (
+        nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2, groups=groups, bias=False)
+        if stride == 1
+        else SameConv(inputs, outputs, kernel, stride, groups=groups, bias=False)
+    )
+    # Features keep their scale from layer to layer, in the untrained network too.
+    nn.init.normal_(made.weight, std=math.sqrt(2 * groups / (kernel * kernel * outputs)))
+    return made
 
 
 class NormAct(nn.BatchNorm2d):

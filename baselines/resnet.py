@@ -101,7 +101,6 @@ def stem() -> dict[str, nn.Module]:
     }
 
 
-
 def layer(name: str, index: int) -> nn.Sequential:
     """One of layer1 (index 0) to layer4 (index 3) of the network ``name``."""
     block = BasicBlock if expansion(name) == 1 else Bottleneck

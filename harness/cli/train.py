@@ -81,7 +81,10 @@ def train(
         int | None, typer.Option("--seed", min=0, help="Seed of all that is random (0).")
     ] = None,
     precision: Annotated[
-        Precision | None, typer.Option("--precision", help="float32 (default), or bf16 for CPUs that are quick at it.")
+        Precision | None,
+        typer.Option(
+            "--precision", help="float32 (default), or bf16 for CPUs that are quick at it."
+        ),
     ] = None,
     recipe: Annotated[
         Path | None, typer.Option("--recipe", help="JSON to begin with; options change it.")

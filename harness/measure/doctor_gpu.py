@@ -117,7 +117,7 @@ def _told(answer: list[float | str]) -> Iterator[None]:
     """The reason why there is no answer, in one line: compilers fail in many ways."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - whatever a user's compiler and driver come up with
+    except Exception as error:
         answer.append((str(error) or type(error).__name__).strip().splitlines()[0])
 
 
@@ -140,6 +140,8 @@ def graph_gap(device: torch.device, rounds: int = 5) -> float | str:
         eager = [part(x) for x in given]
         compile_parts([(part, "forward")], device)
         kept = [part(x) for x in given]
-        gaps = [float((a - b).abs().max() / b.abs().max()) for a, b in zip(kept, eager, strict=True)]
+        gaps = [
+            float((a - b).abs().max() / b.abs().max()) for a, b in zip(kept, eager, strict=True)
+        ]
         answer.append(max(gaps))
     return answer[-1]

@@ -50,7 +50,7 @@ class DistillationRecipe:
         learning_rate: the highest one; it rises over ``warm_up`` of the steps, then falls as a
             cosine to 0.
         smallest: side of the smallest crop, as a fraction of a picture's shorter side.
-        autocast: bfloat16 in the layers, where True: quick on CPUs with AVX-512 BF16 or AMX, and many
+        autocast: bfloat16 in the layers, where True: quick on CPUs with AVX-512 BF16 or AMX, many
             times slower on those without.
     """
 

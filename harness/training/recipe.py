@@ -96,7 +96,7 @@ class Recipe:
         window: height and width of the part of each clip that a step sees, in cells of 32
             pixels; None for whole frames.
         mirror: mirror half of the clips.
-        autocast: bfloat16 in the layers, where True: quick on CPUs with AVX-512 BF16 or AMX, and many
+        autocast: bfloat16 in the layers, where True: quick on CPUs with AVX-512 BF16 or AMX, many
             times slower on those without.
     """
 

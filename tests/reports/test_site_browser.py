@@ -182,8 +182,8 @@ def test_every_page_fits_in_both_schemes(
     page.scheme(scheme)
     page.size(width, 800)
     grounds = set()
-    for where in ("", "runs", "models", "sweeps", "clips", "machines", "trainings", "clip/motion/slow",
-                  "model/g-frtm-lite", "sweep/accuracy"):  # fmt: skip
+    for where in ("", "runs", "models", "sweeps", "clips", "machines", "trainings",
+                  "clip/motion/slow", "model/g-frtm-lite", "sweep/accuracy"):  # fmt: skip
         shown(page, f"{site}#/{where}")
         page.wait("document.querySelector('main').dataset.page !== undefined")
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

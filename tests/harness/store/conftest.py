@@ -100,7 +100,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def storage(store_url: str) -> Iterator[Storage]:
     """An empty store, once of each kind."""
-    with Storage.open(store_url, busy_timeout_s=10) as opened:
+    with Storage.open(store_url, busy_timeout_s=60) as opened:
         yield opened
 
 
