@@ -403,7 +403,7 @@ def test_clips_of_a_dataset_are_played_too(tmp_path: FilePath) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["frtm-lite", "g-frtm-lite+fusion", "g-ttvos-lite"])
+@pytest.mark.parametrize("name", ["g-frtm-lite+fusion", "g-ttvos-lite"])
 def test_built_in_models_keep_the_contract(name: str) -> None:
     invoked = CliRunner().invoke(app, ["check", name, "--weights", "random:0", "--json"])
     checks = json.loads(invoked.stdout)["checks"]
