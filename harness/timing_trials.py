@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vosbench.harness.evaluate.profile import path_arithmetic
 from vosbench.harness.evaluate.timing import Timer, energy_notes, energy_numbers, trial_numbers
 from vosbench.harness.measure.device_lock import device_id, hold
 from vosbench.harness.measure.occupancy import occupancy, require_idle
 from vosbench.harness.store import ClaimedTrial, Storage
+from vosbench.runners.interface import SharingRunner
 
 if TYPE_CHECKING:
     import torch
 
+    from vosbench.harness.datasets.clip import Clip
     from vosbench.harness.datasets.dataset import Selection
     from vosbench.harness.trials import TrialSpec
     from vosbench.runners.interface import Runner
@@ -38,6 +41,7 @@ class TimingTrials:
         allow_busy: time although others use the device; the result says so.
         wait_s: how long to wait for another process that times on the device.
         notes: what the environment was like, kept with every attempt.
+        counted: GFLOP of what was timed before, by network and frame size.
     """
 
     storage: Storage
@@ -48,6 +52,7 @@ class TimingTrials:
     allow_busy: bool = False
     wait_s: float = 600.0
     notes: Mapping[str, Any] = field(default_factory=dict)
+    counted: dict[object, Mapping[str, float]] = field(default_factory=dict)
 
     def __call__(self, trial: ClaimedTrial, runner: Runner, selection: Selection) -> None:
         """Time one trial and complete it.
@@ -69,4 +74,15 @@ class TimingTrials:
         notes = {"occupancy": str(found), "busy": found.busy}
         self.storage.annotate(trial, {**self.notes, **energy_notes(reading), **notes})
         numbers = trial_numbers(clips, self.device) | energy_numbers(reading, frames)
+        if self.breakdown:
+            numbers |= self._arithmetic(runner, next(iter(selection.clips)))
         self.storage.complete(trial, numbers)
+
+    def _arithmetic(self, runner: Runner, clip: Clip) -> Mapping[str, float]:
+        """Counted once, however many thresholds and repeats are timed."""
+        if not isinstance(runner, SharingRunner):
+            return {}
+        key = (runner.sharing_key(), clip.size)
+        if key not in self.counted:
+            self.counted[key] = path_arithmetic(runner, clip, self.device)
+        return self.counted[key]

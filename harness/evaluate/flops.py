@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
+import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from vosbench.baselines.arithmetic import as_described
@@ -41,6 +42,8 @@ def count_flops(work: Callable[[Spans], object], *, described: bool = False) -> 
         yield
         stages[stage] = stages.get(stage, 0) + counter.get_total_flops() - before
 
-    with as_described() if described else nullcontext(), counter:
+    # Fused kernels aren't counted: what was compiled runs as it was written.
+    eager = torch.compiler.set_stance("force_eager")
+    with as_described() if described else nullcontext(), eager, counter:
         work(spans)
     return Arithmetic(counter.get_total_flops(), stages)

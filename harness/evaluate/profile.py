@@ -19,7 +19,7 @@ from vosbench.harness.measure.clock import clock_for
 from vosbench.harness.measure.power.meter import measure, per_frame_j, source_for
 from vosbench.harness.measure.power.readings import NoSource
 from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes, stage_order
-from vosbench.runners.interface import Frame, Path, no_spans
+from vosbench.runners.interface import Frame, Path, SharingRunner, no_spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +71,22 @@ def profile(runner: Runner, clip: Clip, device: torch.device, frames: int) -> tu
     return _Profiler(runner, clip, device, frames).costs()
 
 
+@torch.inference_mode()
+def path_arithmetic(runner: Runner, clip: Clip, device: torch.device) -> dict[str, float]:
+    """GFLOP of the architecture as described, by ``gflop/PATH/STAGE``, of the clip's second frame.
+
+    Empty for a runner that this package's networks aren't behind: nothing there can be counted.
+    """
+    if not isinstance(runner, SharingRunner):
+        return {}
+    profiler = _Profiler(runner, clip, device, 1)
+    return {
+        f"gflop/{path.value}/{stage}": operations / 1e9
+        for path in profiler.paths()
+        for stage, operations in profiler.counted(path, described=True).stages.items()
+    }
+
+
 class _Profiler:
     def __init__(self, runner: Runner, clip: Clip, device: torch.device, frames: int) -> None:
         self._runner, self._clip, self._device, self._frames = runner, clip, device, frames
@@ -86,9 +102,12 @@ class _Profiler:
 
     def costs(self) -> tuple[PathCost, ...]:
         warm_paths(self._runner, self._clip, self._truth, self._device, self._clock)
+        return (self._init(), *(self._path(path) for path in self.paths()))
+
+    def paths(self) -> tuple[Path, ...]:
+        """Those that the runner can be forced down; the full one for any other."""
         forced = (Path.FULL, Path.REUSE, Path.COPY)
-        paths = forced if can_force(self._runner) else forced[:1]
-        return (self._init(), *(self._path(path) for path in paths))
+        return forced if can_force(self._runner) else forced[:1]
 
     def _walk(self, path: Path) -> Walk:
         return forced_walk(self._runner, clip_info(self._clip, None, self._device), path)
@@ -117,7 +136,7 @@ class _Profiler:
 
     def _path(self, path: Path) -> PathCost:
         headline, spanned = self._timed_by_turns(path)
-        described, executed = (self._counted(path, described=d) for d in (True, False))
+        described, executed = (self.counted(path, described=d) for d in (True, False))
         joules, reason = self._joules(path)
         names = sorted({*spanned.stage_ms, *executed.stages}, key=stage_order)
         stages = tuple(
@@ -140,7 +159,8 @@ class _Profiler:
             stages,
         )
 
-    def _counted(self, path: Path, *, described: bool) -> Arithmetic:
+    def counted(self, path: Path, *, described: bool) -> Arithmetic:
+        """Operations of a frame of the path."""
         # In a walk of its own: a frame that was seen before has its features already.
         walk = self._walk(path)
         self._begin(walk)

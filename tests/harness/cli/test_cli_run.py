@@ -68,6 +68,10 @@ def test_timing_and_accuracy_share_a_row_of_the_table(vosbench: Vosbench) -> Non
     assert len({r["mask_sha256"] for r in rows}) == 1
     assert all(r["fps"] > 0 and r["init_ms"] > 0 for r in rows[1:])
     assert all(r["energy_gross_j_per_frame"] != 0 for r in rows)
+    for row in rows[1:]:  # GFLOP by path and stage, of the second repeat too
+        assert row["gflop/full/f8"] == row["gflop/reuse/f8"] == row["gflop/copy/f8"] > 0
+        assert row["gflop/full/f16+f32"] > 0
+        assert "gflop/reuse/f16+f32" not in row or row["gflop/reuse/f16+f32"] is None
     table = vosbench("results").out
     assert table.count("g-ttvos-lite") == 1
     assert "FPS" in table

@@ -12,10 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_toys import write_pictures
+from typer.testing import CliRunner
 
 from vosbench.baselines import imagenet
 from vosbench.baselines.backbones import make_backbone
 from vosbench.baselines.errors import InputError
+from vosbench.harness.cli.app import app
 from vosbench.harness.training import distillation
 from vosbench.harness.training.crops import draw_crops
 from vosbench.harness.training.distillation import (
@@ -133,3 +135,29 @@ def test_rate_rises_then_falls_to_nothing() -> None:
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert max(rates) == pytest.approx(2e-3)
     assert rates[-1] < 1e-5
+
+
+def test_the_command_goes_on_and_says_what_came_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path / "pictures", 60)  # of which some are held out, by their names
+    monkeypatch.chdir(tmp_path)
+    command = ["distil", "resnet18", "--pictures", "pictures", "--out", "r.pth", "--steps", "2"]
+    command += ["--batch", "2", "--size", "32"]
+    first = CliRunner().invoke(app, command)
+    assert first.exit_code == 0, first.output
+    assert "r.pth: 2 steps" in first.output
+    assert "unexplained on held-out pictures: f4" in first.output
+    written = (tmp_path / "r.pth").read_bytes()
+    (tmp_path / "r.pth").unlink()
+    again = CliRunner().invoke(app, command)  # from the state that is kept
+    assert again.exit_code == 0
+    assert (tmp_path / "r.pth").read_bytes() == written
+    for change, says in (
+        (["resnet34", *command[2:]], "no student resnet34"),
+        (["resnet18", *command[2:5], "none/r.pth"], "no folder"),
+        (["resnet18", *command[2:], "--seed", "1"], "another recipe"),
+    ):
+        refused = CliRunner().invoke(app, ["distil", *change])
+        assert isinstance(refused.exception, InputError)
+        assert says in str(refused.exception)
