@@ -112,8 +112,11 @@ def _clip(
     from vosbench.harness.datasets import registry
 
     dataset = registry.open(row["dataset"], data_root)
-    clip = dataset.select([name], row["max_frames"]).clip(name)
-    if labels.shape != (len(clip), *clip.size):
+    # All clips of the run: the hash that is stored is that of all.
+    selection = dataset.select(row["sequences"], row["max_frames"])
+    clip = selection.clip(name)
+    measured = selection.manifest_sha256 == row["manifest_sha256"]
+    if not measured or labels.shape != (len(clip), *clip.size):
         raise InputError(
             f"{dataset.root} has other frames of {name} than those that were measured: "
             "run it again, or give the right --data-root"

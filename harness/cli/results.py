@@ -197,8 +197,9 @@ def _columns(frame: pd.DataFrame) -> list[str]:
         "FPS": "fps",
         "ms": "ms_per_frame",
     }
-    # Beside kinds there is no room for what J&F and FPS say too; --json and --csv have it.
-    spare = {"J", "F", "ms"} if frame["kind"].nunique() > 1 else set()
+    # Beside these there is no room for what J&F and FPS say too; --json and --csv have it.
+    crowded = frame["kind"].nunique() > 1 or frame["precision"].nunique() > 1
+    spare = {"J", "F", "ms"} if crowded else set()
     found = [
         title
         for title, name in optional.items()
@@ -210,7 +211,8 @@ def _columns(frame: pd.DataFrame) -> list[str]:
     # Trainings with several seeds, or several files of one model.
     named = frame.groupby("model")["weights_sha256"].nunique() > 1
     weights = ["weights"] if len(frame) and named.any() else []
-    return ["model", *weights, *several, *kinds, *found, *failed]
+    precisions = [] if frame["precision"].nunique() < 2 else ["precision"]
+    return ["model", *weights, *precisions, *several, *kinds, *found, *failed]
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
@@ -222,6 +224,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "id": str(row["trial_id"]),
         "model": row["model"] + ("" if row["trained"] else " (untrained)"),
         "weights": row["weights_sha256"][:8],
+        "precision": row["precision"],
         "data": row["dataset"],
         "kind": str(row["kind"]),
         "state": str(row["state"]),

@@ -219,6 +219,7 @@ def _stack(
     axes.set_yticks(places, [path for _, _, path in bars])
     axes.set_ylim(max(places) + 0.6, -0.6)
     axes.grid(visible=False, axis="y")
+    axes.use_sticky_edges = False  # a stage of no width would end the panel where the bar ends
     axes.set_xlim(left=0)
 
 

@@ -114,7 +114,10 @@ def test_other_frames_than_those_measured_are_refused(vosbench: Vosbench, tmp_pa
         "--dataset", f"davis-layout:{tmp_path / 'own'}",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
-    clip((80, 128))
-    refused = vosbench("render", 1, "a", "--out", "x.gif")
-    assert refused.code == 2
-    assert "other frames of a" in refused.err
+    image = next((tmp_path / "own" / "JPEGImages" / "a").iterdir())
+    Image.fromarray(np.full((96, 128, 3), 7, np.uint8)).save(image)  # as large, but another one
+    for change in (lambda: None, lambda: clip((80, 128))):
+        change()
+        refused = vosbench("render", 1, "a", "--out", "x.gif")
+        assert refused.code == 2
+        assert "other frames of a" in refused.err
