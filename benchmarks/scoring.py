@@ -5,9 +5,10 @@
 Scores every clip that both folders hold, by the DAVIS 2016 protocol (objects merged). Annotations
 and predictions are first written as palette PNGs to a temporary folder, so that the decoding
 measured is that of the usual result files. Prints the plain reference (one process, one round) and
-medians over rounds of the scorer with one and with more processes, from PNGs, and of a further
-prediction against annotations that are kept in memory. The last column scales to DAVIS 2016 val.
-Close other programs first: with a core taken, two processes are no faster than one.
+medians over rounds of the scorer with one thread, more threads, and processes, from PNGs, and of a
+further prediction against annotations that are kept in memory. The last column scales to DAVIS
+2016 val.
+Close other programs first: with a core taken, two workers are no faster than one.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from vosbench.harness.metrics import (
     SequenceScores,
     TruthCache,
     evaluate_folder,
+    folder,
     plan_clip,
     read_label_png,
 )
@@ -133,12 +135,15 @@ def measure(clips: list[ScoringClip], results: Path, rounds: int, workers: int) 
         )
 
     show("plain reference, from PNGs, 1 process", plain_s)
-    for count in sorted({1, workers}):
+    kinds = [("1 thread", 1, frames)]
+    kinds += [(f"{workers} threads", workers, frames), (f"{workers} processes", workers, 0)]
+    for name, count, process_frames in kinds:
+        folder.PROCESS_FRAMES = process_frames
 
         def from_files(count: int = count) -> float:
             return mean_jf(evaluate_folder(results, clips, workers=count))
 
-        show(f"from PNGs, {count} process(es)", median_s(from_files, rounds, expected))
+        show(f"from PNGs, {name}", median_s(from_files, rounds, expected))
     decoded = [
         Decoded(
             clip,

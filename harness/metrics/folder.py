@@ -1,11 +1,15 @@
-"""Scores a folder of predicted PNGs, decoding and counting in worker processes."""
+"""Scores a folder of predicted PNGs, decoding and counting in several workers.
+
+Most of the work is in libraries that release Python's lock, so a few threads share it well, and
+start at once. Many frames are worth the second that processes take to start, which share nothing.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +22,10 @@ from vosbench.harness.metrics.label_png import read_label_png
 from vosbench.harness.metrics.plan import ScoringPlan
 from vosbench.harness.metrics.scorer import ObjectScores, SequenceScorer, SequenceScores
 
+PROCESS_FRAMES = 2000
+"""Frames for each worker from which on workers are processes."""
+_FRAMES_WORTH = 50
+"""Frames that a further worker is worth having for."""
 CHUNK_FRAMES = 24
 """Frames a worker takes at once: enough to outweigh the message, few enough to share a clip."""
 
@@ -45,8 +53,8 @@ def evaluate_folder(
     Args:
         results_dir: the predictions; only frames that count are read.
         clips: what to score.
-        workers: worker processes; 1 scores in this process, None takes as many as pay off, at
-            most one for each CPU core that this process may use.
+        workers: threads, or processes where there are frames enough; 1 scores in this thread,
+            None takes as many as pay off, at most one for each CPU core that this process may use.
         on_frames: told, as the work goes on, how many more frames are scored.
 
     Raises:
@@ -58,14 +66,12 @@ def evaluate_folder(
     if not clips:
         raise InputError("no clips to score: name at least one sequence")
     tell = on_frames or (lambda _: None)
-    count = workers or _workers_worth(sum(len(clip.annotation_paths) for clip in clips))
+    frames = sum(len(clip.annotation_paths) for clip in clips)
+    count = workers or max(1, min(_cores(), frames // _FRAMES_WORTH))
     if count == 1:
         chunks = [list(_chunks(results_dir, clip, plan_clip(clip))) for clip in clips]
         return tuple(_join([_told(score_chunk(c), tell) for c in clip]) for clip in chunks)
-    # Spawned, not forked: the parent may have threads and a device open.
-    executor = ProcessPoolExecutor(
-        count, multiprocessing.get_context("spawn"), initializer=_begin_worker
-    )
+    executor = _executor(count, frames)
     try:
         plans = executor.map(plan_clip, clips, chunksize=max(1, len(clips) // (4 * count)))
         pending = [
@@ -149,9 +155,16 @@ def _begin_worker() -> None:
     cv2.setNumThreads(1)
 
 
-def _workers_worth(frames: int) -> int:
-    """As many as there are cores, but starting one takes as long as scoring some 600 frames."""
-    cores = os.cpu_count() or 1
+def _cores() -> int:
+    """CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    return max(1, min(cores, frames // 600))
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _executor(count: int, frames: int) -> Executor:
+    if frames < PROCESS_FRAMES * count:
+        return ThreadPoolExecutor(count)
+    # Spawned, not forked: the parent may have threads and a device open.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, context, initializer=_begin_worker)

@@ -25,6 +25,7 @@ from vosbench.harness.metrics import (
     SequenceScores,
     davis_plan,
     evaluate_folder,
+    folder,
     plan_clip,
     read_label_png,
     scores_json,
@@ -65,7 +66,9 @@ def _same(a: tuple[SequenceScores, ...], b: tuple[SequenceScores, ...]) -> bool:
     return json.dumps(scores_json(a)) == json.dumps(scores_json(b))
 
 
-def test_a_folder_scores_as_its_frames_do(clip: ScoringClip, tmp_path: Path) -> None:
+def test_a_folder_scores_as_its_frames_do(
+    clip: ScoringClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = replace(clip, name="other")
     (tmp_path / "results/other").symlink_to("clip")
     done: list[int] = []
@@ -76,7 +79,9 @@ def test_a_folder_scores_as_its_frames_do(clip: ScoringClip, tmp_path: Path) -> 
     for index in range(FRAMES):
         scorer.add(index, _labels(index), _labels(index, shift=2))
     assert _same(got[:1], (scorer.result(),))
-    assert _same(got, evaluate_folder(tmp_path / "results", [clip, other], workers=2))
+    for frames in (folder.PROCESS_FRAMES, 0):  # by threads, then by processes
+        monkeypatch.setattr(folder, "PROCESS_FRAMES", frames)
+        assert _same(got, evaluate_folder(tmp_path / "results", [clip, other], workers=2))
 
 
 def test_only_frames_that_count_are_read(clip: ScoringClip, tmp_path: Path) -> None:
@@ -176,6 +181,16 @@ def test_bad_predictions_are_named(
         evaluate_folder(tmp_path / "results", [clip], workers=workers)
     assert "00007.png" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_process_says_comes_through(
+    clip: ScoringClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "PROCESS_FRAMES", 0)
+    _write_small(tmp_path / "results/clip/00007.png")
+    with pytest.raises(InputError, match="is 30x20, its annotation 60x40") as caught:
+        evaluate_folder(tmp_path / "results", [clip], workers=2)
+    assert "00007.png" in str(caught.value)
 
 
 def test_missing_folders_and_annotations_are_named(clip: ScoringClip, tmp_path: Path) -> None:
