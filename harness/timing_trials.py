@@ -70,16 +70,18 @@ class TimingTrials:
                 clips.append(timed)
                 self.progress.frame(len(clip))
                 self.progress.end()
-            reading, frames = timer.energy(next(iter(selection.clips)))
+            first = next(iter(selection.clips))
+            reading, frames = timer.energy(first)
+            # Held until here: counting keeps the device busy as well.
+            arithmetic = self._arithmetic(runner, first) if self.breakdown else {}
         notes = {"occupancy": str(found), "busy": found.busy}
         self.storage.annotate(trial, {**self.notes, **energy_notes(reading), **notes})
         numbers = trial_numbers(clips, self.device) | energy_numbers(reading, frames)
-        if self.breakdown:
-            numbers |= self._arithmetic(runner, next(iter(selection.clips)))
-        self.storage.complete(trial, numbers)
+        self.storage.complete(trial, {**numbers, **arithmetic})
 
     def _arithmetic(self, runner: Runner, clip: Clip) -> Mapping[str, float]:
-        """Counted once, however many thresholds and repeats are timed."""
+        """Counted once, however many thresholds and repeats are timed; nothing of a network that
+        isn't this package's can be counted."""
         if not isinstance(runner, SharingRunner):
             return {}
         key = (runner.sharing_key(), clip.size)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from vosbench.baselines.errors import InputError
+from vosbench.baselines.errors import InputError, suggestion
+from vosbench.harness.cli import options
 
 if TYPE_CHECKING:
     from vosbench.harness.training.loop import Progress
@@ -34,9 +35,7 @@ def distil(
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Folder of the state; default: OUT.state.")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")
-    ] = None,
+    threads: options.Threads = None,
 ) -> None:
     """Teach STUDENT the features of EfficientNet-Lite0, where no ImageNet weights can be had.
 
@@ -45,27 +44,24 @@ def distil(
     """
     import torch
 
-    from vosbench.harness.training.distillation import (
-        DistillationRecipe,
-        open_distillation,
-        write_backbone,
-    )
-    from vosbench.harness.training.distillation import distil as run
+    from vosbench.baselines.resnet import BLOCKS
+    from vosbench.harness.training import distillation
 
-    if student not in ("resnet18", "resnet50", "resnet101"):
-        raise InputError(f"no student {student}: choose resnet18, resnet50 or resnet101")
+    if student not in BLOCKS:
+        near = suggestion(student, BLOCKS)
+        raise InputError(f"no student {student}{near}: choose from {', '.join(BLOCKS)}")
     if not out.absolute().parent.is_dir():
         raise InputError(f"no folder {out.absolute().parent} for --out: make it first")
     if threads is not None:
         torch.set_num_threads(threads)
-    recipe = DistillationRecipe(
+    recipe = distillation.DistillationRecipe(
         student=student, steps=steps, batch=batch, size=size, learning_rate=rate, seed=seed
     )
-    job = open_distillation(recipe, pictures, folder or out.with_name(out.name + ".state"))
-    job = replace(job, save_every=50)
+    state = folder or out.with_name(out.name + ".state")
+    job = replace(distillation.open_distillation(recipe, pictures, state), save_every=50)
     console = Console(stderr=True)
-    distilled = run(job, lambda news: _show(console, news))
-    write_backbone(out, distilled.backbone)
+    distilled = distillation.distil(job, lambda news: _show(console, news))
+    distillation.write_backbone(out, distilled.backbone)
     print(f"{out}: {steps} steps in {distilled.elapsed_s / 60:.1f} min")
     if distilled.unexplained:
         levels = ", ".join(f"{name} {value:.0%}" for name, value in distilled.unexplained.items())

@@ -42,7 +42,7 @@ def evaluate(
         typer.Option("--csv-dir", help="Where the official CSV files go; default RESULTS_DIR."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Worker processes; default: as pays off.")
+        int | None, typer.Option("--jobs", min=1, help="Workers; default: as pays off.")
     ] = None,
 ) -> None:
     """Score predicted PNGs as the official evaluation does, and write its two CSV files."""

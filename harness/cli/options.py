@@ -27,6 +27,9 @@ Models = Annotated[
 Datasets = Annotated[
     list[str] | None, typer.Option("--dataset", help="Only these datasets (comma list).")
 ]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")
+]
 Study = Annotated[list[str] | None, typer.Option("--study", help="Only trials of these studies.")]
 KindFilter = Annotated[Kind | None, typer.Option("--kind", help="Only this kind of trial.")]
 

@@ -53,7 +53,7 @@ class SweepProgress:
 
     def __exit__(self, *_: object) -> None:
         for worker in list(self._clips):
-            self._end_clip(worker)
+            self.end(worker)
         self._bar.stop()
 
     def of_worker(self, worker: int) -> WorkerProgress:
@@ -62,7 +62,7 @@ class SweepProgress:
 
     def begin(self, spec: TrialSpec, members: int, sequence: str, worker: int = 0) -> None:
         """A clip begins."""
-        self._end_clip(worker)
+        self.end(worker)
         name = spec.model if members == 1 else f"{members} settings of {spec.model.split('+')[0]}"
         if members == 1 and spec.tau is not None:
             name += f" τ={spec.tau}"
@@ -76,10 +76,6 @@ class SweepProgress:
             self._clips[worker] = (name, began_s, before + frames)
         self._bar.advance(self._task, frames)
 
-    def end(self, worker: int = 0) -> None:
-        """A clip is done: say so where there is no bar."""
-        self._end_clip(worker)
-
     def skip(self, frames: int) -> None:
         """Frames that were done before."""
         self._bar.advance(self._task, frames)
@@ -88,7 +84,8 @@ class SweepProgress:
         """A trial failed."""
         self.failures.append((spec, message))
 
-    def _end_clip(self, worker: int) -> None:
+    def end(self, worker: int = 0) -> None:
+        """A clip is done: say so where there is no bar."""
         ended = self._clips.pop(worker, None)
         if ended is not None and not self._console.is_terminal:
             name, began_s, frames = ended

@@ -120,9 +120,7 @@ def run(
     locked_clocks: Annotated[
         str | None, typer.Option("--locked-clocks", help="Clocks you locked, for the record.")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")
-    ] = None,
+    threads: options.Threads = None,
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, help="Processes for accuracy trials, on this machine.")
     ] = 1,

@@ -113,9 +113,7 @@ def train(
     note: Annotated[
         str | None, typer.Option("--note", help="What results say of these weights.")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")
-    ] = None,
+    threads: options.Threads = None,
     db: options.Db = options.DEFAULT_DB,
 ) -> None:
     """Train MODEL and file the checkpoint, its recipe and its curve.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ from rich.console import Console
 
 from vosbench.harness.cli import options
 from vosbench.harness.cli.tables import plain_table
-from vosbench.harness.store import State
+from vosbench.harness.store import VALIDATION, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from vosbench.harness.store import CurveValue, Database, TrainingRecord, Trainings
 
 _ROWS = 20
-_VALIDATION = "validation/"
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +38,7 @@ def trainings(
     with _opened(db) as database:
         records = _trainings(database).all()
     if as_json:
-        print(json.dumps([_plain(record) for record in records], indent=1))
+        print(json.dumps([record.plain() for record in records], indent=1))
         return
     if not records:
         print(f"no trainings in {db}")
@@ -72,18 +70,18 @@ def show(
         curve = _trainings(database).curve(record.key)
     if as_json:
         points = [[p.step, p.name, p.value if math.isfinite(p.value) else None] for p in curve]
-        print(json.dumps(_plain(record) | {"curve": points}, indent=1))
+        print(json.dumps(record.plain() | {"curve": points}, indent=1))
         return
     console = Console()
     for name, value in _facts(record):
         console.print(f"{name}: {value}", highlight=False, soft_wrap=True, markup=False)
-    validation = [point for point in curve if point.name.startswith(_VALIDATION)]
-    losses = [point for point in curve if not point.name.startswith(_VALIDATION)]
+    validation = [point for point in curve if point.name.startswith(VALIDATION)]
+    losses = [point for point in curve if not point.name.startswith(VALIDATION)]
     if losses:
         console.print(curve_table(losses, "losses", ""))
     if validation:
         title = "validation: mean IoU on held-out clips; gate: correlation with the IoU"
-        console.print(curve_table(validation, title, _VALIDATION))
+        console.print(curve_table(validation, title, VALIDATION))
 
 
 def curve_table(curve: Sequence[CurveValue], title: str, prefix: str) -> Any:
@@ -118,13 +116,6 @@ def _facts(record: TrainingRecord) -> list[tuple[str, str]]:
         ("recipe", spec.recipe),
     ]  # fmt: skip
     return [(name, value) for name, value in facts if value]
-
-
-def _plain(record: TrainingRecord) -> dict[str, Any]:
-    values = asdict(record)
-    spec, notes = values.pop("spec"), values.pop("notes")
-    plain: dict[str, Any] = values | spec | notes
-    return plain | {"state": record.state_word, "recipe": json.loads(record.spec.recipe)}
 
 
 def _opened(db: str) -> Database:

@@ -72,13 +72,8 @@ def profile(runner: Runner, clip: Clip, device: torch.device, frames: int) -> tu
 
 
 @torch.inference_mode()
-def path_arithmetic(runner: Runner, clip: Clip, device: torch.device) -> dict[str, float]:
-    """GFLOP of the architecture as described, by ``gflop/PATH/STAGE``, of the clip's second frame.
-
-    Empty for a runner that this package's networks aren't behind: nothing there can be counted.
-    """
-    if not isinstance(runner, SharingRunner):
-        return {}
+def path_arithmetic(runner: SharingRunner, clip: Clip, device: torch.device) -> dict[str, float]:
+    """GFLOP as described, by ``gflop/PATH/STAGE``, of the clip's second frame."""
     profiler = _Profiler(runner, clip, device, 1)
     return {
         f"gflop/{path.value}/{stage}": operations / 1e9

@@ -18,6 +18,7 @@ from vosbench.harness.store.results import (
     Readable,
     Selection,
     objects,
+    opened,
     read_from,
     results,
     sequences,
@@ -25,6 +26,7 @@ from vosbench.harness.store.results import (
 )
 from vosbench.harness.store.storage import LEASE_S, Storage
 from vosbench.harness.store.trainings import (
+    VALIDATION,
     CurveValue,
     TrainingNotes,
     TrainingRecord,
@@ -35,6 +37,7 @@ from vosbench.harness.store.worker import Worker
 
 __all__ = [
     "LEASE_S",
+    "VALIDATION",
     "Claim",
     "ClaimedTrial",
     "CurveValue",
@@ -54,6 +57,7 @@ __all__ = [
     "Worker",
     "objects",
     "open_database",
+    "opened",
     "read_from",
     "results",
     "sequences",

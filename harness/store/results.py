@@ -6,7 +6,8 @@ them as decimals, and turn them to float only to plot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -189,12 +190,23 @@ def read_from(source: Readable, work: Callable[[Connection], Result]) -> Result:
 
     Raises InputError if there are no results or they can't be read.
     """
-    if isinstance(source, Storage):
-        return source.database.read(work)
-    if isinstance(source, Database):
-        return source.read(work)
-    with open_database(source, read_only=True) as database:
+    with opened(source) as database:
         return database.read(work)
+
+
+@contextmanager
+def opened(source: Readable) -> Iterator[Database]:
+    """The database behind a file, a URL or an open one, which stays open.
+
+    Raises InputError if there are no results or they can't be read.
+    """
+    if isinstance(source, Storage):
+        yield source.database
+    elif isinstance(source, Database):
+        yield source
+    else:
+        with open_database(source, read_only=True) as database:
+            yield database
 
 
 def _results(connection: Connection, where: Selection) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
@@ -22,6 +22,8 @@ from vosbench.harness.store.worker import Worker, is_gone
 _KEY_VERSION = 1
 """Raised whenever the same recipe and data come to train otherwise."""
 _CHUNK = 1000
+VALIDATION = "validation/"
+"""How the names of a curve's values on held-out clips begin."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,13 @@ class TrainingRecord:
     def state_word(self) -> str:
         """The state, in the words of trainings, which nobody takes up by himself."""
         return "stopped" if self.state in (State.WAITING, State.STALE) else str(self.state)
+
+    def plain(self) -> dict[str, Any]:
+        """All of it in one mapping of plain values; the recipe's fields as they are."""
+        values = asdict(self)
+        spec, notes = values.pop("spec"), values.pop("notes")
+        plain: dict[str, Any] = values | spec | notes
+        return plain | {"state": self.state_word, "recipe": json.loads(self.spec.recipe)}
 
 
 class Trainings:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.store import Readable, Selection, objects, open_database, sequences
+from vosbench.harness.store import Database, Readable, Selection, objects, opened, sequences
 from vosbench.harness.trials import PATH_CODES, Kind
 from vosbench.reports.site import provenance, tables
 from vosbench.reports.site.footage import FootageOf, RunClip, no_footage
@@ -70,9 +70,13 @@ def write_site(
             ``out``, or a place that can't be written.
     """
     _check(out)
-    if isinstance(source, str | Path):
-        with open_database(source, read_only=True) as database:
-            return write_site(database, out, where, footage_of=footage_of, strips=strips)
+    with opened(source) as database:
+        return _write_beside(database, out, where, footage_of=footage_of, strips=strips)
+
+
+def _write_beside(
+    source: Database, out: Path, where: Selection, *, footage_of: FootageOf, strips: int
+) -> Site:
     runs = tables.runs(source, where)
     if runs.empty:
         raise InputError("no trial matches: see what there is with `vosbench results`")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from vosbench.baselines.errors import InputError
 from vosbench.reports.clip_strip import Track, draw_strip
@@ -53,11 +53,7 @@ def decoded(path: Path) -> list[Pixels]:
     """The frames of a video file."""
     if path.suffix == ".gif":
         with Image.open(path) as gif:
-            found = []
-            for t in range(getattr(gif, "n_frames", 1)):
-                gif.seek(t)
-                found.append(np.asarray(gif.convert("RGB")))
-            return found
+            return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(gif)]
     av = pytest.importorskip("av", reason="no PyAV: pip install av")
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]

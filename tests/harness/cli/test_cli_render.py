@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_outcome import Vosbench
-from PIL import Image
+from PIL import Image, ImageSequence
 
 CLIPS = "still,crossing"
 TRIED = ("g-frtm-lite+never", "g-frtm-lite+always")
@@ -24,11 +24,7 @@ def ran(vosbench: Vosbench, *more: object, models: str = ",".join(TRIED)) -> Non
 
 def frames(path: Path) -> list[np.ndarray]:
     with Image.open(path) as gif:
-        found = []
-        for t in range(getattr(gif, "n_frames", 1)):
-            gif.seek(t)
-            found.append(np.asarray(gif.convert("RGB")))
-        return found
+        return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(gif)]
 
 
 def test_a_trial_is_found_by_id_key_and_model(vosbench: Vosbench, tmp_path: Path) -> None:
