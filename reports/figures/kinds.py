@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from vosbench.reports.figures import (
     curves,
+    equal_reuse,
     gate_calibration,
     gate_data,
     gate_timeline,
@@ -67,6 +68,15 @@ _ALL = (
         "--tau 0.1:1.0:0.1 --dataset motion",
         curves.oracle_points,
         curves.draw_oracles,
+    ),
+    FigureKind(
+        "equal-reuse",
+        "copy, fusion, oracle and control against our gate at the same reuse rate",
+        "accuracy trials of a learned gate and of other policies of the same weights",
+        "vosbench run --models g-frtm-fast,g-frtm-fast+copy,g-frtm-fast+fusion,g-frtm-fast+g-iou "
+        "--tau 0.1:1.0:0.1 --dataset motion",
+        equal_reuse.at_equal_reuse,
+        equal_reuse.draw,
     ),
     FigureKind(
         "margins",

@@ -150,6 +150,7 @@ def _clip_result(
         object_metrics={
             number: {
                 "j_mean": float(jf[:, k].mean()),
+                "f_mean": float(jf[:, k].mean()),
                 "reuse_rate": float(reused[k]),
                 "adjacent_iou": float(np.nanmean(observed["adjacent_iou"][:, k])),
             }

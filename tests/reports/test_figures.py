@@ -73,7 +73,8 @@ def test_files_repeat_byte_for_byte_and_keep_text(results_db: Path, tmp_path: Pa
 def untrained_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     taus = [spec("g-frtm-fast", tau, margins="1,0") for tau in TAUS]
     path = tmp_path_factory.mktemp("untrained") / "results.db"
-    return database(path, [*taus, spec("frtm-fast", None)])
+    copied = [spec("g-frtm-fast+copy", tau) for tau in TAUS]
+    return database(path, [*taus, *copied, spec("frtm-fast", None)])
 
 
 @pytest.mark.parametrize("name", [n for n in figure_names() if n != "iou-histogram"])
@@ -177,6 +178,24 @@ def test_alternatives_and_oracles_choose_their_runs(results_db: Path) -> None:
     assert not alternatives["model"].str.contains("g-iou|random|@m").any()
     oracles = figure_data("gate-vs-giou", results_db)
     assert set(oracles["policy"]) == {"learned", "g-iou", "random:0.3", "random:0.6"}
+
+
+def test_ways_of_deciding_are_read_at_the_same_reuse(results_db: Path) -> None:
+    data = figure_data("equal-reuse", results_db)
+    data = data[(data["model"] == "g-frtm-fast") & (data["way"] == "random")]
+    runs = results(results_db, Selection(kinds=[Kind.ACCURACY])).set_index("key")["model"]
+    each = objects(results_db, Selection(kinds=[Kind.ACCURACY]))
+    means = each.groupby("key")[["reuse_rate", "j_mean", "f_mean"]].mean().sort_values("reuse_rate")
+    means["jf"] = (means["j_mean"] + means["f_mean"]) / 2
+    names = runs[means.index]
+    ours, control = means[(names == "g-frtm-fast").array], means[names.str.contains("random").array]
+    start = ours[ours["reuse_rate"] == 0]  # what reuses nothing begins every curve
+    for column, curve in (("ours", ours), ("jf_mean", pd.concat([start, control]))):
+        expected = np.interp(data["rate"], curve["reuse_rate"], curve["jf"])
+        np.testing.assert_allclose(data[column], expected, atol=1e-12)
+    np.testing.assert_allclose(data["ahead"], data["ours"] - data["jf_mean"], atol=1e-12)
+    known = data[data["low"].notna()]
+    assert len(known) and (known["low"] <= known["high"]).all()
 
 
 def test_margins_are_curves(results_db: Path) -> None:

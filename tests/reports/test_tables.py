@@ -187,7 +187,7 @@ def test_report_all_makes_what_it_can_and_says_what_it_cannot(
         assert f"**{item.name}**" in index
     assert {item.name for item in report.missing} == {"margins"}
     assert "vosbench run" in index.partition("## Not made")[2]
-    assert len(report.made) + len(report.missing) == 12 + 5 + 1
+    assert len(report.made) + len(report.missing) == 13 + 5 + 1
 
 
 def test_exports_keep_names_and_values(paper_db: Path, tmp_path: Path) -> None:

@@ -1,0 +1,196 @@
+"""Which way of deciding is best at the same rate of reuse, and whether clips can tell.
+
+A threshold means another reuse rate for each way of deciding, so each way's points are joined to
+a curve of J&F over reuse and read at fixed rates. Clips are drawn again with replacement, the same
+for all ways, to see how far a difference depends on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from vosbench.harness.store import Readable, Selection, objects
+from vosbench.harness.trials import Kind
+from vosbench.reports.figures import canvas
+from vosbench.reports.figures.options import FigureOptions
+from vosbench.reports.frames import trials
+from vosbench.reports.labels import curve_names, remarks
+from vosbench.reports.names import role
+from vosbench.reports.style import DIM, role_look
+
+RATES = (0.2, 0.3, 0.4, 0.5, 0.6)
+"""Reuse rates that are read off."""
+
+WAYS = ("copy", "fusion", "g-iou", "random")
+"""What the learned gate is compared with; names as of :func:`~vosbench.reports.names.role`."""
+
+COLUMNS = (
+    "panel", "curve", "model", "way", "rate", "jf_mean", "ours", "ahead", "low", "high",
+    "clips", "weights_note",
+)  # fmt: skip
+
+_DRAWS = 2000
+_SAME = ("evaluation", "weights_sha256", "runner_version", "precision", "input_size", "seed")
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """Settings of one way of deciding, on the same objects.
+
+    Attributes:
+        reuse, jf: fractions, (settings, objects).
+    """
+
+    reuse: NDArray[np.float64]
+    jf: NDArray[np.float64]
+
+    def read(self, weight: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """J&F at some rates, objects counted by ``weight`` (N,); NaN beyond the curve's ends."""
+        reuse, jf = (x @ weight / weight.sum() for x in (self.reuse, self.jf))
+        order = np.argsort(reuse, kind="stable")
+        read = np.interp(rates, reuse[order], jf[order], left=np.nan, right=np.nan)
+        return np.asarray(read, np.float64)
+
+
+def at_equal_reuse(source: Readable, where: Selection, options: FigureOptions) -> pd.DataFrame:
+    """J&F of every way of deciding at :data:`RATES`, beside the learned gate's of the same weights.
+
+    Fractions 0..1. ``ahead`` is ours minus the other's, ``low`` and ``high`` its 95 % interval over
+    resampled clips; NaN with fewer than three clips, or where a resampled curve often ends short of
+    the rate. A setting that reuses nothing is the start of all curves of its weights.
+    """
+    del options  # rates are fixed, so that reports compare
+    found = trials(source, where, Kind.ACCURACY)
+    found = found[found["policy"].map(bool).astype(bool)]
+    found = found.assign(
+        curve=curve_names(found),
+        way=[role(m, p) for m, p in zip(found["model"], found["policy"], strict=True)],
+        switched=found["switches"].map(lambda switches: str(sorted(switches.items()))),
+    )
+    rows: list[dict[str, Any]] = []
+    for _, family in found.groupby([*_SAME, "switched"], dropna=False, sort=False):
+        rows += _compared(source, family)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _compared(source: Readable, family: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows of the runs of one network on the same clips."""
+    if "ours" not in set(family["way"]) or not set(family["way"]) & set(WAYS):
+        return
+    reuse, jf, clips = _by_object(source, family)
+    curves = _curves(family["way"].to_numpy(str), reuse, jf)
+    rates = np.array(RATES)
+    plain = {way: curve.read(np.ones(reuse.shape[1]), rates) for way, curve in curves.items()}
+    drawn = _resampled(curves, clips, rates)
+    ours = family[family["way"] == "ours"].iloc[0]
+    for way in (way for way in WAYS if way in curves):
+        for index, rate in enumerate(RATES):
+            if np.isnan(plain["ours"][index] + plain[way][index]):
+                continue
+            low, high = _interval(drawn["ours"][:, index] - drawn[way][:, index])
+            yield {
+                "panel": ours["evaluation"],
+                "curve": ours["curve"],
+                "model": ours["model"],
+                "way": way,
+                "rate": rate,
+                "jf_mean": plain[way][index],
+                "ours": plain["ours"][index],
+                "ahead": plain["ours"][index] - plain[way][index],
+                "low": low,
+                "high": high,
+                "clips": len(set(clips)),
+                "weights_note": ours["weights_note"],
+            }
+
+
+def _by_object(
+    source: Readable, family: pd.DataFrame
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
+    """Reuse rate and J&F, (settings, objects), and the clip of each object."""
+    each = objects(source, Selection(keys=list(family["key"])))
+    each = each.assign(jf=(each["j_mean"] + each["f_mean"]) / 2)
+    wide = each.pivot(index="key", columns=["sequence", "object_id"], values=["reuse_rate", "jf"])
+    wide = wide.loc[list(family["key"])]
+    reuse, jf = (wide[name].to_numpy(float) for name in ("reuse_rate", "jf"))
+    scored = ~np.isnan(jf).any(axis=0) & ~np.isnan(reuse).any(axis=0)
+    clips = wide["jf"].columns.get_level_values("sequence").to_numpy(str)
+    return reuse[:, scored], jf[:, scored], clips[scored]
+
+
+def _curves(
+    ways: NDArray[np.str_], reuse: NDArray[np.float64], jf: NDArray[np.float64]
+) -> Mapping[str, _Curve]:
+    untouched = np.flatnonzero((reuse == 0).all(axis=1))[:1]
+    curves = {}
+    for way in ("ours", *WAYS):
+        own = np.flatnonzero(ways == way)
+        if len(own):
+            chosen = np.union1d(own, untouched)
+            curves[way] = _Curve(reuse[chosen], jf[chosen])
+    return curves
+
+
+def _resampled(
+    curves: Mapping[str, _Curve], clips: NDArray[np.str_], rates: NDArray[np.float64]
+) -> Mapping[str, NDArray[np.float64]]:
+    """J&F of each way at each rate, for clips drawn with replacement: (draws, rates) each."""
+    _, index = np.unique(clips, return_inverse=True)
+    count = int(index.max()) + 1
+    rng = np.random.default_rng(0)
+    times = rng.multinomial(count, np.full(count, 1 / count), size=_DRAWS)
+    return {
+        way: np.stack([curve.read(drawn[index].astype(float), rates) for drawn in times])
+        if count >= 3
+        else np.full((1, len(rates)), np.nan)
+        for way, curve in curves.items()
+    }
+
+
+def _interval(differences: NDArray[np.float64]) -> tuple[float, float]:
+    known = differences[~np.isnan(differences)]
+    if len(known) < 0.95 * len(differences):
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def draw(rows: pd.DataFrame) -> Figure:
+    """A panel per network and set of clips: how far each way lies from ours."""
+    names = rows["curve"] + " on " + rows["panel"]
+    shown, left_out = canvas.shown(names, canvas.MOST_PANELS, "networks and sets of clips")
+    sheet = canvas.panels(shown, columns=min(2, len(shown)), width=5.0, height=3.7)
+    ways = [way for way in WAYS if way in set(rows["way"])]
+    handles: dict[str, Artist] = {}
+    for axes, name in zip(sheet.axes, shown, strict=True):
+        panel = rows[names == name]
+        axes.axhline(0, color=DIM, linewidth=1)
+        for offset, way in enumerate(ways):
+            part, look = panel[panel["way"] == way], role_look(way)
+            x = part["rate"] + 0.012 * (offset - (len(ways) - 1) / 2)
+            bars = [part["high"] - part["ahead"], part["ahead"] - part["low"]]
+            drawn = axes.errorbar(
+                x, -part["ahead"], yerr=bars, color=look.colour, marker=look.marker,
+                linestyle="none", capsize=2, elinewidth=1,
+            )  # fmt: skip
+            handles[way] = drawn.lines[0]
+        canvas.percent_axis(axes, x=True, y=True)
+        axes.set_xticks(list(RATES))
+    sheet.label("reuse rate, %", "J&F minus that of our gate, points")
+    remark = [
+        remarks(rows),
+        left_out,
+        "bars: 95 % interval over clips drawn again; below 0 the learned gate is better",
+    ]
+    lines = "\n".join(filter(None, remark))
+    title = "Ways of deciding at equal reuse"
+    canvas.finish(sheet.figure, title, lines, list(handles.values()), list(handles))
+    return sheet.figure
