@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
 
+BACKBONES = ("feature_extractor.", "vos.backbone.")
+"""Prefixes of the frozen backbone's keys, in FRTM and TTVOS."""
+
 _SHOWN = 3
 _GATE_BIASES = ("convGS.4.bias", "gate.4.bias")
 
@@ -54,6 +57,16 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         raise InputError(f"{path} holds no state dict (tensors by key, bare or under 'model')")
     return Checkpoint({str(key): value for key, value in content.items()})
+
+
+def backbone_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The backbone within a checkpoint, by the backbone's own keys; empty where it holds none."""
+    return {
+        key.removeprefix(prefix): tensor
+        for key, tensor in tensors.items()
+        for prefix in BACKBONES
+        if key.startswith(prefix)
+    }
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:

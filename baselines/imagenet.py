@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vosbench.baselines.backbones import make_backbone
+from vosbench.baselines.checkpoints import backbone_of, read_checkpoint
 from vosbench.baselines.efficientnet import head
 from vosbench.baselines.errors import InputError
 
@@ -86,7 +87,8 @@ def resnet_state_dict(name: str, file: Path | None = None) -> dict[str, Tensor]:
 
     Args:
         name: "resnet18", "resnet50" or "resnet101".
-        file: a torchvision state dict; None for torchvision's local cache.
+        file: a torchvision state dict, or a checkpoint that holds its backbone; None for
+            torchvision's local cache.
 
     Raises:
         InputError: no such file, or it does not hold this network.
@@ -97,6 +99,7 @@ def resnet_state_dict(name: str, file: Path | None = None) -> dict[str, Tensor]:
             f"no ImageNet weights of {name} at {path}: put torchvision's file there, or name one"
         )
     state = _read(path)
+    state = backbone_of(state) or state
     expected = make_backbone(name).state_dict()
     kept = {k: v for k, v in state.items() if not k.startswith("fc.")}
     for key, like in expected.items():
@@ -115,6 +118,8 @@ def _cached(name: str) -> Path:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return dict(read_checkpoint(path).tensors)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:

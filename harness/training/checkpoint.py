@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from vosbench.baselines.checkpoints import write_checkpoint
+from vosbench.baselines.checkpoints import BACKBONES, write_checkpoint
 from vosbench.baselines.frtm.network import FrtmNetwork
 from vosbench.harness.training.pool import LevelStatistics
 from vosbench.harness.training.recipe import Recipe
@@ -24,6 +24,16 @@ def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in tensors.items()
     }
+
+
+def with_backbone(own: Mapping[str, Tensor], network: nn.Module) -> Mapping[str, Tensor]:
+    """The tensors of a checkpoint and the network's backbone: in half precision if that is exact,
+    as for one that was distilled, else as it is.
+    """
+    frozen = {k: v.contiguous() for k, v in network.state_dict().items() if k.startswith(BACKBONES)}
+    half = halved(frozen)
+    exact = all(half[name].to(tensor.dtype).equal(tensor) for name, tensor in frozen.items())
+    return {**(half if exact else frozen), **own}
 
 
 def shipped_tensors(
@@ -44,10 +54,15 @@ def save(
     state: TrainingState,
     data_sha256: str,
     note: str,
+    whole: bool = False,
 ) -> None:
-    """Write a finished training's checkpoint, with its provenance in the header."""
+    """Write a finished training's checkpoint, with its provenance in the header.
+
+    ``whole`` adds the backbone: for one that others can't have from ImageNet's weights.
+    """
     told = header(recipe, state, network.config.backbone, data_sha256, note)
-    write_checkpoint(path, shipped_tensors(network, statistics), told)
+    tensors = shipped_tensors(network, statistics)
+    write_checkpoint(path, with_backbone(tensors, network) if whole else tensors, told)
 
 
 def header(

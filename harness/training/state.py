@@ -11,10 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from vosbench.baselines.atomic import replacing
+from vosbench.baselines.checkpoints import BACKBONES
 from vosbench.baselines.errors import InputError
-
-_BACKBONES = ("feature_extractor.", "vos.backbone.")
-"""Prefixes of the frozen backbone's keys, in FRTM and TTVOS."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +52,13 @@ def own_weights(network: nn.Module) -> dict[str, Tensor]:
     return {
         name: tensor.detach().clone()
         for name, tensor in network.state_dict().items()
-        if not name.startswith(_BACKBONES)
+        if not name.startswith(BACKBONES)
     }
 
 
 def load_own_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
     """Undo :func:`own_weights`."""
-    backbone = {k: v for k, v in network.state_dict().items() if k.startswith(_BACKBONES)}
+    backbone = {k: v for k, v in network.state_dict().items() if k.startswith(BACKBONES)}
     network.load_state_dict(backbone | weights)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from vosbench.baselines.checkpoints import backbone_of, read_checkpoint
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.baselines.ttvos.network import Ttvos
 from vosbench.harness.training import assemble, checkpoint, loop, ttvos
@@ -111,15 +112,17 @@ class FrtmTrainer:
             _check_first_stage(recipe)
 
     def open(self, request: TrainingRequest, cache: Path) -> Opened:
-        backbone = None if request.backbone is None else Path(request.backbone)
+        backbone = _own_backbone(request)
         gathered = assemble.gather(request.recipe, request.data.open(), cache, backbone)
-        return _OpenedFrtm(gathered, None if request.start is None else Path(request.start))
+        start = None if request.start is None else Path(request.start)
+        return _OpenedFrtm(gathered, start, whole=backbone is not None)
 
 
 @dataclass(frozen=True)
 class _OpenedFrtm:
     gathered: Gathered
     start: Path | None
+    whole: bool
 
     @property
     def data_sha256(self) -> str:
@@ -138,6 +141,7 @@ class _OpenedFrtm:
             state=state,
             data_sha256=self.data_sha256,
             note=note,
+            whole=self.whole,
         )
 
 
@@ -167,6 +171,15 @@ class TtvosTrainer:
         return _OpenedTtvos(request, cache, first)
 
 
+def _own_backbone(request: TrainingRequest) -> Path | None:
+    """File of a backbone other than ImageNet's: named, or within the checkpoint to start from."""
+    if request.backbone is not None:
+        return Path(request.backbone)
+    if request.start is None or not backbone_of(read_checkpoint(Path(request.start)).tensors):
+        return None
+    return Path(request.start)
+
+
 def _ttvos_job(request: TrainingRequest, cache: Path, folder: Path) -> TtvosJob:
     assert isinstance(request.recipe, TtvosRecipe)
     return ttvos.prepare(
@@ -175,7 +188,7 @@ def _ttvos_job(request: TrainingRequest, cache: Path, folder: Path) -> TtvosJob:
         cache,
         folder,
         start=None if request.start is None else Path(request.start),
-        backbone=None if request.backbone is None else Path(request.backbone),
+        backbone=_own_backbone(request),
     )
 
 
@@ -205,6 +218,7 @@ class _OpenedTtvos:
             state=state,
             data_sha256=self.data_sha256,
             note=note,
+            whole=_own_backbone(self.request) is not None,
         )
 
 

@@ -26,7 +26,7 @@ from vosbench.baselines.ttvos.models import make_ttvos
 from vosbench.baselines.ttvos.network import Ttvos, TtvosConfig
 from vosbench.baselines.ttvos.padding import MULTIPLE
 from vosbench.harness.training.assemble import VALIDATION_CLIPS, TrainingData
-from vosbench.harness.training.checkpoint import halved, header
+from vosbench.harness.training.checkpoint import halved, header, with_backbone
 from vosbench.harness.training.encoding import Encoder
 from vosbench.harness.training.loop import Training
 from vosbench.harness.training.pool import ClipPool, LevelStatistics
@@ -193,7 +193,9 @@ def save(
     state: TrainingState,
     data_sha256: str,
     note: str,
+    whole: bool = False,
 ) -> None:
-    """Write a finished training's checkpoint, with its provenance in the header."""
+    """As :func:`vosbench.harness.training.checkpoint.save`, for TTVOS."""
     told = header(recipe, state, network.config.backbone, data_sha256, note)
-    write_checkpoint(path, shipped_tensors(network, statistics), told)
+    tensors = shipped_tensors(network, statistics)
+    write_checkpoint(path, with_backbone(tensors, network) if whole else tensors, told)
