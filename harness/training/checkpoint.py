@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vosbench.baselines.checkpoints import BACKBONES, write_checkpoint
 from vosbench.baselines.frtm.network import FrtmNetwork
+from vosbench.harness.store import VALIDATION
 from vosbench.harness.training.pool import LevelStatistics
 from vosbench.harness.training.recipe import Recipe
 from vosbench.harness.training.scaling import read_raw
@@ -93,5 +94,5 @@ def header(
 
 def _last_validation(state: TrainingState) -> dict[str, float]:
     """The newest value of each validation series."""
-    points = [point for point in state.curve if point.name.startswith("validation/")]
-    return {point.name.removeprefix("validation/"): round(point.value, 4) for point in points}
+    points = [point for point in state.curve if point.name.startswith(VALIDATION)]
+    return {point.name.removeprefix(VALIDATION): round(point.value, 4) for point in points}

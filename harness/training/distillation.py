@@ -26,6 +26,7 @@ from vosbench.baselines.atomic import replacing
 from vosbench.baselines.backbones import Backbone, make_backbone
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.imagenet import imagenet_state_dict
+from vosbench.harness.store import VALIDATION
 from vosbench.harness.training.checkpoint import halved
 from vosbench.harness.training.crops import Image, centred, decoded, draw_crops
 from vosbench.harness.training.loop import Progress
@@ -237,7 +238,7 @@ class _Run:
             terms = {"loss": loss} | losses
             self._note({name: float(term.detach()) for name, term in terms.items()})
         if len(job.held_out) and (self.state.step % job.validate_every == 0 or ends):
-            self._note({f"validation/{k}": v for k, v in self.unexplained().items()})
+            self._note({VALIDATION + k: v for k, v in self.unexplained().items()})
 
     def save(self) -> None:
         """Keep the state on disk, whole or not at all."""

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
+from vosbench.harness.store import VALIDATION
 from vosbench.harness.training.pool import ClipPool
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.state import (
@@ -254,7 +255,7 @@ def _validate(job: Training, stage: _Stage) -> Mapping[str, float] | None:
 
 
 def _prefixed(series: Mapping[str, float]) -> Mapping[str, float]:
-    return {f"validation/{name}": value for name, value in series.items()}
+    return {VALIDATION + name: value for name, value in series.items()}
 
 
 def _note(state: TrainingState, news: Progress, report: Callable[[Progress], None] | None) -> None:

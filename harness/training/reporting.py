@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from vosbench.harness.store import VALIDATION
 from vosbench.harness.training.loop import Progress
-
-_VALIDATION = "validation/"
 
 
 class _Newest:
@@ -29,7 +28,7 @@ class _Newest:
         left_out = ("reuse ",) if brief else ()
         shown = {"loss": self._values["loss"]} if "loss" in self._values else {}
         for name, value in self._values.items():
-            short = name.removeprefix(_VALIDATION)
+            short = name.removeprefix(VALIDATION)
             if short != name and not short.startswith(left_out):
                 shown[short] = value
         return "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
@@ -67,7 +66,7 @@ def terminal(console: Console, steps: int) -> Iterator[Callable[[Progress], None
 def _line(console: Console, news: Progress, newest: _Newest) -> None:
     text = newest.text(news, brief=False)
     place = f"{news.stage} {news.step}/{news.steps}"
-    if any(name.startswith(_VALIDATION) for name in news.values):
+    if any(name.startswith(VALIDATION) for name in news.values):
         console.print(f"{place}: {text}", highlight=False, soft_wrap=True)
     elif news.stage == "clips" and news.step == news.steps:
         console.print(place, highlight=False)
