@@ -11,6 +11,7 @@ from rich.console import Console
 
 from vosbench.harness.cli import options
 from vosbench.harness.cli.tables import plain_table
+from vosbench.runners.shipped import DEMONSTRATION
 
 if TYPE_CHECKING:
     from vosbench.runners.catalogue import Entry
@@ -72,7 +73,9 @@ def _print_models(console: Console, entries: Sequence[Entry]) -> None:
 
 def _shipped(entry: Entry) -> str:
     own = next((name for name in entry.weights if name.startswith("default")), None)
-    return "none" if own is None else own.replace("default", "shipped")
+    if own is None:
+        return "none"
+    return DEMONSTRATION if DEMONSTRATION in own else "shipped"
 
 
 def _print_policies(console: Console) -> None:

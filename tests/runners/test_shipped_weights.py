@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
+from vosbench.baselines import imagenet
 from vosbench.baselines.checkpoints import random_tensors
 from vosbench.baselines.frtm.network import G_FRTM_FAST, make_frtm
 from vosbench.runners import shipped
@@ -48,3 +49,16 @@ def test_the_file_brings_the_backbone(folder: Path) -> None:
     assert own[key].equal(expected[key])
     assert gated.weights.name == "shipped:g-frtm-fast"
     assert shipped.shipped_variants("g-frtm-fast") == ("default",)
+
+
+@pytest.mark.parametrize("model", ["frtm-fast", "g-frtm-fast"])
+def test_what_ships_for_the_papers_models_is_marked(
+    model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(imagenet, "_cached", lambda name: tmp_path / name)  # a bare machine
+    runner = resolve(model).build(RunnerOptions(tau=Decimal(1)))
+    assert runner.weights.name == "shipped:g-frtm-fast (demonstration)"
+    assert runner.weights.trained
+    assert "not the paper's" in runner.weights.note and "ECSSD" in runner.weights.note
+    path = shipped.shipped_path(model, None)
+    assert path is not None and path.stat().st_size <= 25 * 2**20
