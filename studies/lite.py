@@ -44,6 +44,7 @@ WAYS = ",".join(
         "+random:0.8", "+always",
     )
 )  # fmt: skip
+CAPPED = f"{G}+cap:2"
 VARIANTS = ("m0.7-0.2", "m0.35-0.4", "ngate0.5")  # others are equal to one of these, or to G
 GATED = (G, *(f"{G}@{variant}" for variant in VARIANTS), "g-ttvos-lite")
 PLAIN = ("frtm-lite", "frtm-lite-r", "ttvos-lite")
@@ -78,8 +79,10 @@ def commands(davis: Path, pictures: Path, recipe: Path) -> Iterator[Sequence[str
     """What the study runs, one `vosbench` command each."""
     on_davis = ("--dataset", "davis16", "--data-root", str(davis))
     taus, some = ("--tau", "0.1:1.0:0.1"), ("--tau", ",".join(SOME_TAUS))
+    few = ("--tau", "0.5,0.6,0.7,0.8")
     yield ("run", "--models", WAYS, *taus, *on_davis, "--study", "alternatives")
-    yield ("run", "--models", WAYS, *taus, "--study", "alternatives")
+    yield ("run", "--models", CAPPED, *few, *on_davis, "--study", "alternatives")
+    yield ("run", "--models", f"{WAYS},{CAPPED}", *taus, "--study", "alternatives")
     yield ("run", "--models", ",".join(PLAIN), *on_davis, "--study", "networks")
     yield ("run", "--models", ",".join((*PLAIN, *GATED)), *some, "--study", "checkpoints")
     yield ("run", "--models", "g-frtm-fast,frtm-fast", *taus, "--study", "demonstration")
@@ -165,7 +168,7 @@ def ways_table(source: str, dataset: str) -> str:
     """Reuse and J&F of all ways of deciding, by τ."""
     found = _alternatives(source)
     found = found[found["dataset"] == dataset]
-    ways = ("ours", "copy", "fusion", "g-iou")
+    ways = ("ours", "copy", "fusion", "cap", "g-iou")
     rows = []
     for tau in sorted({tau for tau in found["tau"] if tau is not None}, reverse=True):
         row = [f"{tau.normalize():f}"]

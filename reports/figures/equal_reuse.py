@@ -7,7 +7,7 @@ for all ways, to see how far a difference depends on them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from vosbench.reports.style import DIM, role_look
 RATES = (0.2, 0.3, 0.4, 0.5, 0.6)
 """Reuse rates that are read off."""
 
-WAYS = ("copy", "fusion", "g-iou", "random")
+WAYS = ("copy", "fusion", "cap", "g-iou", "random")
 """What the learned gate is compared with; names as of :func:`~vosbench.reports.names.role`."""
 
 COLUMNS = (
@@ -72,7 +72,7 @@ def at_equal_reuse(source: Readable, where: Selection, options: FigureOptions) -
     found = found[found["policy"].map(bool).astype(bool)]
     found = found.assign(
         curve=curve_names(found),
-        way=[role(m, p) for m, p in zip(found["model"], found["policy"], strict=True)],
+        way=[_way(m, p) for m, p in zip(found["model"], found["policy"], strict=True)],
         switched=found["switches"].map(lambda switches: str(sorted(switches.items()))),
     )
     rows: list[dict[str, Any]] = []
@@ -81,9 +81,22 @@ def at_equal_reuse(source: Readable, where: Selection, options: FigureOptions) -
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def _way(model: str, policy: str) -> str:
+    """The role; caps of different length are ways of their own."""
+    way = role(model, policy)
+    return policy if way == "cap" else way
+
+
+def _in_order(ways: Iterable[str]) -> list[str]:
+    """Those that are compared with ours, as :data:`WAYS` has them."""
+    known = {way for way in ways if way.partition(":")[0] in WAYS}
+    return sorted(known, key=lambda way: (WAYS.index(way.partition(":")[0]), way))
+
+
 def _compared(source: Readable, family: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Rows of the runs of one network on the same clips."""
-    if "ours" not in set(family["way"]) or not set(family["way"]) & set(WAYS):
+    others = _in_order(family["way"])
+    if "ours" not in set(family["way"]) or not others:
         return
     reuse, jf, clips = _by_object(source, family)
     curves = _curves(family["way"].to_numpy(str), reuse, jf)
@@ -91,7 +104,7 @@ def _compared(source: Readable, family: pd.DataFrame) -> Iterator[dict[str, Any]
     plain = {way: curve.read(np.ones(reuse.shape[1]), rates) for way, curve in curves.items()}
     drawn = _resampled(curves, clips, rates)
     ours = family[family["way"] == "ours"].iloc[0]
-    for way in (way for way in WAYS if way in curves):
+    for way in others:
         for index, rate in enumerate(RATES):
             if np.isnan(plain["ours"][index] + plain[way][index]):
                 continue
@@ -131,11 +144,9 @@ def _curves(
 ) -> Mapping[str, _Curve]:
     untouched = np.flatnonzero((reuse == 0).all(axis=1))[:1]
     curves = {}
-    for way in ("ours", *WAYS):
-        own = np.flatnonzero(ways == way)
-        if len(own):
-            chosen = np.union1d(own, untouched)
-            curves[way] = _Curve(reuse[chosen], jf[chosen])
+    for way in ("ours", *_in_order(ways)):
+        chosen = np.union1d(np.flatnonzero(ways == way), untouched)
+        curves[way] = _Curve(reuse[chosen], jf[chosen])
     return curves
 
 
@@ -168,13 +179,13 @@ def draw(rows: pd.DataFrame) -> Figure:
     names = rows["curve"] + " on " + rows["panel"]
     shown, left_out = canvas.shown(names, canvas.MOST_PANELS, "networks and sets of clips")
     sheet = canvas.panels(shown, columns=min(2, len(shown)), width=5.0, height=3.7)
-    ways = [way for way in WAYS if way in set(rows["way"])]
+    ways = _in_order(rows["way"])
     handles: dict[str, Artist] = {}
     for axes, name in zip(sheet.axes, shown, strict=True):
         panel = rows[names == name]
         axes.axhline(0, color=DIM, linewidth=1)
         for offset, way in enumerate(ways):
-            part, look = panel[panel["way"] == way], role_look(way)
+            part, look = panel[panel["way"] == way], role_look(way.partition(":")[0])
             x = part["rate"] + 0.012 * (offset - (len(ways) - 1) / 2)
             bars = [part["high"] - part["ahead"], part["ahead"] - part["low"]]
             drawn = axes.errorbar(

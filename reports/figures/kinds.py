@@ -71,7 +71,7 @@ _ALL = (
     ),
     FigureKind(
         "equal-reuse",
-        "copy, fusion, oracle and control against our gate at the same reuse rate",
+        "copy, fusion, cap, oracle and control against our gate at equal reuse",
         "accuracy trials of a learned gate and of other policies of the same weights",
         "vosbench run --models g-frtm-fast,g-frtm-fast+copy,g-frtm-fast+fusion,g-frtm-fast+g-iou "
         "--tau 0.1:1.0:0.1 --dataset motion",
