@@ -84,21 +84,26 @@ def commands(davis: Path, pictures: Path, recipe: Path) -> Iterator[Sequence[str
     yield ("run", "--models", CAPPED, *few, *on_davis, "--study", "alternatives")
     yield ("run", "--models", f"{WAYS},{CAPPED}", *taus, "--study", "alternatives")
     yield ("run", "--models", ",".join(PLAIN), *on_davis, "--study", "networks")
-    yield ("run", "--models", ",".join((*PLAIN, *GATED)), *some, "--study", "checkpoints")
+    yield (
+        "run", "--models", ",".join((*PLAIN, *GATED)), *some, "--max-frames", "20",
+        "--study", "checkpoints",
+    )  # fmt: skip
     yield ("run", "--models", "g-frtm-fast,frtm-fast", *taus, "--study", "demonstration")
     yield (
         "train", G, "--pictures", str(pictures), "--motion", "0.15", "--clips", "680",
         "--frames", "10", "--start", str(ROOT / "baselines/weights" / f"{G}.safetensors"),
-        "--gate-only", "--lr", "2e-3", "--steps", "3000", "--write-recipe", str(recipe),
+        "--gate-only", "--lr", "2e-3", "--steps", "3000", "--gaps", "1,1,2,2,3,4,6,8",
+        "--write-recipe", str(recipe),
     )  # fmt: skip
     yield (
         "run", "--models", G, "--margins", MARGINS, "--train", str(recipe),
-        "--train-seeds", "0,1,2", "--tau", "0.8,0.5,0.3", "--study", "margins",
+        "--train-seeds", "0,1,2", "--tau", "0.8,0.5,0.3", "--max-frames", "20", "--study",
+        "margins",
     )  # fmt: skip
     timed = (*PLAIN, *GATED, f"{G}+copy", f"{G}+fusion")
     yield (
         "run", "--models", ",".join(timed), *some, *on_davis, "--sequences", "dog",
-        "--max-frames", "20", "--kind", "both", "--no-breakdown", "--study", "speed",
+        "--max-frames", "12", "--kind", "both", "--no-breakdown", "--study", "speed",
     )  # fmt: skip
 
 
