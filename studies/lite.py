@@ -88,7 +88,10 @@ def commands(davis: Path, pictures: Path, recipe: Path) -> Iterator[Sequence[str
         "run", "--models", ",".join((*PLAIN, *GATED)), *some, "--max-frames", "20",
         "--study", "checkpoints",
     )  # fmt: skip
-    yield ("run", "--models", "g-frtm-fast,frtm-fast", *taus, "--study", "demonstration")
+    yield (
+        "run", "--models", "g-frtm-fast,frtm-fast", *taus, "--sequences", "still,rotation,fast",
+        "--max-frames", "20", "--study", "demonstration",
+    )  # fmt: skip
     yield (
         "train", G, "--pictures", str(pictures), "--motion", "0.15", "--clips", "680",
         "--frames", "10", "--start", str(ROOT / "baselines/weights" / f"{G}.safetensors"),
