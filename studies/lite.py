@@ -24,8 +24,9 @@ import pandas as pd
 import typer
 from safetensors import safe_open
 
-from vosbench.harness.store import Selection, sequences
+from vosbench.harness.store import Selection, State, results, sequences
 from vosbench.harness.trials import Kind
+from vosbench.reports.export import export_frame
 from vosbench.reports.figures import FigureOptions, figure_data
 from vosbench.reports.figures.gate_calibration import correlation
 from vosbench.reports.frames import measured, trials
@@ -85,8 +86,7 @@ def commands(davis: Path, pictures: Path, recipe: Path) -> Iterator[Sequence[str
     yield ("run", "--models", f"{WAYS},{CAPPED}", *taus, "--study", "alternatives")
     yield ("run", "--models", ",".join(PLAIN), *on_davis, "--study", "networks")
     yield (
-        "run", "--models", ",".join((*PLAIN, *GATED)), *some, "--max-frames", "20",
-        "--study", "checkpoints",
+        "run", "--models", ",".join((*PLAIN, *GATED)), *some, "--study", "checkpoints",
     )  # fmt: skip
     yield (
         "run", "--models", "g-frtm-fast,frtm-fast", *taus, "--sequences", "still,rotation,fast",
@@ -100,8 +100,8 @@ def commands(davis: Path, pictures: Path, recipe: Path) -> Iterator[Sequence[str
     )  # fmt: skip
     yield (
         "run", "--models", G, "--margins", MARGINS, "--train", str(recipe),
-        "--train-seeds", "0,1,2", "--tau", "0.8,0.5,0.3", "--max-frames", "20", "--study",
-        "margins",
+        "--train-seeds", "0,1,2", "--tau", "0.8,0.5,0.3", "--sequences",
+        "slow,fast,deform,occlusion", "--max-frames", "20", "--study", "margins",
     )  # fmt: skip
     timed = (*PLAIN, *GATED, f"{G}+copy", f"{G}+fusion")
     yield (
@@ -121,11 +121,12 @@ def write(db: Db = Path("study.db")) -> None:
         out = FIGURES / f"{name}.png"
         _vosbench("report", "--fig", name, *options, "--db", source, "--out", str(out))
         out.with_suffix(".csv").unlink(missing_ok=True)  # results.csv has it all
-    _vosbench("results", "--db", source, "--export", str(FIGURES / "results.csv"))
+    complete = Selection(states=(State.COMPLETE,))
+    export_frame(results(source, complete), FIGURES / "results.csv")
 
 
 FIGURE_OPTIONS = (
-    ("reuse-vs-jf", ("--study", "alternatives,networks", "--models", f"{G},frtm-lite")),
+    ("reuse-vs-jf", ("--study", "alternatives")),
     ("alternatives", ("--study", "speed")),
     ("gate-vs-giou", ("--study", "alternatives")),
     ("equal-reuse", ("--study", "alternatives")),
