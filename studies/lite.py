@@ -64,7 +64,6 @@ def run(
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
 ) -> None:
     """Run what is missing: hours on a CPU."""
-    FIGURES.mkdir(exist_ok=True)
     recipe = db.with_suffix(".gate.json")
     for command in commands(davis, pictures, recipe):
         line = ["vosbench", *command]
@@ -72,8 +71,7 @@ def run(
             line += ["--db", str(db)]
             line += [] if threads is None else ["--threads", str(threads)]
         print("$ " + shlex.join(line), flush=True)
-        main = "from vosbench.harness.cli import main; main()"
-        subprocess.run([sys.executable, "-c", main, *line[1:]], check=True)
+        _vosbench(*line[1:], check=True)
 
 
 def commands(davis: Path, pictures: Path, recipe: Path) -> Iterator[Sequence[str]]:
@@ -119,7 +117,7 @@ def write(db: Db = Path("study.db")) -> None:
         path.write_text(filled(path.read_text(), source))
     for name, options in FIGURE_OPTIONS:
         out = FIGURES / f"{name}.png"
-        _vosbench("report", "--fig", name, *options, "--db", source, "--out", str(out))
+        _vosbench("report", "--fig", name, *options, "--db", source, "--out", str(out), check=False)
         out.with_suffix(".csv").unlink(missing_ok=True)  # results.csv has it all
     complete = Selection(states=(State.COMPLETE,))
     export_frame(results(source, complete), FIGURES / "results.csv")
@@ -146,9 +144,10 @@ def filled(text: str, source: str) -> str:
     return re.sub(rf"<!-- ({names}) -->.*?<!-- end -->", block, text, flags=re.DOTALL)
 
 
-def _vosbench(*arguments: str) -> None:
+def _vosbench(*arguments: str, check: bool) -> None:
+    """Run a command with this interpreter's package."""
     main = "from vosbench.harness.cli import main; main()"
-    subprocess.run([sys.executable, "-c", main, *arguments], check=False)
+    subprocess.run([sys.executable, "-c", main, *arguments], check=check)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -317,13 +317,9 @@ def _batch(images: Sequence[Image]) -> Tensor:
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
-def backbone_tensors(backbone: Backbone, prefix: str = "") -> dict[str, Tensor]:
-    """A backbone's state dict in half precision, for a checkpoint that holds it.
-
-    Args:
-        prefix: of the keys, e.g. "feature_extractor." within FRTM.
-    """
-    return {prefix + name: tensor for name, tensor in halved(backbone.state_dict()).items()}
+def backbone_tensors(backbone: Backbone) -> dict[str, Tensor]:
+    """A backbone's state dict in half precision."""
+    return halved(backbone.state_dict())
 
 
 def write_backbone(path: Path, backbone: Backbone) -> None:
