@@ -15,11 +15,11 @@ from rich.table import Table
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.grid import parse_names, parse_taus
+from vosbench.harness.sweep.grid import parse_names, parse_taus
 from vosbench.runners.interface import Precision, RunnerOptions
 
 if TYPE_CHECKING:
-    from vosbench.runners.contract import ContractClip, Outcome, Subject
+    from vosbench.harness.contract import ContractClip, Outcome, Subject
 
 _STYLE = {"passed": "green", "failed": "bold red", "skipped": "dim"}
 
@@ -61,10 +61,10 @@ def check(
     """Run the contract suite on a model: exit status 1 if a check fails.
 
     The suite plays a few small built-in clips, and clips of a dataset if one is given. Plug-in
-    authors can run the same checks in pytest: see vosbench.runners.contract.
+    authors can run the same checks in pytest: see vosbench.harness.contract.
     """
     from vosbench.harness.cli.session import choose_device
-    from vosbench.runners.contract import CHECKS, Status, Subject, run_checks
+    from vosbench.harness.contract import CHECKS, Status, Subject, run_checks
 
     clips = _clips(built_in, dataset, data_root, sequences, max_frames)
     settings = RunnerOptions(weights=weights, tau=_tau(tau))
@@ -102,7 +102,7 @@ def _clips(
     sequences: list[str] | None,
     max_frames: int,
 ) -> tuple[ContractClip, ...]:
-    from vosbench.harness.contract_clips import of_dataset, tiny_clips
+    from vosbench.harness.contract.clips import of_dataset, tiny_clips
     from vosbench.harness.datasets import registry
 
     found = list(tiny_clips()) if built_in else []

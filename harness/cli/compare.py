@@ -10,8 +10,8 @@ from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.grid import parse_names
 from vosbench.harness.store import Database, Selection, open_database
+from vosbench.harness.sweep.grid import parse_names
 
 if TYPE_CHECKING:
     from vosbench.harness.regression.comparison import Comparison

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from vosbench.harness.cli import options
 from vosbench.harness.cli.tables import plain_table
-from vosbench.harness.grid import parse_names
+from vosbench.harness.sweep.grid import parse_names
 
 Sequences = Annotated[
     list[str] | None, typer.Option("--sequences", help="Only these clips (comma list).")

@@ -14,7 +14,7 @@ from rich.table import Table
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.tables import plain_table
-from vosbench.harness.grid import parse_names
+from vosbench.harness.sweep.grid import parse_names
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.clip import Clip

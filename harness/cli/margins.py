@@ -12,10 +12,10 @@ from rich.console import Console
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.train_options import CODE, default_request
 from vosbench.harness.cli.training_display import run_shown
-from vosbench.harness.grid import parse_margins
-from vosbench.harness.plan import Request, make_plan
 from vosbench.harness.store import Storage
-from vosbench.harness.training.losses import Variant
+from vosbench.harness.sweep.grid import parse_margins
+from vosbench.harness.sweep.plan import Request, make_plan
+from vosbench.harness.training.frtm.losses import Variant
 from vosbench.harness.training.recipe import GateRecipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.request import DataRequest, TrainingRequest, read_request
 from vosbench.harness.training.runs import (

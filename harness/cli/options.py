@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.grid import parse_names
 from vosbench.harness.store import Selection
-from vosbench.harness.trials import Kind
+from vosbench.harness.sweep.grid import parse_names
+from vosbench.harness.sweep.trials import Kind
 
 Db = Annotated[
     str, typer.Option("--db", help="Result database: a file, or a postgresql+psycopg:// URL.")

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from vosbench.harness.trials import TrialSpec
+from vosbench.harness.sweep.trials import TrialSpec
 
 
 class _FramesPerSecond(ProgressColumn):
@@ -26,7 +26,7 @@ class _FramesPerSecond(ProgressColumn):
 
 
 class SweepProgress:
-    """Implements :class:`vosbench.harness.scheduler.Progress` on standard error.
+    """Implements :class:`vosbench.harness.sweep.scheduler.Progress` on standard error.
 
     Args:
         frames: frames to be walked in all; shared walks count once.

@@ -14,8 +14,8 @@ from rich.console import Console
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import compare, options
 from vosbench.harness.cli.tables import plain_table
-from vosbench.harness.grid import parse_names
 from vosbench.harness.store import Storage, open_database
+from vosbench.harness.sweep.grid import parse_names
 
 Name = Annotated[str, typer.Argument(help="The baseline's name.")]
 

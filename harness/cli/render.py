@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.harness.cli import options
 from vosbench.harness.cli.one_trial import find_trial
-from vosbench.harness.grid import parse_taus
 from vosbench.harness.store import Selection, series
-from vosbench.harness.trials import PATH_CODES, Kind
+from vosbench.harness.sweep.grid import parse_taus
+from vosbench.harness.sweep.trials import PATH_CODES, Kind
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.clip import Clip

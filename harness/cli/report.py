@@ -10,7 +10,7 @@ from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.grid import parse_taus
+from vosbench.harness.sweep.grid import parse_taus
 
 if TYPE_CHECKING:
     from vosbench.harness.store import Selection

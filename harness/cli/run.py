@@ -16,13 +16,13 @@ from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.grid import parse_names, parse_taus
-from vosbench.harness.trials import Kind
+from vosbench.harness.sweep.grid import parse_names, parse_taus
+from vosbench.harness.sweep.trials import Kind
 from vosbench.runners.interface import Precision
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.dataset import Selection
-    from vosbench.harness.plan import Plan
+    from vosbench.harness.sweep.plan import Plan
 
 
 class Kinds(StrEnum):
@@ -136,7 +136,7 @@ def run(
 
     Trials that the database holds already are not run again: the same command resumes.
     """
-    from vosbench.harness.plan import Request, make_plan
+    from vosbench.harness.sweep.plan import Request, make_plan
     from vosbench.runners.switches import checked_switches
 
     console = Console(stderr=True)
@@ -177,7 +177,7 @@ def run(
         if on_ray:
             if jobs > 1:
                 raise InputError("--jobs is for this machine: Ray runs as many as the cluster has")
-            from vosbench.harness.executors.ray_cluster import connected
+            from vosbench.harness.sweep.executors.ray_cluster import connected
 
             cluster = stack.enter_context(connected(address, db, device))
             session = session.on(cluster, threads or 1)

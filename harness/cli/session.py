@@ -10,17 +10,17 @@ from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.progress import SweepProgress
-from vosbench.harness.interleave import is_in_order
-from vosbench.harness.plan import Plan, Request, group_key
 from vosbench.harness.store import State, Storage
-from vosbench.harness.trials import TrialSpec
+from vosbench.harness.sweep.interleave import is_in_order
+from vosbench.harness.sweep.plan import Plan, Request, group_key
+from vosbench.harness.sweep.trials import TrialSpec
 
 if TYPE_CHECKING:
     import torch
 
-    from vosbench.harness.executors.job import Job
-    from vosbench.harness.executors.ray_cluster import Cluster
     from vosbench.harness.measure.environment import Environment
+    from vosbench.harness.sweep.executors.job import Job
+    from vosbench.harness.sweep.executors.ray_cluster import Cluster
 
 
 def choose_device(name: str) -> torch.device:
@@ -161,12 +161,12 @@ class Session:
     ) -> None:
         job = self._job(plan, study_id, keep_masks, jobs)
         if self.cluster is not None:
-            from vosbench.harness.executors.ray_cluster import RayExecutor
+            from vosbench.harness.sweep.executors.ray_cluster import RayExecutor
 
             RayExecutor(storage, job, self.cluster, shown).run()
             return
         if jobs > 1:
-            from vosbench.harness.executors.processes import ProcessExecutor
+            from vosbench.harness.sweep.executors.processes import ProcessExecutor
 
             ProcessExecutor(job, self.devices, jobs, shown.of_worker).run()
         # Timing trials hold their device alone: here, one after another.
@@ -181,7 +181,7 @@ class Session:
         ).run()
 
     def _job(self, plan: Plan, study_id: int, keep_masks: bool, jobs: int) -> Job:
-        from vosbench.harness.executors.job import ClipsRef, Job, weights_files
+        from vosbench.harness.sweep.executors.job import ClipsRef, Job, weights_files
 
         return Job(
             db=self.db,

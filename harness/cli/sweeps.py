@@ -232,7 +232,7 @@ def collect_garbage(
     ] = False,
 ) -> None:
     """Delete what nothing refers to: partial results of cancelled trials, and the like."""
-    from vosbench.harness.executors.garbage import collect, delete_files, leftover_files
+    from vosbench.harness.sweep.executors.garbage import collect, delete_files, leftover_files
 
     with _existing(db) as storage:
         found = storage.database.write(lambda connection: collect(connection, dry_run=dry_run))

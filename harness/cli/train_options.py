@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.grid import parse_margins
-from vosbench.harness.training.losses import Variant
+from vosbench.harness.sweep.grid import parse_margins
+from vosbench.harness.training.frtm.losses import Variant
 from vosbench.harness.training.recipe import GateRecipe, Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.request import DataRequest, Folder, TrainingRequest, read_request
 from vosbench.harness.training.trainers import trainer_of

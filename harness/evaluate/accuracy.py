@@ -22,7 +22,7 @@ from vosbench.harness.metrics import (
     davis_plan,
     youtube_vos_plan,
 )
-from vosbench.harness.trials import ClipResult
+from vosbench.harness.sweep.trials import ClipResult
 from vosbench.runners.interface import ClipInfo, Frame, no_spans
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vosbench.harness.evaluate.annotations import Annotations, Labels
 from vosbench.harness.evaluate.traces import Trace
 from vosbench.harness.metrics import SequenceScorer, SequenceScores
-from vosbench.harness.trials import PATH_CODES
+from vosbench.harness.sweep.trials import PATH_CODES
 from vosbench.runners.interface import Path
 
 if TYPE_CHECKING:

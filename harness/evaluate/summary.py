@@ -19,7 +19,7 @@ from vosbench.harness.metrics import (
     summarise,
     youtube_vos_score,
 )
-from vosbench.harness.trials import PATH_CODES, ClipResult
+from vosbench.harness.sweep.trials import PATH_CODES, ClipResult
 
 Scalars = dict[str, float]
 _REUSED = (PATH_CODES["reuse"], PATH_CODES["copy"])

@@ -33,7 +33,7 @@ from vosbench.harness.measure.power.readings import EnergyReading, NoSource
 from vosbench.harness.measure.probe import peak_memory_mib
 from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes
 from vosbench.harness.measure.timing import ClipTimes, clip_fps, convention, summarise
-from vosbench.harness.trials import PATH_CODES, ClipResult
+from vosbench.harness.sweep.trials import PATH_CODES, ClipResult
 from vosbench.runners.interface import Frame
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from vosbench.harness.regression.statistics import (
 )
 from vosbench.harness.regression.thresholds import Better, Metric, Scale, Tolerance
 from vosbench.harness.regression.verdict import Claim, Verdict
-from vosbench.harness.trials import ClipResult, Kind
+from vosbench.harness.sweep.trials import ClipResult, Kind
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.regression.statistics import Statistic
-from vosbench.harness.trials import Kind
+from vosbench.harness.sweep.trials import Kind
 
 
 class Scale(StrEnum):

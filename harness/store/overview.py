@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from vosbench.harness.store.models import State, Study, StudyTrial, Trial
-from vosbench.harness.trials import Kind
+from vosbench.harness.sweep.trials import Kind
 
 _OPEN = (State.WAITING, State.STALE)
 

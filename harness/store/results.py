@@ -32,7 +32,7 @@ from vosbench.harness.store.models import (
     TrialMetric,
 )
 from vosbench.harness.store.storage import Storage
-from vosbench.harness.trials import Kind
+from vosbench.harness.sweep.trials import Kind
 
 Readable = Source | Database | Storage
 Result = TypeVar("Result")
@@ -175,7 +175,7 @@ def series(
 
     Args:
         source: a file, a URL, or an open database.
-        name: e.g. ``p_gate`` (T, K); see :class:`vosbench.harness.trials.ClipResult`.
+        name: e.g. ``p_gate`` (T, K); see :class:`vosbench.harness.sweep.trials.ClipResult`.
         where: of which trials.
         sequences: of which clips; all, if empty.
 

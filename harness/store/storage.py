@@ -11,7 +11,7 @@ from vosbench.harness.store.models import State
 from vosbench.harness.store.records import Claim, ClaimedTrial, Progress, TrialRecord
 from vosbench.harness.store.trainings import Trainings
 from vosbench.harness.store.worker import Worker
-from vosbench.harness.trials import ClipResult, Kind, TrialSpec
+from vosbench.harness.sweep.trials import ClipResult, Kind, TrialSpec
 
 LEASE_S = 60.0
 """How long a trial stays a worker's without a sign of life, by default."""

@@ -12,16 +12,16 @@ from vosbench.baselines.errors import InputError
 from vosbench.baselines.frtm import network as networks
 from vosbench.baselines.frtm.network import FrtmConfig, FrtmNetwork, GatedFrtmNetwork, make_frtm
 from vosbench.baselines.imagenet import imagenet_state_dict
-from vosbench.harness.training.clips import ClipSource, Mixture
-from vosbench.harness.training.encoding import Encoder
-from vosbench.harness.training.gate_only import GateJob
+from vosbench.harness.training.data.clips import ClipSource, Mixture
+from vosbench.harness.training.data.encoding import Encoder
+from vosbench.harness.training.data.pictures import open_pictures
+from vosbench.harness.training.data.pool import ClipPool
+from vosbench.harness.training.data.synthetic import SyntheticClips, SyntheticConfig
+from vosbench.harness.training.data.videos import MotionClips
+from vosbench.harness.training.frtm.gate_only import GateJob
+from vosbench.harness.training.frtm.scaling import load_all_but_gate, load_refiner
 from vosbench.harness.training.loop import Job, Training
-from vosbench.harness.training.pictures import open_pictures
-from vosbench.harness.training.pool import ClipPool
 from vosbench.harness.training.recipe import Recipe
-from vosbench.harness.training.scaling import load_all_but_gate, load_refiner
-from vosbench.harness.training.synthetic import SyntheticClips, SyntheticConfig
-from vosbench.harness.training.videos import MotionClips
 
 CONFIGS = {
     "frtm": networks.FRTM,

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from vosbench.baselines.checkpoints import BACKBONES, write_checkpoint
 from vosbench.baselines.frtm.network import FrtmNetwork
 from vosbench.harness.store import VALIDATION
-from vosbench.harness.training.pool import LevelStatistics
+from vosbench.harness.training.data.pool import LevelStatistics
+from vosbench.harness.training.frtm.scaling import read_raw
 from vosbench.harness.training.recipe import Recipe
-from vosbench.harness.training.scaling import read_raw
 from vosbench.harness.training.state import TrainingState, own_weights
 
 

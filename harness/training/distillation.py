@@ -28,9 +28,9 @@ from vosbench.baselines.errors import InputError
 from vosbench.baselines.imagenet import imagenet_state_dict
 from vosbench.harness.store import VALIDATION
 from vosbench.harness.training.checkpoint import halved
-from vosbench.harness.training.crops import Image, centred, decoded, draw_crops
+from vosbench.harness.training.data.crops import Image, centred, decoded, draw_crops
+from vosbench.harness.training.data.pictures import PictureFolder, open_pictures
 from vosbench.harness.training.loop import Progress
-from vosbench.harness.training.pictures import PictureFolder, open_pictures
 from vosbench.harness.training.state import CurvePoint, TrainingState, load_state, save_state
 
 HELD_OUT = 0.06

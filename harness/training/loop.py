@@ -19,7 +19,17 @@ from torch import nn
 
 from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
 from vosbench.harness.store import VALIDATION
-from vosbench.harness.training.pool import ClipPool
+from vosbench.harness.training.data.pool import ClipPool
+from vosbench.harness.training.data.windows import Windows
+from vosbench.harness.training.frtm.steps import (
+    Losses,
+    draw_frames,
+    draw_pairs,
+    learning_modules,
+    reuse_losses,
+    segmentation_losses,
+)
+from vosbench.harness.training.frtm.validation import validate
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.state import (
     CurvePoint,
@@ -29,16 +39,6 @@ from vosbench.harness.training.state import (
     own_weights,
     save_state,
 )
-from vosbench.harness.training.steps import (
-    Losses,
-    draw_frames,
-    draw_pairs,
-    learning_modules,
-    reuse_losses,
-    segmentation_losses,
-)
-from vosbench.harness.training.validation import validate
-from vosbench.harness.training.windows import Windows
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.training.losses import Variant
+from vosbench.harness.training.frtm.losses import Variant
 from vosbench.harness.training.plain import record
 
 

@@ -15,11 +15,11 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets import registry
 from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.training.assemble import TrainingData
-from vosbench.harness.training.clips import ClipSource
+from vosbench.harness.training.data.clips import ClipSource
+from vosbench.harness.training.data.synthetic import SyntheticConfig
+from vosbench.harness.training.data.videos import VideoClips
 from vosbench.harness.training.plain import record
 from vosbench.harness.training.recipe import Recipe
-from vosbench.harness.training.synthetic import SyntheticConfig
-from vosbench.harness.training.videos import VideoClips
 
 _DAVIS_VAL = (
     "bike-packing blackswan bmx-trees breakdance camel car-roundabout car-shadow cows "

@@ -10,15 +10,16 @@ from typing import Protocol, TypeVar
 from vosbench.baselines.checkpoints import backbone_of, read_checkpoint
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.baselines.ttvos.network import Ttvos
-from vosbench.harness.training import assemble, checkpoint, loop, ttvos
+from vosbench.harness.training import assemble, checkpoint, loop
 from vosbench.harness.training.assemble import Gathered
+from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.loop import Progress, Training
-from vosbench.harness.training.pool import ClipPool
 from vosbench.harness.training.recipe import Recipe, StageRecipe
 from vosbench.harness.training.request import TrainingRequest
 from vosbench.harness.training.state import TrainingState
-from vosbench.harness.training.ttvos import TtvosJob
-from vosbench.harness.training.ttvos_losses import TtvosRecipe
+from vosbench.harness.training.ttvos import trainer as ttvos
+from vosbench.harness.training.ttvos.losses import TtvosRecipe
+from vosbench.harness.training.ttvos.trainer import TtvosJob
 
 AnyJob = TypeVar("AnyJob", bound=Training)
 Report = Callable[[Progress], None]

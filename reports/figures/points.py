@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from vosbench.harness.store import Readable, Selection
-from vosbench.harness.trials import Kind
+from vosbench.harness.sweep.trials import Kind
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.frames import measured, trials
 from vosbench.reports.labels import curve_names, machine_names

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from vosbench.harness.store import Readable, Selection, objects
-from vosbench.harness.trials import Kind
+from vosbench.harness.sweep.trials import Kind
 from vosbench.reports.figures.motion import SIMILAR, adjacent_ious
 from vosbench.reports.frames import measured, trials
 from vosbench.reports.published import Claim, claims, methods

@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.app import app
-from vosbench.harness.contract_clips import tiny_clips
+from vosbench.harness.contract import CHECKS, Status, Subject, run_checks
+from vosbench.harness.contract.clips import tiny_clips
 from vosbench.harness.datasets.motion.builtin import write_motion
 from vosbench.harness.store import State, Storage
-from vosbench.runners.contract import CHECKS, Status, Subject, run_checks
 from vosbench.runners.external.child.vosbench_child import Closed, pack, read_message
 from vosbench.runners.external.config import read_config
 from vosbench.runners.external.pipe import ChildFault

@@ -1,8 +1,8 @@
 """Whether the model keeps the promises of VOSBench's runner interface."""
 
 import pytest
-from vosbench.harness.contract_clips import tiny_clips
-from vosbench.runners.contract import CHECKS, Subject
+from vosbench.harness.contract import CHECKS, Subject
+from vosbench.harness.contract.clips import tiny_clips
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from rich.console import Console
 from vosbench.harness.cli.session import Session
 from vosbench.harness.cli.strips import lost_clips, write_strips
 from vosbench.harness.datasets import registry
-from vosbench.harness.plan import Request, make_plan
 from vosbench.harness.regression.compare import compare
 from vosbench.harness.regression.comparison import Comparison
 from vosbench.harness.regression.measured import read_run
 from vosbench.harness.regression.pairing import one_side
+from vosbench.harness.sweep.plan import Request, make_plan
 
 MODELS = ("g-frtm-lite+never", "g-frtm-lite+always")
 

@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.margins import gate_request
 from vosbench.harness.cli.train_options import TrainOptions, completed
-from vosbench.harness.grid import parse_margins
-from vosbench.harness.training.losses import Variant
+from vosbench.harness.sweep.grid import parse_margins
+from vosbench.harness.training.frtm.losses import Variant
 from vosbench.harness.training.recipe import GateRecipe, Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.request import DataRequest, Folder
 from vosbench.harness.training.runs import variant_name

@@ -19,12 +19,12 @@ from PIL import Image
 import vosbench.harness.measure.probe  # noqa: F401 - imported once, by the fork server
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets import registry
-from vosbench.harness.executors.events import Tally
-from vosbench.harness.executors.job import ClipsRef, Job
-from vosbench.harness.executors.processes import ProcessExecutor
-from vosbench.harness.plan import Plan, Request, group_key, make_plan
 from vosbench.harness.store import State, Storage, results
-from vosbench.harness.trials import Kind
+from vosbench.harness.sweep.executors.events import Tally
+from vosbench.harness.sweep.executors.job import ClipsRef, Job
+from vosbench.harness.sweep.executors.processes import ProcessExecutor
+from vosbench.harness.sweep.plan import Plan, Request, group_key, make_plan
+from vosbench.harness.sweep.trials import Kind
 
 CLIPS, FRAMES, SIZE = ("a", "b", "c"), 5, (24, 32)
 STUDY = "crash"

@@ -14,11 +14,11 @@ from crash_sweep import Sweep, outcome
 from sqlalchemy import select
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.executors.events import Tally
-from vosbench.harness.executors.job import ClipsRef
-from vosbench.harness.executors.processes import ProcessExecutor
 from vosbench.harness.store import State, Storage
 from vosbench.harness.store.models import Attempt
+from vosbench.harness.sweep.executors.events import Tally
+from vosbench.harness.sweep.executors.job import ClipsRef
+from vosbench.harness.sweep.executors.processes import ProcessExecutor
 
 
 def kill_one(storage: Storage, hold: Path) -> None:

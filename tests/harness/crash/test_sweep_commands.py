@@ -15,10 +15,10 @@ from typer.testing import CliRunner, Result
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.app import app
-from vosbench.harness.executors.garbage import delete_files, leftover_files
 from vosbench.harness.store import Storage, Worker
 from vosbench.harness.store.models import Attempt, Checkpoint
-from vosbench.harness.trials import ClipResult
+from vosbench.harness.sweep.executors.garbage import delete_files, leftover_files
+from vosbench.harness.sweep.trials import ClipResult
 
 Vosbench = Callable[..., Result]
 

@@ -21,7 +21,7 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.store import LostLease, State, Storage, Worker, claims, results
 from vosbench.harness.store.models import Trial
 from vosbench.harness.store.worker import process_started
-from vosbench.harness.trials import Kind, TrialSpec
+from vosbench.harness.sweep.trials import Kind, TrialSpec
 
 Lapse = Callable[[Storage, float], None]
 

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from store_samples import CURVE, NOTES, train, training, worker
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.executors import garbage
 from vosbench.harness.store import CurveValue, State, Storage, TrainingRecord, TrainingSpec
+from vosbench.harness.sweep.executors import garbage
 
 
 def found(storage: Storage, spec: TrainingSpec) -> TrainingRecord:

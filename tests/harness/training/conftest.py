@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from training_toys import make_pool
 
-from vosbench.harness.training.pool import ClipPool
+from vosbench.harness.training.data.pool import ClipPool
 
 
 @pytest.fixture(scope="session")

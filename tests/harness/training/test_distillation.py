@@ -19,7 +19,7 @@ from vosbench.baselines.backbones import make_backbone
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.app import app
 from vosbench.harness.training import distillation
-from vosbench.harness.training.crops import draw_crops
+from vosbench.harness.training.data.crops import draw_crops
 from vosbench.harness.training.distillation import (
     LEVELS,
     Distillation,

@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 from training_toys import make_network
 
-from vosbench.harness.training.gate_only import GateJob, match_pairs
+from vosbench.harness.training.data.pool import ClipPool
+from vosbench.harness.training.frtm.gate_only import GateJob, match_pairs
+from vosbench.harness.training.frtm.losses import Variant
 from vosbench.harness.training.loop import train
-from vosbench.harness.training.losses import Variant
-from vosbench.harness.training.pool import ClipPool
 from vosbench.harness.training.recipe import GateRecipe, Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.state import own_weights
 

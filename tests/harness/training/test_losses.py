@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import tensor
 
-from vosbench.harness.training import losses
-from vosbench.harness.training.losses import Variant
+from vosbench.harness.training.frtm import losses
+from vosbench.harness.training.frtm.losses import Variant
 
 
 def test_margin_grows_to_m1_and_stays() -> None:

@@ -17,9 +17,9 @@ from vosbench.harness.datasets import registry
 from vosbench.harness.training import assemble
 from vosbench.harness.training.assemble import TrainingData, prepare
 from vosbench.harness.training.checkpoint import save
+from vosbench.harness.training.data.videos import VideoClips
 from vosbench.harness.training.loop import train
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
-from vosbench.harness.training.videos import VideoClips
 
 STAGE = StageRecipe(1, batch=2)
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from training_toys import CLIPS, write_pictures
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.training.clips import Mixture, TrainingClip
-from vosbench.harness.training.layers import line_kernel, make_texture, over, thin_plate
-from vosbench.harness.training.paths import draw_wave
-from vosbench.harness.training.pictures import open_pictures
-from vosbench.harness.training.synthetic import SyntheticClips
-from vosbench.harness.training.videos import MotionClips
+from vosbench.harness.training.data.clips import Mixture, TrainingClip
+from vosbench.harness.training.data.layers import line_kernel, make_texture, over, thin_plate
+from vosbench.harness.training.data.paths import draw_wave
+from vosbench.harness.training.data.pictures import open_pictures
+from vosbench.harness.training.data.synthetic import SyntheticClips
+from vosbench.harness.training.data.videos import MotionClips
 
 
 @pytest.fixture

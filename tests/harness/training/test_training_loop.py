@@ -11,8 +11,8 @@ from rich.console import Console
 from training_toys import make_network
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.loop import Job, Progress, train
-from vosbench.harness.training.pool import ClipPool
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.reporting import tensorboard, terminal
 from vosbench.harness.training.state import load_state

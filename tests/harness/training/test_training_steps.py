@@ -13,13 +13,11 @@ from training_toys import make_network, make_pool
 
 from vosbench.baselines.frtm.network import GatedFrtmNetwork
 from vosbench.harness.training.checkpoint import save
-from vosbench.harness.training.encoding import NAMES, EncodedClip
-from vosbench.harness.training.losses import Variant
-from vosbench.harness.training.pool import ClipPool, LevelStatistics
-from vosbench.harness.training.recipe import GateRecipe, Recipe, ReuseRecipe, StageRecipe
-from vosbench.harness.training.scaling import load_refiner, normalised, read_raw
-from vosbench.harness.training.state import TrainingState, own_weights
-from vosbench.harness.training.steps import (
+from vosbench.harness.training.data.encoding import NAMES, EncodedClip
+from vosbench.harness.training.data.pool import ClipPool, LevelStatistics
+from vosbench.harness.training.frtm.losses import Variant
+from vosbench.harness.training.frtm.scaling import load_refiner, normalised, read_raw
+from vosbench.harness.training.frtm.steps import (
     Drawn,
     draw_pairs,
     learning_modules,
@@ -27,7 +25,9 @@ from vosbench.harness.training.steps import (
     reuse,
     reuse_losses,
 )
-from vosbench.harness.training.validation import validate
+from vosbench.harness.training.frtm.validation import validate
+from vosbench.harness.training.recipe import GateRecipe, Recipe, ReuseRecipe, StageRecipe
+from vosbench.harness.training.state import TrainingState, own_weights
 from vosbench.runners.frtm import FrtmTracker, seeded_augment, seeded_start
 from vosbench.runners.tracking import no_spans
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.training.encoding import EncodedClip
-from vosbench.harness.training.steps import _weights, draw_pairs
-from vosbench.harness.training.windows import Window, Windows
+from vosbench.harness.training.data.encoding import EncodedClip
+from vosbench.harness.training.data.windows import Window, Windows
+from vosbench.harness.training.frtm.steps import _weights, draw_pairs
 
 ROWS, COLUMNS = 4, 7
 

@@ -20,17 +20,17 @@ from vosbench.baselines.ttvos.gated import GatedTtvos
 from vosbench.baselines.ttvos.models import G_TTVOS_LITE, TTVOS_LITE
 from vosbench.baselines.ttvos.modules import with_places
 from vosbench.baselines.ttvos.network import Ttvos
-from vosbench.harness.training import ttvos
 from vosbench.harness.training.assemble import TrainingData
-from vosbench.harness.training.encoding import EncodedClip
+from vosbench.harness.training.data.encoding import EncodedClip
+from vosbench.harness.training.data.pool import ClipPool
+from vosbench.harness.training.data.windows import Windows
+from vosbench.harness.training.frtm.steps import WHOLE
 from vosbench.harness.training.loop import Progress, train
-from vosbench.harness.training.pool import ClipPool
 from vosbench.harness.training.recipe import GateRecipe, ReuseRecipe, StageRecipe
-from vosbench.harness.training.steps import WHOLE
-from vosbench.harness.training.ttvos import TtvosJob, prepare, save, shipped_tensors
-from vosbench.harness.training.ttvos_losses import Moment, RunRecipe, TtvosRecipe, reuse_losses
-from vosbench.harness.training.ttvos_scaling import read_raw, scaled
-from vosbench.harness.training.ttvos_steps import (
+from vosbench.harness.training.ttvos import trainer as ttvos
+from vosbench.harness.training.ttvos.losses import Moment, RunRecipe, TtvosRecipe, reuse_losses
+from vosbench.harness.training.ttvos.scaling import read_raw, scaled
+from vosbench.harness.training.ttvos.steps import (
     Follower,
     draw_run,
     pairs8,
@@ -38,7 +38,7 @@ from vosbench.harness.training.ttvos_steps import (
     share,
     template,
 )
-from vosbench.harness.training.windows import Windows
+from vosbench.harness.training.ttvos.trainer import TtvosJob, prepare, save, shipped_tensors
 
 STAGE = StageRecipe(5, batch=2, learning_rate=2e-3)
 RECIPE = TtvosRecipe(

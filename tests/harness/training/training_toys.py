@@ -12,10 +12,10 @@ import torch
 from vosbench.baselines.backbones import make_backbone
 from vosbench.baselines.frtm.network import FRTM_LITE, G_FRTM_LITE, FrtmNetwork, make_frtm
 from vosbench.baselines.frtm.target import TargetConfig
-from vosbench.harness.training.encoding import Encoder
-from vosbench.harness.training.pictures import PictureFolder, open_pictures
-from vosbench.harness.training.pool import ClipPool
-from vosbench.harness.training.synthetic import SyntheticClips, SyntheticConfig
+from vosbench.harness.training.data.encoding import Encoder
+from vosbench.harness.training.data.pictures import PictureFolder, open_pictures
+from vosbench.harness.training.data.pool import ClipPool
+from vosbench.harness.training.data.synthetic import SyntheticClips, SyntheticConfig
 
 TARGET = TargetConfig(joint_steps=(3, 3), filter_iterations=2, channels=8, capacity=8)
 CONFIG = replace(FRTM_LITE, width=8, match_width=8, target=TARGET)

@@ -1,0 +1,70 @@
+"""A check, and how it came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vosbench.harness.contract.play import ContractBreach
+from vosbench.harness.contract.subject import NotApplicable, Subject
+
+
+class Status(StrEnum):
+    """How a check came out; ``SKIPPED`` where it doesn't apply."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise of the interface; its name is its id in pytest.
+
+    Attributes:
+        promise: what a runner that passes does.
+        run: raises ContractBreach, NotApplicable, or whatever the runner raises.
+    """
+
+    name: str
+    promise: str
+    run: Callable[[Subject], None]
+
+    def __call__(self, subject: Subject) -> None:
+        """Run the check."""
+        self.run(subject)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A check's result.
+
+    Attributes:
+        line: what is wrong, or why it was skipped; else the promise.
+        error: what was raised, if it failed.
+    """
+
+    check: Check
+    status: Status
+    line: str
+    error: BaseException | None = None
+
+
+def run_checks(checks: Iterable[Check], subject: Subject) -> Iterator[Outcome]:
+    """Run checks one after the other; whatever the runner raises is an outcome."""
+    for check in checks:
+        try:
+            check(subject)
+        except NotApplicable as reason:
+            yield Outcome(check, Status.SKIPPED, str(reason))
+        except ContractBreach as breach:
+            yield Outcome(check, Status.FAILED, str(breach), breach)
+        except (Exception, SystemExit) as error:
+            first = (str(error).splitlines() or [""])[0]
+            yield Outcome(check, Status.FAILED, f"{type(error).__name__}: {first}", error)
+        else:
+            yield Outcome(check, Status.PASSED, check.promise)

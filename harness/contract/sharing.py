@@ -1,0 +1,100 @@
+"""Whether runs that share a walk come out as runs by themselves."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import torch
+
+from vosbench.harness.contract.clip import ContractClip
+from vosbench.harness.contract.play import ContractBreach, Recording, clip_info, play
+from vosbench.harness.contract.subject import NotApplicable, Subject
+from vosbench.runners.interface import Frame, SharingRunner, Spans, Step, Walk
+from vosbench.runners.policies import POLICIES, GatePolicy, make_policy
+
+_CLIPS = 2
+"""Walks take as many passes as there are policies; two clips say enough."""
+
+
+def shared_walk(subject: Subject) -> None:
+    """Compare one walk for all policies with one walk each, and the runner's own steps."""
+    runner = subject.runner
+    if not isinstance(runner, SharingRunner):
+        if subject.model.spec.policies:
+            raise ContractBreach("its spec has policies, but it is no SharingRunner: walk() lacks")
+        raise NotApplicable("it shares no walk")
+    for clip in _richest(subject.clips):
+        own = subject.sound(clip)
+        named = _policies(subject, own, runner.policy)
+        together = _together(runner, clip, tuple(named.values()), subject.device)
+        for (name, policy), shared in zip(named.items(), together, strict=True):
+            (alone,) = _together(runner, clip, (policy,), subject.device)
+            difference = shared.same_as(alone)
+            if difference is not None:
+                raise ContractBreach(f"policy {name}: {difference} from a run by itself")
+        difference = together[0].same_as(own)
+        if difference is not None:
+            raise ContractBreach(f"its own policy: {difference} from step()")
+
+
+def _richest(clips: tuple[ContractClip, ...]) -> list[ContractClip]:
+    """Those with most objects and changes, which split branches most."""
+    return sorted(clips, key=lambda clip: -len(clip.objects))[:_CLIPS]
+
+
+def _policies(subject: Subject, own: Recording, first: GatePolicy) -> Mapping[str, GatePolicy]:
+    """The runner's own policy, then every other it may be given, with a τ that divides frames."""
+    seen = [o.p_gate for p in own.played for o in p.objects if o.p_gate is not None]
+    tau = Decimal(str(round(statistics.median(seen), 6))) if seen else Decimal("0.5")
+    options = replace(subject.options, tau=tau, tau2=None)
+    named = {"its own": first, "its own, again": first}
+    for name in subject.model.spec.policies:
+        kind = POLICIES[name]
+        written = f"{name}:{kind.example}" if kind.argument else name
+        named[f"+{written} at τ={tau}"] = make_policy(replace(options, policy=written))
+    return named
+
+
+def _together(
+    runner: SharingRunner,
+    clip: ContractClip,
+    policies: tuple[GatePolicy, ...],
+    device: torch.device,
+) -> list[Recording]:
+    """One recording per policy, out of one walk."""
+    driver = _Driver(runner.walk(clip_info(clip, device, truth=True), policies), {})
+    first = play(driver, clip, device)
+    others = range(1, len(policies))
+    return [first, *(play(_Replay(driver.steps, index), clip, device) for index in others)]
+
+
+@dataclass(frozen=True)
+class _Driver:
+    """The first policy's view of a walk that it drives; everybody's steps are kept by frame."""
+
+    walk: Walk
+    steps: dict[int, tuple[Step, ...]]
+
+    def add_objects(self, frame: Frame, masks: Mapping[int, torch.Tensor]) -> None:
+        self.walk.add_objects(frame, masks)
+
+    def step(self, frame: Frame, spans: Spans) -> Step:
+        self.steps[frame.index] = self.walk.step(frame, spans)
+        return self.steps[frame.index][0]
+
+
+@dataclass(frozen=True)
+class _Replay:
+    """Another policy's steps of a walk that is over."""
+
+    steps: Mapping[int, tuple[Step, ...]]
+    index: int
+
+    def add_objects(self, frame: Frame, masks: Mapping[int, torch.Tensor]) -> None:
+        """Done already."""
+
+    def step(self, frame: Frame, spans: Spans) -> Step:  # noqa: ARG002 - done already
+        return self.steps[frame.index][self.index]

@@ -1,0 +1,161 @@
+"""Accuracy trials in several processes of this machine (``vosbench run --jobs N``).
+
+Each process claims for itself, so the store keeps them apart; this one starts them, shows what
+they do, and starts another where one was killed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import NoReturn, cast
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.sweep.executors.events import Event, Sender, Stopped, replay
+from vosbench.harness.sweep.executors.job import Job
+from vosbench.harness.sweep.scheduler import Progress
+from vosbench.harness.sweep.trials import Kind
+
+_REPLACEMENTS = 3
+"""How many killed workers are replaced, per place."""
+_FIRST_GRACE_S, _GRACE_S = 0.5, 10.0
+
+
+@dataclass
+class _Seat:
+    """A place for a worker: the process that has it now."""
+
+    index: int
+    process: BaseProcess
+    events: Connection
+    replaced: int = 0
+
+
+@dataclass
+class ProcessExecutor:
+    """Several workers, each a process with its share of threads.
+
+    Attributes:
+        job: the work; its threads are those of one worker.
+        devices: the workers' devices; worker i takes the i-th, over and over.
+        workers: how many.
+        progress: whom worker i's progress is told, by i.
+        start_method: as multiprocessing names it; a fork would inherit open databases and CUDA.
+    """
+
+    job: Job
+    devices: tuple[str, ...]
+    workers: int
+    progress: Callable[[int], Progress]
+    start_method: str = "spawn"
+    _seats: list[_Seat] = field(default_factory=list)
+    _problem: str | None = None
+
+    def run(self) -> None:
+        """Work until no accuracy trial of the study is left.
+
+        Raises:
+            InputError: what the user can mend, from a worker; or workers are killed over and over.
+            RuntimeError: a worker ended with a fault of ours, whose traceback it has printed.
+        """
+        context = multiprocessing.get_context(self.start_method)
+        try:
+            self._seats = [self._seat(context, index) for index in range(self.workers)]
+            while self._seats:
+                for events in wait([seat.events for seat in self._seats]):
+                    seat = next(seat for seat in self._seats if seat.events is events)
+                    self._hear(context, seat)
+        except BaseException:
+            self._end_all()
+            raise
+        if self._problem is not None:
+            raise InputError(self._problem)
+
+    def _seat(self, context: BaseContext, index: int, replaced: int = 0) -> _Seat:
+        events, sending = context.Pipe(duplex=False)
+        device = self.devices[index % len(self.devices)]
+        name = f"{device}#{index + 1}"
+        # Types of a context's process differ between platforms.
+        process = cast(
+            BaseProcess,
+            context.Process(  # type: ignore[attr-defined]
+                target=_work, args=(self.job, device, name, sending), name=f"vosbench {name}"
+            ),
+        )
+        process.start()
+        sending.close()  # ours: the worker's end alone stays open, and closes when it ends
+        return _Seat(index, process, events, replaced)
+
+    def _hear(self, context: BaseContext, seat: _Seat) -> None:
+        try:
+            event: Event = seat.events.recv()
+        except (EOFError, OSError):  # it ended, perhaps in the middle of a message
+            self._ended(context, seat)
+            return
+        if isinstance(event, Stopped):
+            self._problem = self._problem or event.message
+        replay(event, self.progress(seat.index))
+
+    def _ended(self, context: BaseContext, seat: _Seat) -> None:
+        seat.process.join()
+        seat.events.close()
+        self._seats.remove(seat)
+        status = seat.process.exitcode or 0
+        if status == 0:
+            return
+        if status > 0:
+            raise RuntimeError(f"{seat.process.name} ended with status {status}; see above")
+        if seat.replaced < _REPLACEMENTS:
+            self._seats.append(self._seat(context, seat.index, seat.replaced + 1))
+        elif not self._seats:
+            raise InputError(
+                f"workers are killed over and over ({signal.Signals(-status).name}), as when "
+                "memory is short: use fewer --jobs"
+            )
+
+    def _end_all(self) -> None:
+        """Let workers hand their trials back; kill those that don't end soon."""
+        for seat in self._seats:
+            seat.process.join(_FIRST_GRACE_S)  # a terminal's Ctrl-C reaches them without us
+            if seat.process.is_alive() and seat.process.pid is not None:
+                os.kill(seat.process.pid, signal.SIGINT)
+        for seat in self._seats:
+            seat.process.join(_GRACE_S)
+            if seat.process.is_alive():
+                seat.process.kill()
+                seat.process.join()
+
+
+def _work(job: Job, device: str, name: str, events: Connection) -> None:
+    """A worker's life."""
+    threading.Thread(target=_end_with_parent, name="vosbench-parent", daemon=True).start()
+
+    def send(event: Event) -> None:
+        with suppress(BrokenPipeError):  # whoever would show it is gone, and so are we soon
+            events.send(event)
+
+    try:
+        sender = Sender(send)
+        with job.executor(device, name, sender, Kind.ACCURACY, verify=False) as executor:
+            executor.run()
+    except InputError as error:
+        send(Stopped(str(error)))
+    except KeyboardInterrupt:
+        pass  # its trials are handed back
+    events.close()
+
+
+def _end_with_parent() -> NoReturn:
+    """Don't outlive a parent that was killed: its user thinks that the sweep has ended."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,210 @@
+"""From what a person asks for to the trials that answer it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.datasets.dataset import Selection
+from vosbench.harness.evaluate.accuracy import scoring_plan
+from vosbench.harness.sweep.interleave import interleaved
+from vosbench.harness.sweep.trials import Kind, TrialSpec
+from vosbench.runners.interface import RunnerOptions
+from vosbench.runners.policies import default_tau2, make_policy
+from vosbench.runners.registry import Model, resolve
+
+if TYPE_CHECKING:
+    from vosbench.runners.interface import WeightsInfo
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asks for; the grid is the product of everything that applies.
+
+    Attributes:
+        models: composed names (:mod:`vosbench.runners.registry`).
+        selections: datasets, cut to the wanted clips.
+        taus, tau2s: thresholds; models that take none run once.
+        weights: as in :class:`RunnerOptions`; every model runs with each of them, and with what
+            it ships if there are none.
+        trained: checkpoint files of models that were trained for this, by the model's name
+            without its policy; they take the place of ``weights``.
+        interleave: repeats of timing trials take turns (:mod:`vosbench.harness.sweep.interleave`).
+        environment_key: comparability key of this machine, for timing trials.
+    """
+
+    models: tuple[str, ...]
+    selections: tuple[Selection, ...]
+    taus: tuple[Decimal, ...] = ()
+    tau2s: tuple[Decimal, ...] = ()
+    weights: tuple[str, ...] = ()
+    trained: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    kinds: tuple[Kind, ...] = (Kind.ACCURACY,)
+    repeats: int = 1
+    seed: int = 0
+    precision: str = "float32"
+    switches: Mapping[str, str] = field(default_factory=dict)
+    interleave: bool = False
+    environment_key: str | None = None
+
+
+@dataclass(frozen=True)
+class PlannedWeights:
+    """What a model's parameters are, and how they were asked for; None for shipped ones."""
+
+    model: str
+    asked: str | None
+    info: WeightsInfo
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trials of a request, in the order in which they are run."""
+
+    specs: tuple[TrialSpec, ...]
+    weights: tuple[PlannedWeights, ...]
+
+
+def make_plan(request: Request) -> Plan:
+    """Look everything up, and lay out the grid.
+
+    Raises:
+        InputError: unknown names, thresholds that are missing or don't fit, weights of another
+            architecture, damaged data: all before anything is stored or run.
+    """
+    models = [resolve(name) for name in request.models]
+    for model in models:
+        if model.spec.takes_tau and not request.taus:
+            raise InputError(f"{model.name} needs a threshold: give --tau, e.g. --tau 0.1:1.0:0.1")
+    weights = _weights(models, request)
+    specs: list[TrialSpec] = []
+    for selection in request.selections:
+        _check_clips(selection, models)
+        for model, planned in weights:
+            base = _base_spec(model, selection, planned.info, request)
+            grid = [s for tau in _taus(model, request) for s in _repeated(base, tau, request)]
+            _check_grid(model, grid)
+            specs += grid
+    unique = tuple({spec.key: spec for spec in specs}.values())
+    ordered = interleaved(unique) if request.interleave else unique
+    return Plan(ordered, tuple(planned for _, planned in weights))
+
+
+def group_key(spec: TrialSpec, lockstep: bool = True) -> str:
+    """Accuracy trials of one key share a walk: they differ in their policy only.
+
+    A model without policies shares nothing: its thresholds are its own affair.
+    """
+    if spec.kind is Kind.TIMING or not lockstep or spec.policy is None:
+        return spec.key
+    model = spec.model.partition("+")[0]
+    alone = replace(spec, model=model, policy=None, tau=None, tau2=None)
+    return hashlib.sha256(json.dumps([alone.key]).encode()).hexdigest()
+
+
+def options_of(spec: TrialSpec) -> RunnerOptions:
+    """The options from which a trial's runner is built again."""
+    policy = spec.model.partition("+")[2] or None
+    return RunnerOptions(
+        weights=None if spec.weights.startswith("shipped:") else spec.weights,
+        policy=policy,
+        tau=spec.tau,
+        tau2=spec.tau2,
+        seed=spec.seed,
+        switches=spec.switches,
+    )
+
+
+def _weights(models: Iterable[Model], request: Request) -> list[tuple[Model, PlannedWeights]]:
+    """Each model with each of its weights; a network is built once, whatever its policies."""
+    tau = max(request.taus) if request.taus else None
+    known: dict[tuple[int, str | None, str | None], WeightsInfo] = {}
+    planned = []
+    for model in models:
+        trained = request.trained.get(model.name.partition("+")[0], ())
+        for asked in trained or request.weights or (None,):
+            key = (id(model.factory), model.variant, asked)
+            if key not in known:
+                options = RunnerOptions(weights=asked, tau=tau, switches=request.switches)
+                known[key] = model.build(options).weights
+            planned.append((model, PlannedWeights(model.name, asked, known[key])))
+    return planned
+
+
+def _check_clips(selection: Selection, models: Iterable[Model]) -> None:
+    for clip in selection.clips:
+        scoring_plan(selection.dataset, clip)
+        if not clip.objects:
+            raise InputError(f"sequence {clip.name} has no object to track: leave it out")
+        for model in models:
+            if model.spec.needs_truth and len(clip.annotation_paths) < len(clip):
+                raise InputError(
+                    f"{model.name} decides by annotated masks, and {clip.name} has them for "
+                    f"{len(clip.annotation_paths)} of {len(clip)} frames: use a fully annotated set"
+                )
+            if not model.spec.multi_object and len(clip.objects) > 1:
+                raise InputError(f"{model.name} tracks one object, {clip.name} has several")
+
+
+def _check_grid(model: Model, grid: Sequence[TrialSpec]) -> None:
+    """Refuse what no run could do: no setting at all, or a policy that can't be made."""
+    if not grid:
+        raise InputError(f"{model.name} copies above τ₂ and reuses above τ: give a --tau2 ≥ --tau")
+    for spec in grid:
+        if spec.policy is not None:
+            make_policy(options_of(spec))
+
+
+def _base_spec(
+    model: Model, selection: Selection, weights: WeightsInfo, request: Request
+) -> TrialSpec:
+    spec = model.spec
+    policy = (model.policy or "learned") if spec.policies else None
+    return TrialSpec(
+        model=model.name,
+        runner_version=spec.version,
+        weights=weights.name,
+        weights_sha256=weights.sha256,
+        trained=weights.trained,
+        dataset=selection.dataset.name,
+        protocol=selection.dataset.protocol,
+        manifest_sha256=selection.manifest_sha256,
+        sequences=selection.sequences,
+        max_frames=selection.max_frames,
+        policy=policy,
+        margins=weights.margins,
+        seed=request.seed,
+        precision=request.precision,
+        switches=request.switches,
+    )
+
+
+def _taus(model: Model, request: Request) -> Iterator[tuple[Decimal | None, Decimal | None]]:
+    if not model.spec.takes_tau:
+        yield None, None
+        return
+    for tau in request.taus:
+        if not model.spec.takes_tau2:
+            yield tau, None
+            continue
+        for tau2 in request.tau2s or (default_tau2(tau),):
+            if tau2 >= tau:
+                yield tau, tau2
+
+
+def _repeated(
+    base: TrialSpec, taus: tuple[Decimal | None, Decimal | None], request: Request
+) -> Sequence[TrialSpec]:
+    spec = replace(base, tau=taus[0], tau2=taus[1])
+    found = []
+    for kind in request.kinds:
+        timed = kind is Kind.TIMING
+        for repeat in range(request.repeats if timed else 1):
+            key = request.environment_key if timed else None
+            found.append(replace(spec, kind=kind, repeat=repeat, environment_key=key))
+    return found

@@ -1,0 +1,257 @@
+"""Run a study's trials on this machine: claim, evaluate clip by clip, store, go on.
+
+Everything that survives a kill is in the store; this module holds nothing that can't be done
+again from there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sqlalchemy.exc import DBAPIError
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.datasets.dataset import Selection
+from vosbench.harness.evaluate.accuracy import Evaluation, SoloWalk, evaluate_clip
+from vosbench.harness.evaluate.faults import RunnerFault
+from vosbench.harness.evaluate.summary import aggregate
+from vosbench.harness.measure.probe import peak_memory_mib
+from vosbench.harness.metrics import TruthCache
+from vosbench.harness.store import Claim, ClaimedTrial, LostLease, Storage, Worker
+from vosbench.harness.sweep.plan import options_of
+from vosbench.harness.sweep.trials import Kind, TrialSpec
+from vosbench.runners.interface import ClipInfo, Precision, SharingRunner
+from vosbench.runners.policies import make_policy
+from vosbench.runners.registry import resolve
+
+if TYPE_CHECKING:
+    import torch
+
+    from vosbench.harness.datasets.clip import Clip
+    from vosbench.runners.interface import Runner, Walk
+
+WALK_OBJECTS = 48
+"""Most policies times objects in one walk: each may end in a branch with a memory of its own."""
+_POLL_S = 1.0
+
+
+class Progress(Protocol):
+    """Who wants to know how the work goes on."""
+
+    def begin(self, spec: TrialSpec, members: int, sequence: str) -> None:
+        """A clip begins, for so many trials at once."""
+
+    def frame(self, frames: int = 1) -> None:
+        """So many more frames are done."""
+
+    def end(self) -> None:
+        """The clip that began is done."""
+
+    def skip(self, frames: int) -> None:
+        """So many frames needn't be done."""
+
+    def failed(self, spec: TrialSpec, message: str) -> None:
+        """A trial failed."""
+
+
+class TimingEvaluator(Protocol):
+    """Runs one timing trial; see :mod:`vosbench.harness.evaluate.timing`."""
+
+    def __call__(self, trial: ClaimedTrial, runner: Runner, selection: Selection) -> None: ...
+
+
+@dataclass
+class LocalExecutor:
+    """One worker on one device.
+
+    Attributes:
+        selections: the clips of each dataset, by (dataset's name, manifest hash).
+        worker: how this process signs its attempts.
+        timing: times trials.
+        keep_masks: store predicted label maps beside the numbers.
+        traced: frames of which to store what the network saw.
+        notes: what the environment was like, kept with every attempt.
+        kinds: which trials to claim.
+        weights_files: checkpoint files by the hash of their tensors; a trial knows only a name.
+    """
+
+    storage: Storage
+    study: int
+    selections: Mapping[tuple[str, str], Selection]
+    worker: Worker
+    device: torch.device
+    progress: Progress
+    timing: TimingEvaluator
+    keep_masks: bool = False
+    traced: range = range(0)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    kinds: tuple[Kind, ...] = tuple(Kind)
+    weights_files: Mapping[str, str] = field(default_factory=dict)
+    _caches: dict[str, TruthCache] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Work until no trial of the study is left for this worker.
+
+        Raises InputError if the database can't be written; its trials are handed back.
+        """
+        while True:
+            if self.run_group():
+                continue
+            if not self.storage.progress(self.study).running:
+                return
+            time.sleep(_POLL_S)  # another worker may still be lost, and leave us its trials
+
+    def run_group(self) -> bool:
+        """Claim the next group of trials and work on it; False if none is left to claim."""
+        self.storage.release_stale()
+        claim = self.storage.claim(self.study, self.worker, kinds=self.kinds)
+        if claim is None:
+            return False
+        self._work(claim)
+        return True
+
+    def _work(self, claim: Claim) -> None:
+        with self._kept_alive(claim):
+            try:
+                self._evaluate(claim.trials)
+            except (KeyboardInterrupt, InputError):
+                self._hand_back(claim.trials)
+                raise
+
+    def _hand_back(self, trials: Sequence[ClaimedTrial]) -> None:
+        # Where the database doesn't answer, each try would wait in vain: the first one says so,
+        # and the trials become stale when this process has ended.
+        with suppress(InputError):
+            for trial in trials:
+                with suppress(LostLease):
+                    self.storage.hand_back(trial)
+
+    def _evaluate(self, trials: Sequence[ClaimedTrial]) -> None:
+        spec = trials[0].spec
+        with self._failing(trials):
+            runner = self._runner(spec)
+            selection = self._selection(spec)
+            if spec.kind is Kind.TIMING:
+                for trial in trials:
+                    self.timing(trial, runner, selection)
+                return
+            for trial in trials:
+                self.storage.annotate(trial, self.notes)
+            self._walk_clips(trials, runner, selection)
+            peak = {"peak_memory_mib": peak_memory_mib(self.device)}
+            for trial in trials:
+                clips = self.storage.recorded(trial.id)
+                numbers = aggregate(selection.dataset, clips)
+                with suppress(LostLease):
+                    self.storage.annotate(trial, {**self.notes, **peak})
+                    self.storage.complete(trial, numbers)
+
+    def _runner(self, spec: TrialSpec) -> Runner:
+        options = options_of(spec)
+        file = self.weights_files.get(spec.weights_sha256)
+        if file is not None:
+            options = replace(options, weights=file)
+        runner = resolve(spec.model).build(options)
+        if runner.weights.sha256 != spec.weights_sha256:
+            raise InputError(
+                f"the weights {spec.weights} of {spec.model} changed since the study was planned: "
+                "run the command again"
+            )
+        runner.load(self.device, Precision(spec.precision))
+        return runner
+
+    def _selection(self, spec: TrialSpec) -> Selection:
+        found = self.selections.get((spec.dataset, spec.manifest_sha256))
+        if found is None:
+            raise InputError(f"the frames of {spec.dataset} are not those that were planned")
+        return found
+
+    def _walk_clips(
+        self, trials: Sequence[ClaimedTrial], runner: Runner, selection: Selection
+    ) -> None:
+        done = {trial.id: self.storage.done_sequences(trial) for trial in trials}
+        cache = self._caches.setdefault(trials[0].spec.manifest_sha256, TruthCache())
+        how = Evaluation(selection.dataset, self.device, cache, self.keep_masks, self.traced)
+        for name in selection.sequences:
+            clip = selection.clip(name)
+            left = [trial for trial in trials if name not in done[trial.id]]
+            most = max(1, WALK_OBJECTS // len(clip.objects))
+            parts = [left[i : i + most] for i in range(0, len(left), most)]
+            if not parts:
+                self.progress.skip(len(clip))
+            for part in parts:
+                self._walk(part, runner, clip, how)
+
+    def _walk(
+        self, trials: Sequence[ClaimedTrial], runner: Runner, clip: Clip, how: Evaluation
+    ) -> None:
+        self.progress.begin(trials[0].spec, len(trials), clip.name)
+
+        def begin(info: ClipInfo) -> Walk:
+            if isinstance(runner, SharingRunner) and len(trials) > 1:
+                policies = tuple(make_policy(options_of(trial.spec)) for trial in trials)
+                return runner.walk(info, policies)
+            return SoloWalk(runner, info)
+
+        oracle = any(resolve(trial.spec.model).spec.needs_truth for trial in trials)
+        results = evaluate_clip(begin, len(trials), clip, how, self.progress.frame, oracle=oracle)
+        for trial, result in zip(trials, results, strict=True):
+            with suppress(LostLease):  # taken away: no business of ours any more
+                self.storage.record(trial, result)
+        self.progress.end()
+
+    @contextmanager
+    def _failing(self, trials: Sequence[ClaimedTrial]) -> Iterator[None]:
+        """File whatever goes wrong with the trials it concerns, and let the sweep go on."""
+        try:
+            yield
+        except (InputError, RunnerFault) as error:
+            if isinstance(error.__cause__, DBAPIError):
+                raise  # the database is full, locked or away: no fault of the trials
+            self._fail(trials, str(error), None, deterministic=True)
+        except LostLease:
+            return
+        except (Exception, SystemExit) as error:  # sys.exit() in a plug-in must not end the sweep
+            message = f"{type(error).__name__}: {error}".splitlines()[0]
+            again = isinstance(error, MemoryError | OSError) or "out of memory" in message.lower()
+            self._fail(trials, message, traceback.format_exc(), deterministic=not again)
+
+    def _fail(
+        self,
+        trials: Sequence[ClaimedTrial],
+        message: str,
+        trace: str | None,
+        *,
+        deterministic: bool,
+    ) -> None:
+        for trial in trials:
+            self.progress.failed(trial.spec, message)
+            with suppress(LostLease):
+                self.storage.fail(trial, message, trace, deterministic=deterministic)
+
+    @contextmanager
+    def _kept_alive(self, claim: Claim) -> Iterator[None]:
+        """Renew the claim's leases from a thread until the work on it ends."""
+        ended = threading.Event()
+        every_s = min(trial.lease_s for trial in claim.trials) / 4
+
+        def beat() -> None:
+            while not ended.wait(every_s):
+                try:
+                    self.storage.heartbeat(claim)
+                except Exception:  # the next write finds out, in the worker's own thread
+                    traceback.print_exc()
+
+        thread = threading.Thread(target=beat, name="vosbench-heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()

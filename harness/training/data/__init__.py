@@ -1,0 +1,1 @@
+"""What training reads: pictures and videos, the clips made from them, and their features."""

@@ -1,0 +1,1 @@
+"""Losses, steps and validation of FRTM and its gated form."""

@@ -1,0 +1,1 @@
+"""Losses, steps and validation of TTVOS and its gated form."""
