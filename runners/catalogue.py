@@ -12,7 +12,7 @@ class Entry:
     """One model of ``vosbench models``.
 
     Attributes:
-        parameters: of the network; None where that isn't known without building a stranger's.
+        parameters: of the network, as its factory's ``parameters`` says; None where it doesn't.
         weights: variants that come with the package, "default" for the one without a name.
         problem: why it can't be used, or None.
     """
@@ -37,7 +37,6 @@ def catalogue() -> tuple[Entry, ...]:
         if problem is not None or spec is None:
             entries.append(Entry(name, plugin.package, problem=problem))
             continue
-        count = getattr(plugin.value, "parameter_count", None)
         variants = getattr(plugin.value, "shipped_variants", None)
         entries.append(
             Entry(
@@ -45,7 +44,7 @@ def catalogue() -> tuple[Entry, ...]:
                 plugin.package,
                 spec.summary,
                 spec.backbone,
-                count() if count is not None else None,
+                getattr(plugin.value, "parameters", None),
                 tuple(sorted(str(path) for path in spec.paths)),
                 spec.policies,
                 variants() if variants is not None else (),

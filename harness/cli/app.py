@@ -2,63 +2,89 @@
 
 Exit status: 0 done, 1 some trials failed, 2 bad input. What a person can mend is one line on
 standard error; everything else is a fault of ours and shows its traceback.
+
+A command's module is imported when the command is called, so that modules may import what they
+need at their top and ``vosbench --help`` waits for none of it.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.cli import (
-    check,
-    data,
-    database,
-    distil,
-    evaluate,
-    export,
-    instruments,
-    listings,
-    profile,
-    regression,
-    render,
-    report,
-    results,
-    run,
-    site,
-    sweeps,
-    train,
-    trainings,
-)
+
+COMMANDS = {
+    "run": ("run", "Run models over thresholds and datasets; store the results."),
+    "check": ("check", "Run the contract suite on a model."),
+    "results": ("results", "Show results: a table, CSV or JSON."),
+    "report": ("report", "Make figures and tables, published beside measured."),
+    "render": ("render", "Make a video of a result."),
+    "site": ("site", "Write all results as pages to open from a folder."),
+    "eval": ("evaluate", "Score predicted PNGs as the official evaluations do."),
+    "models": ("listings", "List models, policies and shipped weights."),
+    "datasets": ("listings", "List datasets and their protocols."),
+    "export": ("export", "Write the YouTube-VOS submission of a run."),
+    "profile": ("profile", "Show ms, GFLOP and joules of each path, by stage."),
+    "env": ("instruments", "Show the environment stored with results."),
+    "doctor": ("instruments", "Try every instrument of this machine."),
+    "status": ("sweeps", "Show how far sweeps are."),
+    "cancel": ("sweeps", "Stop a study's unfinished trials."),
+    "retry": ("sweeps", "Let failed trials wait again."),
+    "gc": ("sweeps", "Delete what nothing refers to."),
+    "compare": ("compare", "Compare two versions: a verdict per grid point."),
+    "history": ("regression", "Show J&F and FPS from commit to commit."),
+    "train": ("train", "Train a model; file the checkpoint and its curve."),
+    "distil": ("distil", "Teach a backbone EfficientNet-Lite0's features."),
+    "data": ("data", "Datasets: where they lie, whether they are whole."),
+    "db": ("database", "Care for the result database."),
+    "baseline": ("regression", "Name results to compare with later."),
+    "trainings": ("trainings", "List trainings; show one."),
+}
+"""Module and line of help of each command, in the order of ``vosbench --help``."""
+
+
+class Commands(TyperGroup):
+    """The commands of the table; each is imported when it is called."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands: Any = dict.fromkeys(COMMANDS)  # names to list, and to suggest for others
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command, or None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        made = typer.Typer(
+            rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False
+        )
+        import_module(f"vosbench.harness.cli.{COMMANDS[cmd_name][0]}").register(made)
+        return get_group(made).get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - of the base
+        """Print the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
 
 app = typer.Typer(
     name="vosbench",
-    help="Benchmark and ablation harness for video object segmentation with reuse gates.",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
 )
 
-run.register(app)
-check.register(app)
-results.register(app)
-report.register(app)
-render.register(app)
-site.register(app)
-evaluate.register(app)
-listings.register(app)
-data.register(app)
-export.register(app)
-database.register(app)
-profile.register(app)
-instruments.register(app)
-sweeps.register(app)
-regression.register(app)
-train.register(app)
-distil.register(app)
-trainings.register(app)
+
+@app.callback()
+def vosbench() -> None:
+    """Benchmark and ablation harness for video object segmentation with reuse gates."""
 
 
 def main() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.store import Selection
 from vosbench.harness.sweep.grid import parse_names
 from vosbench.harness.sweep.trials import Kind
+
+if TYPE_CHECKING:
+    from vosbench.harness.store import Selection
 
 Db = Annotated[
     str, typer.Option("--db", help="Result database: a file, or a postgresql+psycopg:// URL.")
@@ -41,6 +43,8 @@ def selection(
     kind: Kind | None = None,
 ) -> Selection:
     """Which trials a report is about."""
+    from vosbench.harness.store import Selection
+
     return Selection(
         models=parse_names(models or ()),
         datasets=parse_names(datasets or ()),

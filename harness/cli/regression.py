@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.cli import compare, options
+from vosbench.harness.cli import options
 from vosbench.harness.cli.tables import plain_table
 from vosbench.harness.store import Storage, open_database
 from vosbench.harness.sweep.grid import parse_names
@@ -26,7 +26,6 @@ def register(app: typer.Typer) -> None:
     for command in (set_baseline, list_baselines, show_baseline, remove_baseline, load_baseline):
         group.command(command.__name__.partition("_")[0])(command)
     app.add_typer(group, name="baseline")
-    compare.register(app)
     app.command("history")(history)
 
 
