@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
+import re
+import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.files import open_regular
+from vosbench.baselines.foreign import (
+    Held,
+    failed_checksum,
+    find_weights,
+    is_safetensors,
+    load_torch,
+    seems_to_be,
+    without_prefixes,
+)
 
 BACKBONES = ("feature_extractor.", "vos.backbone.")
 """Prefixes of the frozen backbone's keys, in FRTM and TTVOS."""
@@ -28,35 +40,118 @@ _GATE_BIASES = ("convGS.4.bias", "gate.4.bias")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Tensors by key, and the header an own checkpoint carries (empty for published ones)."""
+    """What a file holds.
+
+    Attributes:
+        tensors: by the network's own keys.
+        header: what an own checkpoint carries; empty for others.
+        read_as: how the file was understood, one line; "" for a bare state dict.
+    """
 
     tensors: Mapping[str, Tensor]
     header: Mapping[str, str] = field(default_factory=dict)
+    read_as: str = ""
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read ``.safetensors``, or a torch file holding a state dict, bare or under ``model``.
+    """Read a safetensors file, or a torch file that holds a state dict, bare or in a container.
 
-    Torch files are read with ``weights_only``: nothing in them is executed. Raises InputError for
-    a missing, unreadable or foreign file.
+    Which of the two it is, its first bytes say. Nothing in the file is executed.
+
+    Raises:
+        InputError: missing, no regular file, damaged, something else, or weights that are no
+            numbers; the line names the file and what it seems to be.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"no checkpoint at {path}: give --weights a file or random:SEED")
+    with open_regular(path, None, "a checkpoint") as file:
+        head = file.read(16)
+        file.seek(0)
+        found = _read_safetensors(path, file) if is_safetensors(head) else _read_torch(path, file)
+    _require_values(path, found.tensors)
+    return found
+
+
+def _read_safetensors(path: Path, file: BinaryIO) -> Checkpoint:
     try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                return Checkpoint(tensors, file.metadata() or {})
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} is no checkpoint that can be read safely: {reason}") from error
-    for wrapper in ("model", "state_dict"):
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise InputError(f"{path} holds no state dict (tensors by key, bare or under 'model')")
-    return Checkpoint({str(key): value for key, value in content.items()})
+        with safe_open(path, framework="pt") as opened:
+            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+            header = opened.metadata() or {}
+    # It raises its own error for most lies of a header, and torch's for the others.
+    except Exception as error:
+        raise _unreadable(path, file) from error
+    if not tensors:
+        raise InputError(f"{path} holds no tensor: it seems to be a safetensors file of nothing")
+    own, removed = without_prefixes(tensors)
+    return Checkpoint(own, header, _understood(Held("", own, ()), removed))
+
+
+def _read_torch(path: Path, file: BinaryIO) -> Checkpoint:
+    try:
+        content = load_torch(file)
+        damaged = failed_checksum(file) if zipfile.is_zipfile(file) else None
+    # A flipped byte can make the unpickler raise anything, MemoryError included.
+    except Exception as error:
+        raise _unreadable(path, file, _foreign_class(error)) from error
+    if damaged is not None:
+        raise InputError(
+            f"{path} is damaged: the checksum of its entry {damaged!r} does not fit: "
+            "fetch the file again"
+        )
+    found = find_weights(content)
+    if found is None:
+        held = f"names {', '.join(map(repr, list(content)[:_SHOWN]))}" if content else "is empty"
+        is_mapping = isinstance(content, Mapping)
+        raise InputError(
+            f"{path} holds no state dict (tensors by key, bare or under 'model'): it seems to be "
+            + (f"a dictionary that {held}" if is_mapping else f"a {type(content).__name__}")
+        )
+    own, removed = without_prefixes(found.tensors)
+    return Checkpoint(own, read_as=_understood(found, removed))
+
+
+def _unreadable(path: Path, file: BinaryIO, foreign: str = "") -> InputError:
+    what = f"a torch file that holds {foreign} beside tensors" if foreign else seems_to_be(file)
+    remedy = ": ask for its state dict alone" if foreign else ""
+    return InputError(
+        f"{path} is no checkpoint that can be read safely: it seems to be {what}{remedy}"
+    )
+
+
+def _foreign_class(error: Exception) -> str:
+    """The class that torch refuses to build, by its message; "" where it refuses none."""
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return f"objects of the class {found.group(1)}" if found else ""
+
+
+def _understood(held: Held, removed: tuple[str, ...]) -> str:
+    """How a file was understood, in a line; "" where there was nothing to understand."""
+    parts = [f"the weights under '{held.where}'"] if held.where else []
+    if held.beside:
+        parts.append(f"without {', '.join(map(repr, held.beside[:_SHOWN]))} beside them")
+    if removed:
+        parts.append(f"keys without the prefix '{''.join(removed)}'")
+    return ", ".join(parts)
+
+
+def _require_values(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse what holds no numbers: other layouts, and NaN, of which every mask would be empty."""
+    for key, value in tensors.items():
+        if value.layout is not torch.strided or value.is_quantized or value.device.type != "cpu":
+            raise InputError(f"{path}: {key} is no plain tensor: save the state dict of the model")
+    broken = [key for key, value in tensors.items() if not _is_finite(value)]
+    if broken:
+        raise InputError(
+            f"{path}: {len(broken)} of {len(tensors)} tensors hold NaN or infinity ({broken[0]}): "
+            "the training that made it diverged, or the file is damaged: take another"
+        )
+
+
+def _is_finite(value: Tensor) -> bool:
+    if not (value.is_floating_point() or value.is_complex()):
+        return True
+    # Numbers of 8 bits have no such test of their own.
+    return bool(torch.isfinite(value.float() if value.element_size() == 1 else value).all())
 
 
 def backbone_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

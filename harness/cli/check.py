@@ -15,6 +15,7 @@ from rich.table import Table
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
+from vosbench.harness.cli.remarks import say_how_read
 from vosbench.harness.sweep.grid import parse_names, parse_taus
 from vosbench.runners.interface import Precision, RunnerOptions
 
@@ -70,11 +71,12 @@ def check(
     settings = RunnerOptions(weights=weights, tau=_tau(tau))
     try:
         subject = Subject.of(name, clips, settings, choose_device(device), precision)
-        note = subject.model.build(subject.options).weights.note
+        built = subject.model.build(subject.options).weights
     except InputError as error:
         if trace:
             traceback.print_exception(error)
         raise
+    say_how_read((built,))
     outcomes = []
     for outcome in run_checks(CHECKS, subject):
         outcomes.append(outcome)
@@ -83,7 +85,7 @@ def check(
     if as_json:
         _print_json(name, outcomes)
     else:
-        _print_table(subject, outcomes, note)
+        _print_table(subject, outcomes, built.note)
     if any(outcome.status is Status.FAILED for outcome in outcomes):
         raise typer.Exit(1)
 

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from vosbench.harness.cli import options
+from vosbench.harness.cli.remarks import say_how_read
 from vosbench.harness.cli.tables import plain_table
 from vosbench.runners.interface import Precision, RunnerOptions
 
@@ -56,6 +57,7 @@ def profile(
     clip = opened.clip(sequence or opened.sequences[0])
     chosen = choose_device(device)
     runner = resolve(model).build(RunnerOptions(weights=weights, tau=Decimal(1)))
+    say_how_read((runner.weights,))
     keep_large_blocks()
     with hold(device_id(chosen)):
         found = require_idle(occupancy(chosen), allow_busy=allow_busy)

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
+from vosbench.harness.cli.remarks import say_how_read
 from vosbench.harness.sweep.grid import parse_names, parse_taus
 from vosbench.harness.sweep.trials import Kind
 from vosbench.runners.interface import Precision
@@ -184,6 +185,7 @@ def run(
         elif address is not None:
             raise InputError("--address is for --executor ray")
         plan = make_plan(session.request)
+        say_how_read(planned.info for planned in plan.weights)
         name = study or _study_name(plan)
         failed = session.run(
             plan,

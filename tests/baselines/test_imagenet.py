@@ -159,5 +159,5 @@ def test_resnet_is_looked_for_in_torchs_cache(
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "weights.pth").write_bytes(b"not a network")
-    with pytest.raises(InputError, match="not a state dict"):
+    with pytest.raises(InputError, match="seems to be a text file"):
         imagenet.resnet_state_dict("resnet18", tmp_path / "weights.pth")
