@@ -6,10 +6,10 @@ anything says so. None of them is opened as if it were data.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 from vosbench.baselines.errors import InputError
 
@@ -32,7 +32,7 @@ _KINDS = {
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def open_regular(path: Path, at_most: int | None, what: str) -> BinaryIO:
+def open_regular(path: Path, at_most: int | None, what: str) -> io.BufferedReader:
     """Open a regular file for reading; links are followed.
 
     Args:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.files import read_text
 from vosbench.harness.cli import options
 from vosbench.harness.cli.tables import plain_table
 from vosbench.harness.store import Storage, open_database
@@ -145,7 +146,7 @@ def history(
         load_run(Path(source)) if source.endswith(".json") else read_run(source, where)
         for source in (db, *(sources or ()))
     ]
-    commits = order.read_text(encoding="utf-8").split() if order is not None else ()
+    commits = read_text(order, "a list of commits").split() if order is not None else ()
     found = read_history(runs, order=commits)
     frame = history_frame(found)
     if frame.empty:

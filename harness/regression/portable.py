@@ -12,6 +12,7 @@ from typing import Any
 
 from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.files import read_text
 from vosbench.harness.regression.fields import FieldError, Fields
 from vosbench.harness.regression.measured import ENDED, Machine, MeasuredTrial, Run
 from vosbench.harness.store import State
@@ -48,10 +49,8 @@ def load_run(path: Path) -> Run:
             of a wrong type or inconsistent; the message names it.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"can't read {path}: {error.strerror}") from error
-    except ValueError as error:
+        values = json.loads(read_text(path, "a saved run"))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path} is no JSON: {error}") from error
     try:
         return _run(Fields.of(values, "the file"), path)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vosbench.baselines.checkpoints import hash_tensors, read_checkpoint
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.files import SETTINGS_BYTES, read_text
 from vosbench.harness.datasets import registry
 from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.training.assemble import TrainingData
@@ -136,9 +137,7 @@ def read_request(path: Path, kind_of: Callable[[str], type[Recipe]]) -> Training
     """
     try:
         values = json.loads(_text(path))
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror}") from None
-    except ValueError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path} is no JSON: {error}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path} holds no recipe: `vosbench train --write-recipe` writes one")
@@ -155,7 +154,7 @@ def read_request(path: Path, kind_of: Callable[[str], type[Recipe]]) -> Training
 def _text(path: Path) -> str:
     if path.suffix == ".safetensors" and path.is_file():
         return read_checkpoint(path).header.get("recipe", "{}")
-    return path.read_text(encoding="utf-8")
+    return read_text(path, "a recipe", SETTINGS_BYTES)
 
 
 def _davis(root: Path) -> Dataset:

@@ -11,6 +11,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from vosbench.baselines.errors import InputError, suggestion
+from vosbench.baselines.files import SETTINGS_BYTES, open_regular, read_regular, read_text
 from vosbench.runners.interface import Path, RunnerSpec
 
 
@@ -72,13 +73,13 @@ class SubprocessConfig:
 
     def sha256(self) -> str:
         """Hash over the config file and all ``files``; raises InputError for a pattern of none."""
-        digest = hashlib.sha256(self.path.read_bytes())
+        digest = hashlib.sha256(read_regular(self.path, SETTINGS_BYTES, "a configuration"))
         for pattern in self.files:
             found = sorted(path for path in self.folder.glob(pattern) if path.is_file())
             if not found:
                 raise InputError(f"{self.path}: files: nothing matches '{pattern}'")
             for path in found:
-                with path.open("rb") as stream:
+                with open_regular(path, None, "a file of the model") as stream:
                     content = hashlib.file_digest(stream, "sha256").hexdigest()
                 name = path.relative_to(self.folder).as_posix()
                 digest.update(f"\n{name}\0{content}".encode())
@@ -101,14 +102,11 @@ _KINDS: Mapping[str, tuple[type, str]] = {
 
 def read_config(path: FilePath) -> SubprocessConfig:
     """Read and check a config; raises InputError, one line, for whatever is wrong with it."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file: write subprocess:CONFIG.toml")
     try:
-        with path.open("rb") as stream:
-            found = tomllib.load(stream)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file: write subprocess:CONFIG.toml") from None
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        found = tomllib.loads(read_text(path, "a configuration", SETTINGS_BYTES))
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: no TOML: {error}") from error
     values: dict[str, Any] = {}
     for name, value in found.items():

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.files import PICTURE_BYTES, read_regular
 
 
 class Picture(NamedTuple):
@@ -34,11 +35,8 @@ class PictureFolder:
     def __getitem__(self, index: int) -> Picture:
         """Read a picture; InputError if a file is damaged or the sizes differ."""
         image_path, mask_path = self.files[index]
-        image = cv2.imread(str(image_path), cv2.IMREAD_COLOR)
-        mask = cv2.imread(str(mask_path), cv2.IMREAD_GRAYSCALE)
-        if image is None or mask is None:
-            broken = image_path if image is None else mask_path
-            raise InputError(f"{broken} can't be read as an image: replace or remove it")
+        image = _decoded(image_path, cv2.IMREAD_COLOR)
+        mask = _decoded(mask_path, cv2.IMREAD_GRAYSCALE)
         if image.shape[:2] != mask.shape:
             raise InputError(f"{image_path} and {mask_path} differ in size")
         rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -51,7 +49,8 @@ class PictureFolder:
         for pair in self.files:
             for path in pair:
                 digest.update(path.name.encode())
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+                content = read_regular(path, PICTURE_BYTES, "a picture")
+                digest.update(hashlib.sha256(content).digest())
         return digest.hexdigest()
 
     def split(self, held_out: float) -> tuple[PictureFolder, PictureFolder]:
@@ -64,6 +63,17 @@ class PictureFolder:
         held = tuple(pair for pair in self.files if is_held_out(pair))
         kept = tuple(pair for pair in self.files if not is_held_out(pair))
         return replace(self, files=kept), replace(self, files=held)
+
+
+def _decoded(path: Path, flags: int) -> NDArray[np.uint8]:
+    data = np.frombuffer(read_regular(path, PICTURE_BYTES, "a picture"), np.uint8)
+    try:
+        pixels = cv2.imdecode(data, flags) if data.size else None
+    except cv2.error:  # more pixels than OpenCV takes
+        pixels = None
+    if pixels is None:
+        raise InputError(f"{path} can't be read as an image: replace or remove it")
+    return np.asarray(pixels, np.uint8)
 
 
 def open_pictures(root: Path) -> PictureFolder:

@@ -148,7 +148,7 @@ def test_mistakes_in_a_recipe_file_are_named(
         (("g-frtm-lite", "--motion", "1", "--gate-only"), "with --start"),
         (("g-frtm-lite", "--motion", "1", "--start", "nix"), "no checkpoint at nix"),
         (("g-frtm-lite", "--motion", "1", "--start", "b.safetensors"), "another network"),
-        (("g-frtm-lite", "--motion", "1", "--recipe", "nix"), "nix can't be read"),
+        (("g-frtm-lite", "--motion", "1", "--recipe", "nix"), "nix: no such file"),
         (("g-frtm-lite", "--motion", "1", "--out", "a.pth"), "ends in .safetensors"),
         (("g-frtm-lite", "--motion", "1", "--out", "x/a.safetensors"), "make it first"),
     ],
@@ -174,7 +174,7 @@ def test_bad_input_is_one_line_and_touches_nothing(
         (("--margins", "1,0;x", "--train", "default"), "write m1,m2"),
         (("--margins", "1,0", "--train", "default", "--weights", "a"), "not both"),
         (("--margins", "1,0", "--train", "default", "--train-seeds", "a"), "whole numbers"),
-        (("--margins", "1,0", "--train", "nix.json"), "nix.json can't be read"),
+        (("--margins", "1,0", "--train", "nix.json"), "nix.json: no such file"),
         (("--margins", "1,0", "--train", "default"), "needs a threshold"),
     ],
 )
