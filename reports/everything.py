@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store import Readable, Selection, results
+from vosbench.harness.text.formats import markdown
 from vosbench.reports.export import export_frame
 from vosbench.reports.figures import FigureOptions, figure_kind, figure_names, make_figures
 from vosbench.reports.style import FORMATS, checked_format
@@ -105,8 +106,10 @@ def _index(made: Sequence[Item], missing: Sequence[Item], out_dir: Path) -> str:
         links = ", ".join(
             f"[{path.suffix[1:]}]({path.relative_to(out_dir).as_posix()})" for path in item.files
         )
-        lines.append(f"- **{item.name}**: {item.summary} ({links})")
+        lines.append(f"- **{item.name}**: {markdown(item.summary)} ({links})")
     if missing:
         lines += ["", "## Not made", ""]
-        lines += [f"- **{item.name}**: {item.summary}. {item.reason}" for item in missing]
+        lines += [
+            f"- **{item.name}**: {markdown(f'{item.summary}. {item.reason}')}" for item in missing
+        ]
     return "\n".join([*lines, ""])

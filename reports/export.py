@@ -12,6 +12,7 @@ import pandas as pd
 
 from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
+from vosbench.harness.text.formats import csv_text
 
 EXTENSIONS = (".csv", ".parquet", ".jsonl")
 
@@ -39,7 +40,7 @@ def export_frame(frame: pd.DataFrame, out: Path) -> Path:
 
 def _write(frame: pd.DataFrame, out: Path, extension: str) -> None:
     if extension == ".csv":
-        frame.to_csv(out, index=False, lineterminator="\n")
+        out.write_text(csv_text(frame), encoding="utf-8")
     elif extension == ".jsonl":
         _with_numbers(frame).to_json(out, orient="records", lines=True, double_precision=15)
     else:

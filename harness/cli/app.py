@@ -10,6 +10,7 @@ need at their top and ``vosbench --help`` waits for none of it.
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +19,8 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.text import streams
+from vosbench.harness.text.output import complain
 
 COMMANDS = {
     "run": ("run", "Run models over thresholds and datasets; store the results."),
@@ -72,6 +75,11 @@ class Commands(TyperGroup):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
+_INTERRUPTED, _READER_LEFT = 130, 141
+# Typer brings its own click, or takes the installed one, by its version.
+_USAGE: type[Exception] = typer.BadParameter.__mro__[2]
+
+
 app = typer.Typer(
     name="vosbench",
     cls=Commands,
@@ -89,11 +97,56 @@ def vosbench() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    streams.prepare()
+    out, err = sys.stdout, sys.stderr
+    lost: str | None = None
     try:
-        app()
+        status = _ended()
+    except streams.OutputLost as reason:
+        status, lost = 0, str(reason)
+    except OSError as error:
+        # The help is Typer's to print: it leaves no other sign of what it was doing.
+        if traceback.extract_tb(error.__traceback__)[-1].name != "echo":
+            raise
+        status, lost = 0, error.strerror
+    except SystemExit:
+        if sys.stdout is out:
+            raise
+        status, lost = 0, ""  # so Typer ends where the reader of its help has left
+    left = streams.why_lost(out)
+    lost = left if lost is None else lost
+    if lost is not None:
+        streams.silence(out)
+        status = status or (2 if lost else _READER_LEFT)
+        if lost:
+            complain(f"standard output can't be written: {lost}; what was computed is stored")
+    if streams.why_lost(err) is not None:
+        streams.silence(err)
+    if status:
+        sys.exit(status)
+
+
+def _ended() -> int:
+    """Run the command; its exit status."""
+    try:
+        status = app(standalone_mode=False)
     except InputError as error:
-        print(f"vosbench: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        complain(str(error))
+        return 2
+    except _USAGE as error:
+        return _misused(error)
     except KeyboardInterrupt:
-        print("vosbench: stopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+        status = _INTERRUPTED
+    if status == _INTERRUPTED:
+        complain("stopped; the same command goes on from here")
+    return status if isinstance(status, int) else 0
+
+
+def _misused(error: Any) -> int:
+    """One line where options or arguments are wrong; the help where none were given."""
+    if "NoArgs" in type(error).__name__:
+        error.show()
+        return int(error.exit_code)
+    command = error.ctx.command_path if getattr(error, "ctx", None) is not None else "vosbench"
+    complain(f"{error.format_message()} (see `{command} --help`)")
+    return int(error.exit_code)

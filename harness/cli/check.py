@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
 from vosbench.harness.sweep.grid import parse_names, parse_taus
+from vosbench.harness.text.output import json_text, write_out
+from vosbench.harness.text.terminal import Terminal, plain_table, styled
 from vosbench.runners.interface import Precision, RunnerOptions
 
 if TYPE_CHECKING:
@@ -123,22 +121,19 @@ def _clips(
 
 
 def _print_table(subject: Subject, outcomes: list[Outcome], note: str) -> None:
-    table = Table(pad_edge=False)
-    for title in ("check", "", "what was found"):
-        table.add_column(title, overflow="fold")
+    table = plain_table("check", "", "what was found")
     for outcome in outcomes:
-        style = _STYLE[outcome.status]
-        status = f"[{style}]{outcome.status}[/{style}]"
-        table.add_row(outcome.check.name, status, escape(outcome.line))
-    console = Console()
+        status = styled(outcome.status, _STYLE[outcome.status])
+        table.add_row(outcome.check.name, status, outcome.line)
+    console = Terminal()
     console.print(table)
     counts = {s: sum(o.status == s for o in outcomes) for s in _STYLE}
     summary = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     played = ", ".join(clip.name for clip in subject.clips)
     weights = f" ({note})" if note else ""
-    console.print(f"{escape(subject.model.name)}{escape(weights)}: {summary}; played {played}")
+    console.say(f"{subject.model.name}{weights}: {summary}; played {played}")
 
 
 def _print_json(name: str, outcomes: list[Outcome]) -> None:
     checks = [{"check": o.check.name, "status": o.status.value, "found": o.line} for o in outcomes]
-    print(json.dumps({"model": name, "checks": checks}, indent=1))
+    write_out(json_text({"model": name, "checks": checks}))

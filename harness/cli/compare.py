@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.store import Database, Selection, open_database
 from vosbench.harness.sweep.grid import parse_names
+from vosbench.harness.text.output import say
+from vosbench.harness.text.terminal import Terminal
 
 if TYPE_CHECKING:
     from vosbench.harness.regression.comparison import Comparison
@@ -80,13 +81,13 @@ def compare(
         sides = _sides(database, where, baseline=baseline, base=base, head=head)
     comparison = judge(*sides, tolerated, across=head is not None)
     _record(comparison, db, baseline)
-    Console().print(terminal(comparison))
+    Terminal().print(terminal(comparison))
     _write(comparison, junit, markdown, json_out)
     if strips is not None:
         from vosbench.harness.cli.strips import write_strips
 
         for line in write_strips(comparison, db, strips, data_root):
-            print(line)
+            say(line)
     raise typer.Exit(exit_code(comparison.verdict, allowed))
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from vosbench.harness.cli import options
-from vosbench.harness.cli.tables import plain_table
 from vosbench.harness.sweep.grid import parse_names
+from vosbench.harness.text.output import json_text, say, write_out
+from vosbench.harness.text.terminal import Terminal, plain_table
 
 Sequences = Annotated[
     list[str] | None, typer.Option("--sequences", help="Only these clips (comma list).")
@@ -31,7 +30,7 @@ def add(name: str, folder: Path) -> None:
     """Remember the folder of a dataset, so that --data-root isn't needed."""
     from vosbench.harness.datasets.registry import add_root
 
-    print(f"{name}: {add_root(name, folder)}")
+    say(f"{name}: {add_root(name, folder)}")
 
 
 def check(name: str, data_root: options.DataRoot = None, sequences: Sequences = None) -> None:
@@ -41,17 +40,17 @@ def check(name: str, data_root: options.DataRoot = None, sequences: Sequences = 
 
     dataset = registry.open(name, data_root)
     report = check_dataset(dataset, parse_names(sequences) if sequences else None)
-    console = Console(soft_wrap=True, highlight=False)
+    console = Terminal()
     for kind, found in (("problem", report.problems), ("remark", report.remarks)):
         for item in found:
-            console.print(f"{kind}: {item.sequence}: {item.message}")
-    console.print(
+            console.say(f"{kind}: {item.sequence}: {item.message}")
+    console.say(
         f"{report.dataset} ({report.protocol}) in {report.root}: {report.sequences} sequences, "
         f"{report.frames} frames, {report.annotations} annotations, {report.objects} objects"
     )
     if report.problems:
         raise typer.Exit(1)
-    console.print(f"manifest {report.manifest_sha256}")
+    console.say(f"manifest {report.manifest_sha256}")
 
 
 def stats(
@@ -80,7 +79,7 @@ def stats(
             for o in found
         ]
         bins = {"edges": list(histogram.edges), "counts": list(histogram.counts)}
-        print(json.dumps({"objects": objects, "histogram": bins}))
+        write_out(json_text({"objects": objects, "histogram": bins}, indent=None))
         return
     titles = ("object", "adjacent IoU", "motion", "area", "size")
     table = plain_table(*titles, right=("adjacent IoU", "area"))
@@ -92,9 +91,9 @@ def stats(
             f"{o.mean_area:.3f}",
             o.size,
         )
-    console = Console()
+    console = Terminal()
     console.print(table)
     total = max(1, sum(histogram.counts))
     for low, count in zip(histogram.edges, histogram.counts, strict=False):
         share = count / total
-        console.print(f"IoU from {low:.1f}: {100 * share:5.1f} % {'█' * round(50 * share)}")
+        console.say(f"IoU from {low:.1f}: {100 * share:5.1f} % {'█' * round(50 * share)}")

@@ -7,6 +7,7 @@ import typer
 from vosbench.harness.cli import options
 from vosbench.harness.store import open_database, upgrade_database
 from vosbench.harness.store.storage import Storage
+from vosbench.harness.text.output import say
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def upgrade(db: options.Db = options.DEFAULT_DB) -> None:
     """Bring a database of an older version up to date."""
     found = upgrade_database(db)
-    print(f"{db}: up to date (it was at revision {found})")
+    say(f"{db}: up to date (it was at revision {found})")
 
 
 def check(db: options.Db = options.DEFAULT_DB) -> None:
@@ -28,7 +29,7 @@ def check(db: options.Db = options.DEFAULT_DB) -> None:
     database = open_database(db, read_only=True)
     problems = Storage(database).integrity_check()
     for problem in problems:
-        print(problem)
+        say(problem)
     if problems:
         raise typer.Exit(1)
-    print(f"{db}: sound")
+    say(f"{db}: sound")

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.harness.cli import options
+from vosbench.harness.text.output import say
+from vosbench.harness.text.terminal import Terminal
 
 if TYPE_CHECKING:
     from vosbench.harness.training.loop import Progress
@@ -59,15 +60,15 @@ def distil(
     )
     state = folder or out.with_name(out.name + ".state")
     job = replace(distillation.open_distillation(recipe, pictures, state), save_every=50)
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     distilled = distillation.distil(job, lambda news: _show(console, news))
     distillation.write_backbone(out, distilled.backbone)
-    print(f"{out}: {steps} steps in {distilled.elapsed_s / 60:.1f} min")
+    say(f"{out}: {steps} steps in {distilled.elapsed_s / 60:.1f} min")
     if distilled.unexplained:
         levels = ", ".join(f"{name} {value:.0%}" for name, value in distilled.unexplained.items())
-        print(f"variance left unexplained on held-out pictures: {levels}")
+        say(f"variance left unexplained on held-out pictures: {levels}")
 
 
-def _show(console: Console, news: Progress) -> None:
+def _show(console: Terminal, news: Progress) -> None:
     values = ", ".join(f"{name} {value:.3f}" for name, value in news.values.items())
-    console.print(f"step {news.step}/{news.steps}: {values}", highlight=False, soft_wrap=True)
+    console.say(f"step {news.step}/{news.steps}: {values}")

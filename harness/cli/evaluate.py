@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.cli.tables import plain_table
 from vosbench.harness.sweep.grid import parse_names
+from vosbench.harness.text.output import complain, json_text, say, write_out
+from vosbench.harness.text.terminal import Terminal, plain_table
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from vosbench.harness.datasets.clip import Clip
     from vosbench.harness.datasets.dataset import Dataset
     from vosbench.harness.metrics import ScoringClip, SequenceScores
@@ -62,20 +61,20 @@ def evaluate(
     scores = evaluate_folder(results_dir, clips, workers=jobs)
     warning = all_equal_warning(scores)
     if warning is not None:
-        print(f"vosbench: warning: {warning}", file=sys.stderr)
+        complain(f"warning: {warning}")
     if as_json:
-        print(json.dumps(scores_json(scores)))
+        write_out(json_text(scores_json(scores), indent=None))
     else:
-        Console().print(_table(scores))
+        Terminal().print(_table(scores))
     try:
         files = write_official_csv(scores, csv_dir or results_dir)
     except InputError as error:
         if csv_dir is not None:
             raise
-        print(f"vosbench: CSV files not written: {error} (--csv-dir DIR)", file=sys.stderr)
+        complain(f"CSV files not written: {error} (--csv-dir DIR)")
     else:
         if not as_json:
-            print("wrote " + " and ".join(map(str, files)))
+            say("wrote " + " and ".join(map(str, files)))
 
 
 def scoring_clip(dataset: Dataset, clip: Clip) -> ScoringClip:

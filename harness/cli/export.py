@@ -12,6 +12,7 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.one_trial import find_trial
 from vosbench.harness.store import Selection, series
+from vosbench.harness.text.output import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,7 @@ def export(
         raise InputError(f"the files of {trial['dataset']} changed since the run: run it again")
     clips = list(selection.clips)
     exported = export_ytvos(clips, _predictions(db, trial["key"], clips), out)
-    print(
+    say(
         f"wrote {exported.path}: {exported.videos} videos, {exported.frames} frames, "
         f"sha256 {exported.sha256[:16]}…, read back and verified"
     )

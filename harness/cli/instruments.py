@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from vosbench.harness.cli import options
+from vosbench.harness.text.output import write_out
+from vosbench.harness.text.terminal import Terminal
 from vosbench.runners.interface import Precision
 
 
@@ -28,20 +29,22 @@ def environment(
 
     found = read_environment(choose_device(device), precision.value)
     if as_json:
-        print(found.to_json())
+        write_out(found.to_json())
         return
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"comparability key  {found.key}")
+    console = Terminal()
+    console.say(f"comparability key  {found.key}")
     for title, part in (("stable", found.stable), ("notes", found.notes)):
-        console.print(f"\n{title}")
+        console.print()
+        console.say(title)
         for name, value in vars(part).items():
             if name not in ("packages", "unknown"):
-                console.print(f"  {name:<20}{'–' if value is None else value}")
-    console.print("\npackages")
+                console.say(f"  {name:<20}{'–' if value is None else value}")
+    console.print()
+    console.say("packages")
     for name, version in found.notes.packages:
-        console.print(f"  {name:<20}{version}")
+        console.say(f"  {name:<20}{version}")
     for name, reason in found.notes.unknown:
-        console.print(f"unknown {name}: {reason}")
+        console.say(f"unknown {name}: {reason}")
 
 
 def doctor(
@@ -50,4 +53,4 @@ def doctor(
     """Try every instrument of this machine and say what can be trusted."""
     from vosbench.harness.measure.doctor import examine, render
 
-    render(examine(seconds), Console())
+    render(examine(seconds), Terminal())

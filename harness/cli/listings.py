@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from vosbench.harness.cli import options
-from vosbench.harness.cli.tables import plain_table
+from vosbench.harness.text.output import json_text, write_out
+from vosbench.harness.text.terminal import Terminal, plain_table
 from vosbench.runners.shipped import DEMONSTRATION
 
 if TYPE_CHECKING:
@@ -40,14 +39,14 @@ def models(
         return
     entries = catalogue()
     if as_json:
-        print(json.dumps([vars(entry) for entry in entries], indent=1))
+        write_out(json_text([vars(entry) for entry in entries]))
         return
-    console = Console()
+    console = Terminal()
     _print_models(console, entries)
     _print_policies(console)
 
 
-def _print_models(console: Console, entries: Sequence[Entry]) -> None:
+def _print_models(console: Terminal, entries: Sequence[Entry]) -> None:
     """One line a model; what it is comes along where the terminal has room for it."""
     wide = console.width >= _WIDE
     titles = ("model", "backbone", "params", "paths", "weights")
@@ -62,12 +61,12 @@ def _print_models(console: Console, entries: Sequence[Entry]) -> None:
     console.print(table)
     for entry in entries:
         if entry.problem is not None:
-            console.print(f"{entry.name} is broken: {entry.problem}", highlight=False)
+            console.say(f"{entry.name} is broken: {entry.problem}")
         variants = [f"@{name}" for name in entry.weights if not name.startswith("default")]
         if variants and "reuse" in entry.paths:
-            console.print(f"{entry.name} also as {' '.join(variants)}", highlight=False)
+            console.say(f"{entry.name} also as {' '.join(variants)}")
     if not wide:
-        console.print(f"--json, or a terminal of {_WIDE} columns, says what each is", style="dim")
+        console.say(f"--json, or a terminal of {_WIDE} columns, says what each is", "dim")
     console.print()
 
 
@@ -78,7 +77,7 @@ def _shipped(entry: Entry) -> str:
     return DEMONSTRATION if DEMONSTRATION in own else "shipped"
 
 
-def _print_policies(console: Console) -> None:
+def _print_policies(console: Terminal) -> None:
     from vosbench.runners.policies import POLICIES
 
     table = plain_table("policy", "needs", "what it decides")
@@ -105,7 +104,7 @@ def _print_switches() -> None:
     table.title = "--switch NAME=paper|code (default: code)"
     for name, item in SWITCHES.items():
         table.add_row(name, item.stage, item.paper, item.code)
-    Console().print(table)
+    Terminal().print(table)
 
 
 def datasets(as_json: options.Json = False) -> None:
@@ -114,8 +113,8 @@ def datasets(as_json: options.Json = False) -> None:
 
     found = listings()
     if as_json:
-        print(
-            json.dumps(
+        write_out(
+            json_text(
                 [
                     {
                         "name": item.name,
@@ -124,8 +123,7 @@ def datasets(as_json: options.Json = False) -> None:
                         "problem": item.problem,
                     }
                     for item in found
-                ],
-                indent=1,
+                ]
             )
         )
         return
@@ -136,4 +134,4 @@ def datasets(as_json: options.Json = False) -> None:
             continue
         name = f"{item.name}:{item.spec.argument}" if item.spec.argument else item.name
         table.add_row(name, item.spec.protocol, item.spec.summary)
-    Console().print(table)
+    Terminal().print(table)

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from rich.console import Console
-
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.train_options import CODE, default_request
 from vosbench.harness.cli.training_display import run_shown
 from vosbench.harness.store import Storage
 from vosbench.harness.sweep.grid import parse_margins
 from vosbench.harness.sweep.plan import Request, make_plan
+from vosbench.harness.text.terminal import Terminal
 from vosbench.harness.training.frtm.losses import Variant
 from vosbench.harness.training.recipe import GateRecipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.request import DataRequest, TrainingRequest, read_request
@@ -88,7 +87,7 @@ def with_trained(
     seeds: str | None,
     db: str,
     threads: int | None,
-    console: Console,
+    console: Terminal,
 ) -> Request:
     """The request with its gated models trained for every margin and seed.
 
@@ -113,9 +112,7 @@ def with_trained(
             done = finished_before(training, storage)
             if done is None:
                 seed = training.spec.seed
-                console.print(
-                    f"training {number} of {len(planned)}: {name}, seed {seed}", highlight=False
-                )
+                console.say(f"training {number} of {len(planned)}: {name}, seed {seed}")
                 done = run_shown(training, storage, console)
             files.setdefault(name, []).append(str(done.path))
     variants = {model: [n for n in files if n.partition("@")[0] == model] for model in models}
@@ -159,7 +156,7 @@ def _expanded(name: str, variants: dict[str, list[str]]) -> list[str]:
     return [f"{variant}{plus}{policy}" for variant in variants.get(base, [base])]
 
 
-def _say_what_is_alike(planned: Sequence[PlannedTraining], console: Console) -> None:
+def _say_what_is_alike(planned: Sequence[PlannedTraining], console: Terminal) -> None:
     """Under the code's rule m1 does nothing: trainings that differ in it alone come out alike."""
     ignored = {
         (gate.m2, training.spec.seed, training.spec.model): gate.m1
@@ -167,8 +164,7 @@ def _say_what_is_alike(planned: Sequence[PlannedTraining], console: Console) -> 
         if (gate := _gate(training)).margin is Variant.CODE
     }
     if len(ignored) < sum(_gate(training).margin is Variant.CODE for training in planned):
-        console.print(
+        console.say(
             "note: as in the published code, m1 has no effect (margin-m1=code), so margins that "
-            "differ in m1 alone train alike",
-            highlight=False,
+            "differ in m1 alone train alike"
         )

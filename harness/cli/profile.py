@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
-from vosbench.harness.cli.tables import plain_table
+from vosbench.harness.text.output import json_text, write_out
+from vosbench.harness.text.terminal import Terminal, plain_table
 from vosbench.runners.interface import Precision, RunnerOptions
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def profile(
         "busy": found.busy,
     }
     if as_json:
-        print(json.dumps(facts | _as_json(costs), indent=1))
+        write_out(json_text(facts | _as_json(costs)))
     else:
         _show(facts, costs)
 
@@ -107,9 +106,9 @@ def _known(value: float) -> float | None:
 
 
 def _show(facts: dict[str, Any], costs: tuple[PathCost, ...]) -> None:
-    console = Console(highlight=False)
+    console = Terminal()
     height, width = facts["size"]
-    console.print(
+    console.say(
         f"{facts['model']} ({facts['weights']}) on {facts['clip']}, {width}x{height}, "
         f"{facts['objects']} object(s), {facts['device']}, {facts['precision']}"
     )
@@ -126,7 +125,7 @@ def _show(facts: dict[str, Any], costs: tuple[PathCost, ...]) -> None:
             f"{100 * c.gflop / full.gflop:.0f} %" if full.gflop else "–",
         )
     console.print(table)
-    console.print(
+    console.say(
         f"GFLOP of the architecture as described; a full frame executed {full.gflop_executed:.2f}."
     )
     for c in costs:
@@ -134,18 +133,19 @@ def _show(facts: dict[str, Any], costs: tuple[PathCost, ...]) -> None:
             _show_stages(console, c, full)
     reasons = {c.joules_reason for c in costs if c.joules is None and c.path != "init"}
     for reason in sorted(r for r in reasons if r):
-        console.print(f"No energy: {reason}")
+        console.say(f"No energy: {reason}")
 
 
-def _show_stages(console: Console, cost: PathCost, full: PathCost) -> None:
+def _show_stages(console: Terminal, cost: PathCost, full: PathCost) -> None:
     """A bar per stage, on the scale of the full path, so that paths can be compared."""
     covered = sum(s.ms for s in cost.stages if not math.isnan(s.ms))
     overhead = 100 * (cost.spanned_ms / cost.ms - 1)
-    console.print(
-        f"\n{cost.path}: {cost.ms:.1f} ms; stages cover {covered:.1f} of {cost.spanned_ms:.1f} ms "
+    console.print()
+    console.say(
+        f"{cost.path}: {cost.ms:.1f} ms; stages cover {covered:.1f} of {cost.spanned_ms:.1f} ms "
         f"with spans on ({overhead:+.1f} %)"
     )
     for s in cost.stages:
         ms = 0.0 if math.isnan(s.ms) else s.ms
         bar = "█" * round(_BAR * ms / full.ms)
-        console.print(f"  {s.stage:<17}{ms:8.1f} ms {s.gflop:7.2f} GFLOP {bar}")
+        console.say(f"  {s.stage:<17}{ms:8.1f} ms {s.gflop:7.2f} GFLOP {bar}")

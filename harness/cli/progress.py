@@ -5,24 +5,23 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
-    TextColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
 
 from vosbench.harness.sweep.trials import TrialSpec
+from vosbench.harness.text.terminal import Described, Terminal, styled
 
 
 class _FramesPerSecond(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{task.speed:.1f} frames/s")
+        return styled("" if task.speed is None else f"{task.speed:.1f} frames/s")
 
 
 class SweepProgress:
@@ -32,10 +31,10 @@ class SweepProgress:
         frames: frames to be walked in all; shared walks count once.
     """
 
-    def __init__(self, frames: int, console: Console) -> None:
+    def __init__(self, frames: int, console: Terminal) -> None:
         self._console = console
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            Described(),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             _FramesPerSecond(),
@@ -90,9 +89,7 @@ class SweepProgress:
         if ended is not None and not self._console.is_terminal:
             name, began_s, frames = ended
             seconds = time.monotonic() - began_s
-            self._console.print(
-                f"{name}: {frames} frames in {seconds:.1f} s", highlight=False, soft_wrap=True
-            )
+            self._console.say(f"{name}: {frames} frames in {seconds:.1f} s")
 
 
 @dataclass(frozen=True)

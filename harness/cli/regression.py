@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.files import read_text
 from vosbench.harness.cli import options
-from vosbench.harness.cli.tables import plain_table
 from vosbench.harness.store import Storage, open_database
 from vosbench.harness.sweep.grid import parse_names
+from vosbench.harness.text.formats import csv_text
+from vosbench.harness.text.output import say
+from vosbench.harness.text.terminal import Terminal, plain_table, styled
 
 Name = Annotated[str, typer.Argument(help="The baseline's name.")]
 
@@ -55,9 +56,7 @@ def set_baseline(
         record = baselines.set_baseline(database, name, where, commit=commit)
         if save is not None:
             portable.save_run(baselines.read_baseline(database, name), save)
-    print(
-        f"{name}: {record.trials} trials at {record.points} grid points, version {record.version}"
-    )
+    say(f"{name}: {record.trials} trials at {record.points} grid points, version {record.version}")
 
 
 def list_baselines(db: options.Db = options.DEFAULT_DB) -> None:
@@ -71,7 +70,7 @@ def list_baselines(db: options.Db = options.DEFAULT_DB) -> None:
     for record in found:
         made = datetime.fromtimestamp(record.created_at, UTC).strftime("%Y-%m-%d %H:%M")
         table.add_row(record.name, str(record.trials), str(record.points), record.version, made)
-    Console().print(table)
+    Terminal().print(table)
 
 
 def show_baseline(name: Name, db: options.Db = options.DEFAULT_DB) -> None:
@@ -83,16 +82,16 @@ def show_baseline(name: Name, db: options.Db = options.DEFAULT_DB) -> None:
         record = baselines.baseline_record(database, name)
         floors = noise_floors(baselines.read_baseline(database, name))
     for title, value in vars(record).items():
-        print(f"{title:<12}{value}")
+        say(f"{title:<12}{value}")
     if not floors:
         return
     note = "A/A noise: what as many repeats a side may differ by when nothing changed (95 %)."
     titles = ("point", "repeats", "FPS", "A/A noise")
-    table = plain_table(*titles, right=titles[1:], caption=note)
+    table = plain_table(*titles, right=titles[1:], caption=styled(note))
     for floor in floors:
         noise = "unknown" if math.isnan(floor.noise) else f"{100 * floor.noise:.1f} %"
         table.add_row(floor.label, str(floor.repeats), f"{floor.value:.4g}", noise)
-    Console().print(table)
+    Terminal().print(table)
 
 
 def remove_baseline(name: Name, db: options.Db = options.DEFAULT_DB) -> None:
@@ -101,7 +100,7 @@ def remove_baseline(name: Name, db: options.Db = options.DEFAULT_DB) -> None:
 
     with open_database(db) as database:
         baselines.remove_baseline(database, name)
-    print(f"{name}: removed")
+    say(f"{name}: removed")
 
 
 def load_baseline(
@@ -116,7 +115,7 @@ def load_baseline(
     run = load_run(file)
     with Storage.open(db) as storage:
         done = import_run(storage, run, study)
-    print(
+    say(
         f"{done.stored} trials stored, {done.present} there before, {done.busy} busy, "
         f"{done.left_out} incomplete in the file"
     )
@@ -155,10 +154,10 @@ def history(
     for row in frame.to_dict("records"):
         step = f"{row['step_change']:+.3g}" if row["is_step"] else ""
         table.add_row(row["point"], row["metric"], row["version"], f"{row['value']:.4g}", step)
-    Console().print(table)
+    Terminal().print(table)
     if csv is not None:
-        frame.to_csv(csv, index=False)
+        csv.write_text(csv_text(frame), encoding="utf-8")
     if plot is not None:
         from vosbench.reports.history import draw_history
 
-        print(f"wrote {draw_history(frame, plot)}")
+        say(f"wrote {draw_history(frame, plot)}")

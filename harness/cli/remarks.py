@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from vosbench.harness.text.output import complain
 
 if TYPE_CHECKING:
     from vosbench.runners.interface import WeightsInfo
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 def say_how_read(weights: Iterable[WeightsInfo]) -> None:
     """Say of each checkpoint that needed understanding how it was understood."""
     lines = [
-        f"vosbench: {info.name}: read {info.provenance['read_as']}"
+        f"{info.name}: read {info.provenance['read_as']}"
         for info in weights
         if info.provenance.get("read_as")
     ]
     for line in dict.fromkeys(lines):
-        print(line, file=sys.stderr)
+        complain(line)

@@ -17,6 +17,7 @@ from vosbench.harness.cli.one_trial import find_trial
 from vosbench.harness.store import Selection, series
 from vosbench.harness.sweep.grid import parse_taus
 from vosbench.harness.sweep.trials import PATH_CODES, Kind
+from vosbench.harness.text.output import say
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.clip import Clip
@@ -63,7 +64,7 @@ def render(
         where=options.selection(None, dataset, study),
     )
     count = write_footage(_footage(db, row, clip, data_root), out, fps)
-    print(f"wrote {out}: {count} frames of {clip}, {fps:g} a second")
+    say(f"wrote {out}: {count} frames of {clip}, {fps:g} a second")
 
 
 def _footage(db: str, row: Mapping[str, Any], name: str, data_root: Path | None) -> Footage:

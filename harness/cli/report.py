@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.sweep.grid import parse_taus
+from vosbench.harness.text.output import say
+from vosbench.harness.text.terminal import Terminal
 
 if TYPE_CHECKING:
     from vosbench.harness.store import Selection
@@ -84,18 +85,18 @@ def _list() -> None:
     from vosbench.reports.figures import figure_kind, figure_names
     from vosbench.reports.tables import table_names
 
-    console = Console(highlight=False)
+    console = Terminal()
     for name in figure_names():
-        console.print(f"--fig {name:<17}{figure_kind(name).summary}")
-    console.print(f"--table {', '.join(table_names())}")
-    console.print("--claims")
+        console.say(f"--fig {name:<17}{figure_kind(name).summary}")
+    console.say(f"--table {', '.join(table_names())}")
+    console.say("--claims")
 
 
 def _figure(name: str, db: str, where: Selection, out: Path | None, chosen: FigureOptions) -> None:
     from vosbench.reports.figures import make_figure
 
     files = make_figure(name, db, where, out or Path(f"{name}.png"), chosen)
-    print("wrote " + " and ".join(map(str, files)))
+    say("wrote " + " and ".join(map(str, files)))
 
 
 def _everything(db: str, where: Selection, folder: Path, chosen: FigureOptions) -> None:
@@ -103,8 +104,8 @@ def _everything(db: str, where: Selection, folder: Path, chosen: FigureOptions) 
 
     made = report_all(db, folder, where, options=chosen)
     for item in made.missing:
-        print(f"not made: {item.name}: {item.reason}")
-    print(f"wrote {len(made.made)} items; see {made.index}")
+        say(f"not made: {item.name}: {item.reason}")
+    say(f"wrote {len(made.made)} items; see {made.index}")
 
 
 def _table(name: str | None, db: str, where: Selection, out: Path | None) -> None:
@@ -112,6 +113,6 @@ def _table(name: str | None, db: str, where: Selection, out: Path | None) -> Non
 
     table = check_claims(db, where) if name is None else make_table(name, db, where)
     if out is None:
-        Console().print(to_rich(table))
+        Terminal().print(to_rich(table))
     else:
-        print(f"wrote {write_table(table, out)}")
+        say(f"wrote {write_table(table, out)}")

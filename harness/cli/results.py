@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from vosbench.harness.cli import options
 from vosbench.harness.cli.attributes import Attribute, by_attribute
 from vosbench.harness.cli.merged import merge_kinds
-from vosbench.harness.cli.tables import plain_table
 from vosbench.harness.store import Selection, objects, results
+from vosbench.harness.text.formats import csv_text
+from vosbench.harness.text.output import json_text, say, write_out
+from vosbench.harness.text.terminal import Terminal, lines, plain_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +86,7 @@ def show(
         return
     frame = results(db, where)
     if as_json:
-        _emit(json.dumps(as_records(frame), indent=1, ensure_ascii=False) + "\n", out)
+        _emit(json_text(as_records(frame)) + "\n", out)
     elif csv:
         _emit(_csv(frame), out)
     else:
@@ -117,29 +117,29 @@ def _plain(value: Any) -> Any:
 def _export(frame: pd.DataFrame, out: Path) -> None:
     from vosbench.reports.export import export_frame
 
-    print(f"wrote {export_frame(frame, out)}: {len(frame)} rows, {len(frame.columns)} columns")
+    say(f"wrote {export_frame(frame, out)}: {len(frame)} rows, {len(frame.columns)} columns")
 
 
 def _csv(frame: pd.DataFrame) -> str:
     """As ``--export`` writes it."""
     from vosbench.reports.export import scalars
 
-    return str(scalars(frame).to_csv(index=False, lineterminator="\n"))
+    return csv_text(scalars(frame))
 
 
 def _emit(text: str, out: Path | None) -> None:
     if out is None:
-        sys.stdout.write(text)
+        write_out(text)
     else:
         out.write_text(text, encoding="utf-8")
 
 
 def _print_table(table: Table, out: Path | None) -> None:
     if out is None:
-        Console().print(table)
+        Terminal().print(table)
         return
     with out.open("w", encoding="utf-8") as file:
-        Console(file=file, width=120).print(table)
+        Terminal(file=file, width=120).print(table)
 
 
 def _print_by(frame: pd.DataFrame, out: Path | None, *, as_json: bool, csv: bool) -> None:
@@ -147,17 +147,19 @@ def _print_by(frame: pd.DataFrame, out: Path | None, *, as_json: bool, csv: bool
         records = [
             {name: _plain(value) for name, value in row.items()} for row in frame.to_dict("records")
         ]
-        _emit(json.dumps(records, indent=1) + "\n", out)
+        _emit(json_text(records) + "\n", out)
     elif csv or out is not None:
-        _emit(frame.to_csv(index=False), out)
+        _emit(csv_text(frame), out)
     else:
-        Console().print(_by_table(frame))
+        Terminal().print(_by_table(frame))
 
 
 def _by_table(frame: pd.DataFrame) -> Table:
     group = next(name for name in frame.columns if name in tuple(Attribute))
     titles = ("model", "data", "τ", group, "objects", "J&F", "J", "F", "reuse")
-    table = plain_table(*titles, right=titles[4:], caption="J&F, J, F and reuse in percent.")
+    table = plain_table(
+        *titles, right=titles[4:], caption=lines(["J&F, J, F and reuse in percent."])
+    )
     for row in frame.to_dict("records"):
         tau = "–" if math.isnan(row["tau"]) else f"{row['tau']:g}"
         means = [row[name] for name in ("jf_mean", "j_mean", "f_mean", "reuse_rate")]
@@ -168,7 +170,7 @@ def _by_table(frame: pd.DataFrame) -> Table:
 
 def print_summary(db: str, study: str) -> None:
     """The table at the end of a run."""
-    Console().print(results_table(merge_kinds(results(db, Selection(studies=(study,))))))
+    Terminal().print(results_table(merge_kinds(results(db, Selection(studies=(study,))))))
 
 
 def results_table(frame: pd.DataFrame, *, ids: bool = False) -> Table:
@@ -239,15 +241,15 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _notes(frame: pd.DataFrame) -> str:
-    lines = ["J&F, J, F and reuse in percent."]
+def _notes(frame: pd.DataFrame) -> Text:
+    notes = ["J&F, J, F and reuse in percent."]
     if not frame["trained"].all():
-        lines.append("untrained: random weights; these numbers say nothing about a model.")
+        notes.append("untrained: random weights; these numbers say nothing about a model.")
     stand_ins = frame["weights"].astype(str).str.endswith("(demonstration)")
     if stand_ins.any():
         names = ", ".join(dict.fromkeys(frame.loc[stand_ins, "model"].astype(str)))
-        lines.append(f"demonstration weights, not the paper's: {names}.")
+        notes.append(f"demonstration weights, not the paper's: {names}.")
     devices = sorted(set(frame["device"].dropna()))
     if devices:
-        lines.append(f"Device: {', '.join(devices)}.")
-    return "\n".join(lines)
+        notes.append(f"Device: {', '.join(devices)}.")
+    return lines(notes)

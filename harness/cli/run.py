@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
 from vosbench.harness.sweep.grid import parse_names, parse_taus
 from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.text.terminal import Terminal
 from vosbench.runners.interface import Precision
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def run(
     from vosbench.harness.sweep.plan import Request, make_plan
     from vosbench.runners.switches import checked_switches
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     selections = _selections(dataset, data_root, sequences, max_frames)
     request = Request(
         models=_named(models),

@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.progress import SweepProgress
 from vosbench.harness.store import State, Storage
 from vosbench.harness.sweep.interleave import is_in_order
 from vosbench.harness.sweep.plan import Plan, Request, group_key
 from vosbench.harness.sweep.trials import TrialSpec
+from vosbench.harness.text.terminal import Terminal
 
 if TYPE_CHECKING:
     import torch
@@ -125,7 +124,7 @@ class Session:
         plan: Plan,
         study: str,
         command: str,
-        console: Console,
+        console: Terminal,
         *,
         lockstep: bool = True,
         keep_masks: bool = False,
@@ -146,7 +145,7 @@ class Session:
                 self._work(storage, plan, study_id, shown, keep_masks=keep_masks, jobs=jobs)
             for spec, message in shown.failures:
                 at = "" if spec.tau is None else f" at τ={spec.tau}"
-                console.print(f"failed: {spec.model}{at} on {spec.dataset}: {message}")
+                console.say(f"failed: {spec.model}{at} on {spec.dataset}: {message}")
             return len(left - _complete(storage, study_id))
 
     def _work(

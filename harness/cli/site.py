@@ -9,6 +9,7 @@ import typer
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
+from vosbench.harness.text.output import say
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.dataset import Selection
@@ -42,7 +43,7 @@ def site(
 
     where = options.selection(models, dataset, study)
     made = write_site(db, out, where, footage_of=_Footages(data_root), strips=strips)
-    print(f"wrote {made.runs} runs, {made.clips} clips and {made.strips} strips; open {made.index}")
+    say(f"wrote {made.runs} runs, {made.clips} clips and {made.strips} strips; open {made.index}")
 
 
 class _Footages:

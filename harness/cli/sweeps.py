@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.store import Progress, State, Storage, TrialRecord, open_database
 from vosbench.harness.store.overview import StudyRecord, studies
+from vosbench.harness.text.output import json_text, say, write_out
+from vosbench.harness.text.terminal import Terminal, styled
 
 _REFRESH_S = 1.0
 _FAILURES_SHOWN = 5
@@ -55,11 +55,11 @@ def status(
     as_json: options.Json = False,
 ) -> None:
     """Show how far sweeps are: trials by state, clips, and who works on what."""
-    console = Console()
+    console = Terminal()
     with Storage(open_database(db, read_only=True)) as storage:
         found = _statuses(storage, study)
         if as_json:
-            print(json.dumps([_as_json(each) for each in found], indent=1))
+            write_out(json_text([_as_json(each) for each in found]))
         elif not watch:
             console.print(_shown(found))
         elif console.is_terminal:
@@ -68,7 +68,7 @@ def status(
             _watch_lines(storage, study)
 
 
-def _watch_live(storage: Storage, names: list[str] | None, console: Console) -> None:
+def _watch_live(storage: Storage, names: list[str] | None, console: Terminal) -> None:
     with Live(console=console, auto_refresh=False) as live:
         while True:
             found = _statuses(storage, names)
@@ -86,7 +86,7 @@ def _watch_lines(storage: Storage, names: list[str] | None) -> None:
         for each in found:
             line = f"{each.study.name}: {_counts(each.progress)}, {_clips(each.progress)}"
             if shown.get(each.study.name) != line:
-                print(line, flush=True)
+                say(line)
                 shown[each.study.name] = line
         if not any(each.progress.open for each in found):
             return
@@ -129,11 +129,11 @@ def _only(known: Sequence[StudyRecord], name: str | None) -> StudyRecord:
 
 def _shown(found: Sequence[StudyStatus]) -> RenderableType:
     if not found:
-        return Text("no study in this database")
+        return styled("no study in this database")
     parts: list[RenderableType] = []
     for each in found:
         if parts:
-            parts.append(Text())
+            parts.append(styled(""))
         parts += _study_lines(each)
     return Group(*parts)
 
@@ -142,20 +142,20 @@ def _study_lines(status: StudyStatus) -> list[RenderableType]:
     progress = status.progress
     head = Table.grid(padding=(0, 1), expand=False)
     head.add_row(
-        Text(status.study.name, style="bold", overflow="fold"),
+        styled(status.study.name, "bold"),
         ProgressBar(max(1, progress.clips_total), progress.clips_done, width=24),
-        Text(_clips(progress)),
+        styled(_clips(progress)),
     )
-    lines: list[RenderableType] = [head, Text("  " + _counts(progress))]
+    lines: list[RenderableType] = [head, styled("  " + _counts(progress))]
     if progress.running:
         lines.append(_workers(progress))
     for trial in status.failed[:_FAILURES_SHOWN]:
         at = "" if trial.spec.tau is None else f" τ={trial.spec.tau}"
         text = f"  {trial.state}: {trial.spec.model}{at} on {trial.spec.dataset}: {trial.error}"
-        lines.append(Text(text, overflow="fold"))
+        lines.append(styled(text))
     more = len(status.failed) - _FAILURES_SHOWN
     if more > 0:
-        lines.append(Text(f"  and {more} more"))
+        lines.append(styled(f"  and {more} more"))
     return lines
 
 
@@ -168,7 +168,7 @@ def _workers(progress: Progress) -> Table:
         model = first.model if len(held) == 1 else f"{len(held)} settings of {first.model}"
         again = "" if first.attempt == 1 else f"attempt {first.attempt}, "
         silent_s = min(each.silent_s for each in held)
-        table.add_row("", Text(name), Text(model, overflow="fold"), f"{again}{silent_s:.0f} s ago")
+        table.add_row("", styled(name), styled(model), f"{again}{silent_s:.0f} s ago")
     return table
 
 
@@ -202,9 +202,9 @@ def cancel(study: OneStudy = None, db: options.Db = options.DEFAULT_DB) -> None:
     with _existing(db) as storage:
         chosen = _only(storage.database.read(studies), study)
         stopped = storage.cancel(chosen.id)
-        print(f"{chosen.name}: {stopped} trials cancelled")
+        say(f"{chosen.name}: {stopped} trials cancelled")
         if stopped:
-            print(f"to run them after all: {chosen.command}")
+            say(f"to run them after all: {chosen.command}")
 
 
 def retry(
@@ -220,9 +220,9 @@ def retry(
     with _existing(db) as storage:
         chosen = _only(storage.database.read(studies), study)
         count = storage.retry_failed(chosen.id)
-        print(f"{chosen.name}: {count} trials wait again")
+        say(f"{chosen.name}: {count} trials wait again")
         if count:
-            print(f"to run them: {chosen.command}")
+            say(f"to run them: {chosen.command}")
 
 
 def collect_garbage(
@@ -247,9 +247,9 @@ def collect_garbage(
         (found.environments, "machines on which nothing was run or planned"),
         (len(files), "leftovers of interrupted writes in the cache"),
     ]
-    print("would delete:" if dry_run else "deleted:")
+    say("would delete:" if dry_run else "deleted:")
     for count, what in rows:
-        print(f"{count:7d} {what}")
+        say(f"{count:7d} {what}")
 
 
 def _size(size_bytes: int) -> str:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
+from vosbench.harness.text.output import say
+from vosbench.harness.text.terminal import Terminal
 from vosbench.runners.interface import Precision
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _train(
     from vosbench.harness.store import Storage
     from vosbench.harness.training import runs
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     logs = _tensorboard(tensorboard)
     planned = runs.plan_training(request, cache=cache, folder=folder, out=out)
     with Storage.open(db) as storage:
@@ -208,11 +209,11 @@ def _train(
             done = run_shown(planned, storage, console, cadence=cadence, note=note, logs=logs)
     key = planned.spec.key[:12]
     if done.again:
-        print(f"{done.path}: trained before as {key}, nothing to do")
+        say(f"{done.path}: trained before as {key}, nothing to do")
         return
     took = f"{done.elapsed_s / 60:.1f} min" if done.elapsed_s >= 60 else f"{done.elapsed_s:.0f} s"
-    print(f"{done.path}: {planned.steps} steps in {took}")
-    print(f"`vosbench trainings show {key}` shows its curve")
+    say(f"{done.path}: {planned.steps} steps in {took}")
+    say(f"`vosbench trainings show {key}` shows its curve")
 
 
 def _tensorboard(folder: Path | None) -> Report | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from vosbench.harness.text.terminal import Terminal
 
 if TYPE_CHECKING:
     from vosbench.harness.store import Storage
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def run_shown(
     planned: PlannedTraining,
     storage: Storage,
-    console: Console,
+    console: Terminal,
     *,
     cadence: Cadence | None = None,
     note: str | None = None,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from vosbench.harness.cli import options
-from vosbench.harness.cli.tables import plain_table
 from vosbench.harness.store import VALIDATION, State
+from vosbench.harness.text.output import json_text, say, write_out
+from vosbench.harness.text.terminal import Terminal, plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +37,10 @@ def trainings(
     with _opened(db) as database:
         records = _trainings(database).all()
     if as_json:
-        print(json.dumps([record.plain() for record in records], indent=1))
+        write_out(json_text([record.plain() for record in records]))
         return
     if not records:
-        print(f"no trainings in {db}")
+        say(f"no trainings in {db}")
         return
     heads = ("key", "model", "gate", "seed", "state", "steps", "minutes")
     table = plain_table(*heads, right=("seed", "steps", "minutes"))
@@ -56,7 +55,7 @@ def trainings(
             str(record.notes.steps) if done else f"{record.steps_done}/{record.notes.steps}",
             f"{record.elapsed_s / 60:.1f}",
         )
-    Console().print(table)
+    Terminal().print(table)
 
 
 def show(
@@ -70,11 +69,11 @@ def show(
         curve = _trainings(database).curve(record.key)
     if as_json:
         points = [[p.step, p.name, p.value if math.isfinite(p.value) else None] for p in curve]
-        print(json.dumps(record.plain() | {"curve": points}, indent=1))
+        write_out(json_text(record.plain() | {"curve": points}))
         return
-    console = Console()
+    console = Terminal()
     for name, value in _facts(record):
-        console.print(f"{name}: {value}", highlight=False, soft_wrap=True, markup=False)
+        console.say(f"{name}: {value}")
     validation = [point for point in curve if point.name.startswith(VALIDATION)]
     losses = [point for point in curve if not point.name.startswith(VALIDATION)]
     if losses:

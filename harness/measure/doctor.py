@@ -16,7 +16,7 @@ from vosbench.harness.measure.power.rapl import rapl_source
 from vosbench.harness.measure.power.readings import MIN_WINDOW_S, EnergyMethod, EnergyReading
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from vosbench.harness.text.terminal import Terminal
 
 GPU_INSTRUMENTS = (
     "gpu clock (events)",
@@ -191,12 +191,12 @@ _STYLES = {
 }
 
 
-def render(findings: Sequence[Finding], console: Console) -> None:
+def render(findings: Sequence[Finding], console: Terminal) -> None:
     """Print the findings, one row each."""
-    from rich.table import Table
+    from vosbench.harness.text.terminal import plain_table, styled
 
-    table = Table("instrument", "verdict", "seen", box=None, pad_edge=False)
+    table = plain_table("instrument", "verdict", "seen")
     for finding in findings:
         style = _STYLES[finding.verdict]
-        table.add_row(finding.instrument, f"[{style}]{finding.verdict}[/]", finding.detail)
+        table.add_row(finding.instrument, styled(finding.verdict, style), finding.detail)
     console.print(table)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 
 from vosbench.harness.regression.comparison import Comparison, Finding
 from vosbench.harness.regression.verdict import Verdict
 from vosbench.harness.regression.wording import clips_line, interval_text, sides_text
+from vosbench.harness.text.formats import xml
 
 _TAGS = {
     Verdict.REGRESSED: "failure",
@@ -15,7 +15,6 @@ _TAGS = {
     Verdict.INCOMPARABLE: "error",
     Verdict.ERROR: "error",
 }
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(comparison: Comparison) -> str:
@@ -38,7 +37,7 @@ def junit(comparison: Comparison) -> str:
     suite = ET.Element("testsuite", {"name": "vosbench", "tests": str(len(cases)), **counts})
     properties = ET.SubElement(suite, "properties")
     for name in ("base", "head", "verdict", "reason"):
-        value = _clean(str(getattr(comparison, name)))
+        value = xml(str(getattr(comparison, name)))
         ET.SubElement(properties, "property", {"name": name, "value": value})
     suite.extend(cases)
     root = ET.Element("testsuites")
@@ -49,10 +48,10 @@ def junit(comparison: Comparison) -> str:
 
 def _case(label: str, finding: Finding) -> ET.Element:
     case = ET.Element(
-        "testcase", {"classname": f"vosbench.{finding.metric.name}", "name": _clean(label)}
+        "testcase", {"classname": f"vosbench.{finding.metric.name}", "name": xml(label)}
     )
     lines = [finding.reason, sides_text(finding), interval_text(finding), clips_line(finding)]
-    text = _clean("\n".join(line for line in lines if line))
+    text = xml("\n".join(line for line in lines if line))
     tag = _TAGS.get(finding.verdict)
     if tag is None:
         ET.SubElement(case, "system-out").text = f"{finding.verdict}: {text}"
@@ -68,11 +67,4 @@ def _empty(comparison: Comparison) -> ET.Element:
 
 
 def _mark(case: ET.Element, tag: str, verdict: Verdict, reason: str) -> ET.Element:
-    return ET.SubElement(
-        case, tag, {"type": verdict.value, "message": _clean(f"{verdict}: {reason}")}
-    )
-
-
-def _clean(text: str) -> str:
-    """Without the characters that no XML may hold, escaped or not."""
-    return _FORBIDDEN.sub("\ufffd", text)
+    return ET.SubElement(case, tag, {"type": verdict.value, "message": xml(f"{verdict}: {reason}")})

@@ -12,6 +12,7 @@ from vosbench.harness.regression.wording import (
     side_text,
     sides_text,
 )
+from vosbench.harness.text.formats import markdown as escape
 
 _SIGNS = {
     Verdict.PASS: "✅",
@@ -28,10 +29,10 @@ def markdown(comparison: Comparison) -> str:
     lines = [
         f"### {_SIGNS[comparison.verdict]} VOSBench: {comparison.verdict}",
         "",
-        _plain(comparison.reason),
+        escape(comparison.reason),
         "",
-        f"- base: {_plain(side_text(comparison.base, comparison.base_versions))}",
-        f"- head: {_plain(side_text(comparison.head, comparison.head_versions))}",
+        f"- base: {escape(side_text(comparison.base, comparison.base_versions))}",
+        f"- head: {escape(side_text(comparison.head, comparison.head_versions))}",
         "",
     ]
     if comparison.points:
@@ -44,15 +45,15 @@ def markdown(comparison: Comparison) -> str:
     for point in comparison.points:
         for finding in point.findings:
             lines += _drill_down(point, finding)
-    lines += [f"<sub>{_plain(note)}</sub>  " for note in footnotes(comparison)]
+    lines += [f"<sub>{escape(note)}</sub>  " for note in footnotes(comparison)]
     return "\n".join(lines) + "\n"
 
 
 def _row(point: PointResult, finding: Finding) -> str:
-    verdict = f"{_SIGNS[finding.verdict]} {finding.verdict}: {_plain(finding.reason)}"
+    verdict = f"{_SIGNS[finding.verdict]} {finding.verdict}: {escape(finding.reason)}"
     cells = (
-        _plain(point.label),
-        _plain(finding.metric.label),
+        escape(point.label),
+        escape(finding.metric.label),
         sides_text(finding) or "—",
         interval_text(finding) or "—",
         verdict,
@@ -66,18 +67,10 @@ def _drill_down(point: PointResult, finding: Finding) -> list[str]:
         return []
     title = f"{point.label}, {finding.metric.label}: clips that moved"
     return [
-        f"<details><summary>{_plain(title)}</summary>",
+        f"<details><summary>{escape(title)}</summary>",
         "",
-        *(f"- {_plain(clip_text(finding.metric, clip))}" for clip in moved),
+        *(f"- {escape(clip_text(finding.metric, clip))}" for clip in moved),
         "",
         "</details>",
         "",
     ]
-
-
-def _plain(text: str) -> str:
-    """Text that stays in its cell and starts no markup."""
-    line = " ".join(text.split())
-    for sign in ("\\", "|", "`", "*", "_", "[", "#"):
-        line = line.replace(sign, f"\\{sign}")
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -15,6 +15,7 @@ from vosbench.harness.regression.wording import (
     side_text,
     sides_text,
 )
+from vosbench.harness.text.terminal import styled
 
 STYLES = {
     Verdict.PASS: "green",
@@ -29,13 +30,13 @@ STYLES = {
 def terminal(comparison: Comparison) -> RenderableType:
     """Something for ``rich.console.Console.print``: tables, what to look at, the total."""
     parts: list[RenderableType] = [
-        Text(f"base  {side_text(comparison.base, comparison.base_versions)}"),
-        Text(f"head  {side_text(comparison.head, comparison.head_versions)}"),
+        styled(f"base  {side_text(comparison.base, comparison.base_versions)}"),
+        styled(f"head  {side_text(comparison.head, comparison.head_versions)}"),
     ]
     for point in comparison.points:
-        parts += [Text(point.label, style="bold"), _table(point)]
+        parts += [styled(point.label, "bold"), _table(point)]
     parts += _details(comparison)
-    parts += [Text(note, style="dim") for note in footnotes(comparison)]
+    parts += [styled(note, "dim") for note in footnotes(comparison)]
     parts.append(_verdict_text(comparison.verdict, comparison.reason))
     return Group(*parts)
 
@@ -49,8 +50,8 @@ def _table(point: PointResult) -> Table:
         table.add_row(
             finding.metric.label,
             sides_text(finding),
-            interval_text(finding) or Text("—", style="dim"),
-            Text(finding.verdict, style=STYLES[finding.verdict]),
+            interval_text(finding) or styled("—", "dim"),
+            styled(finding.verdict, STYLES[finding.verdict]),
         )
     return table
 
@@ -63,15 +64,15 @@ def _details(comparison: Comparison) -> list[RenderableType]:
                 lines.append(_reason_text(point.label, finding))
                 clips = clips_line(finding)
                 if clips:
-                    lines.append(Text(f"  clips: {clips}", style="dim"))
+                    lines.append(styled(f"  clips: {clips}", "dim"))
     return lines
 
 
 def _reason_text(label: str, finding: Finding) -> Text:
-    text = Text(f"{label}, {finding.metric.label}: ")
-    return text.append(finding.reason, style=STYLES[finding.verdict])
+    text = styled(f"{label}, {finding.metric.label}: ")
+    return text.append_text(styled(finding.reason, STYLES[finding.verdict]))
 
 
 def _verdict_text(verdict: Verdict, reason: str) -> Text:
     lead = "" if reason.startswith(verdict) else f"{verdict}: "
-    return Text(f"{lead}{reason}", style=STYLES[verdict])
+    return styled(f"{lead}{reason}", STYLES[verdict])

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from vosbench.harness.store import VALIDATION
+from vosbench.harness.text.terminal import Described, Terminal
 from vosbench.harness.training.loop import Progress
 
 
@@ -35,18 +35,18 @@ class _Newest:
 
 
 @contextmanager
-def terminal(console: Console, steps: int) -> Iterator[Callable[[Progress], None]]:
+def terminal(console: Terminal, steps: int) -> Iterator[Callable[[Progress], None]]:
     """Show a bar with the newest values; on anything but a terminal, a line per validation."""
     newest = _Newest()
     if not console.is_terminal:
         yield lambda news: _line(console, news, newest)
         return
     columns = (
-        TextColumn("{task.description}"),
+        Described(),
         BarColumn(bar_width=12),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[values]}"),
+        Described("values"),
     )
     with Bars(*columns, console=console) as bars:
         task = bars.add_task("preparing", total=steps, values="")
@@ -63,13 +63,13 @@ def terminal(console: Console, steps: int) -> Iterator[Callable[[Progress], None
         yield show
 
 
-def _line(console: Console, news: Progress, newest: _Newest) -> None:
+def _line(console: Terminal, news: Progress, newest: _Newest) -> None:
     text = newest.text(news, brief=False)
     place = f"{news.stage} {news.step}/{news.steps}"
     if any(name.startswith(VALIDATION) for name in news.values):
-        console.print(f"{place}: {text}", highlight=False, soft_wrap=True)
+        console.say(f"{place}: {text}")
     elif news.stage == "clips" and news.step == news.steps:
-        console.print(place, highlight=False)
+        console.say(place)
 
 
 def tensorboard(folder: Path) -> Callable[[Progress], None] | None:

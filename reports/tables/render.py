@@ -8,20 +8,15 @@ from io import StringIO
 from pathlib import Path
 
 import pandas as pd
-from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.text.formats import latex, markdown
+from vosbench.harness.text.terminal import Terminal, lines, plain_table, styled
 from vosbench.reports.export import export_frame
 from vosbench.reports.tables.layout import NOTHING, Cell, Layout
 
 _FORMATS = ".csv, .md, .tex or .txt"
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "τ": r"$\tau$", "−": "$-$", "—": "---", "≥": r"$\geq$", "≤": r"$\leq$", "Δ": r"$\Delta$",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,16 +39,9 @@ class PaperTable:
 def to_rich(table: PaperTable) -> Table:
     """The table for a terminal; its notes are the caption."""
     layout = table.layout
-    rich = Table(
-        title=table.title, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left",
-        caption="\n".join(layout.notes), padding=(0, 1), collapse_padding=True,
-        pad_edge=False,
-    )  # fmt: skip
-    for index, head in enumerate(layout.heads):
-        rich.add_column(head, no_wrap=index == 0 and len(layout.heads) <= 2)
-    for quantity in layout.quantities:
-        rich.add_column(quantity)
-    rich.add_column("run")
+    rich = plain_table(*layout.heads, *layout.quantities, "run", caption=lines(layout.notes))
+    rich.title, rich.collapse_padding = styled(table.title), True
+    rich.columns[0].no_wrap = len(layout.heads) <= 2
     for line in layout.lines:
         rich.add_row(*line.heads, *(cell.text for cell in line.cells), line.runs)
     return rich
@@ -62,9 +50,7 @@ def to_rich(table: PaperTable) -> Table:
 def to_text(table: PaperTable, width: int = 80) -> str:
     """The table as plain text of at most ``width`` columns."""
     out = StringIO()
-    Console(file=out, width=width, color_system=None, highlight=False, markup=False).print(
-        to_rich(table)
-    )
+    Terminal(file=out, width=width).print(to_rich(table))
     return out.getvalue()
 
 
@@ -72,11 +58,11 @@ def to_markdown(table: PaperTable) -> str:
     """The table in GitHub's Markdown."""
     layout = table.layout
     heads = [*layout.heads, *layout.quantities, "run"]
-    lines = [f"**{table.title}**", "", _row(heads), _row(["---"] * len(heads))]
-    lines += [
+    found = [f"**{markdown(table.title)}**", "", _row(heads), _row(["---"] * len(heads))]
+    found += [
         _row([*line.heads, *(cell.text for cell in line.cells), line.runs]) for line in layout.lines
     ]
-    return "\n".join([*lines, "", *(f"- {note}" for note in layout.notes), ""])
+    return "\n".join([*found, "", *(f"- {markdown(note)}" for note in layout.notes), ""])
 
 
 def to_latex(table: PaperTable) -> str:
@@ -84,24 +70,24 @@ def to_latex(table: PaperTable) -> str:
     layout = table.layout
     count = len(layout.heads)
     quantities = layout.quantities
-    spans = [rf"\multicolumn{{3}}{{c}}{{{_escape(name)}}}" for name in quantities]
+    spans = [rf"\multicolumn{{3}}{{c}}{{{latex(name)}}}" for name in quantities]
     rules = [
         rf"\cmidrule(lr){{{count + 1 + 3 * i}-{count + 3 + 3 * i}}}" for i in range(len(quantities))
     ]
-    below = [*map(_escape, layout.heads), *(["paper", "ours", "diff."] * len(quantities)), "run"]
+    below = [*map(latex, layout.heads), *(["paper", "ours", "diff."] * len(quantities)), "run"]
     body = []
     for line in layout.lines:
-        numbers = [_escape(text) for cell in line.cells for text in _three(cell)]
-        runs = f"${{}}^{{{line.runs}}}$" if line.runs else ""
-        body.append(_latex_row([*map(_escape, line.heads), *numbers, runs]))
+        numbers = [latex(text) for cell in line.cells for text in _three(cell)]
+        runs = f"${{}}^{{{latex(line.runs)}}}$" if line.runs else ""
+        body.append(_latex_row([*map(latex, line.heads), *numbers, runs]))
     width = count + 3 * len(quantities) + 1
     notes = [
-        rf"\multicolumn{{{width}}}{{p{{\linewidth}}}}{{\footnotesize {_escape(note)}}} \\"
+        rf"\multicolumn{{{width}}}{{p{{\linewidth}}}}{{\footnotesize {latex(note)}}} \\"
         for note in layout.notes
     ]
     return "\n".join(
         [
-            f"% {table.title}; needs \\usepackage{{booktabs}}",
+            f"% {latex(table.title)}; needs \\usepackage{{booktabs}}",
             rf"\begin{{tabular}}{{{'l' * count}{'rrr' * len(quantities)}l}}",
             r"\toprule",
             _latex_row([*[""] * count, *spans, ""]),
@@ -144,8 +130,7 @@ def write_table(table: PaperTable, out: Path) -> Path:
 
 
 def _row(cells: list[str]) -> str:
-    escaped = (cell.replace("|", "\\|").replace("*", "\\*") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+    return f"| {' | '.join(map(markdown, cells))} |"
 
 
 def _three(cell: Cell) -> tuple[str, str, str]:
@@ -155,7 +140,3 @@ def _three(cell: Cell) -> tuple[str, str, str]:
 
 def _latex_row(cells: list[str]) -> str:
     return " & ".join(cells) + r" \\"
-
-
-def _escape(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
