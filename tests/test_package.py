@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "reports": {
         "reports",
         "harness.store",
-        "harness.trials",
+        "harness.text",
+        "harness.sweep.trials",
         "baselines.errors",
         "baselines.atomic",
     },

@@ -24,13 +24,25 @@ class Terminal(Console):
         stderr: write to standard error, where a failure to write is no reason to stop working.
         file: write there.
         width: columns; default: the terminal's.
+        force_terminal: whether it is one; default: as found.
     """
 
     def __init__(
-        self, *, stderr: bool = False, file: IO[str] | None = None, width: int | None = None
+        self,
+        *,
+        stderr: bool = False,
+        file: IO[str] | None = None,
+        width: int | None = None,
+        force_terminal: bool | None = None,
     ) -> None:
         super().__init__(
-            stderr=stderr, file=file, width=width, markup=False, highlight=False, emoji=False
+            stderr=stderr,
+            file=file,
+            width=width,
+            force_terminal=force_terminal,
+            markup=False,
+            highlight=False,
+            emoji=False,
         )
 
     def render_str(self, text: str, **options: Any) -> Text:

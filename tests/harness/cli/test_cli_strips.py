@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-
 from vosbench.harness.cli.session import Session
 from vosbench.harness.cli.strips import lost_clips, write_strips
 from vosbench.harness.datasets import registry
@@ -17,6 +15,7 @@ from vosbench.harness.regression.comparison import Comparison
 from vosbench.harness.regression.measured import read_run
 from vosbench.harness.regression.pairing import one_side
 from vosbench.harness.sweep.plan import Request, make_plan
+from vosbench.harness.text.terminal import Terminal
 
 MODELS = ("g-frtm-lite+never", "g-frtm-lite+always")
 
@@ -27,7 +26,7 @@ def measured(db: Path, *, keep_masks: bool) -> Comparison:
     request = Request(MODELS, (selection,), weights=("random:0",))
     session = Session.begin(request, device="cpu", threads=1, db=str(db))
     plan = make_plan(session.request)
-    session.run(plan, "s", "c", Console(file=io.StringIO()), keep_masks=keep_masks)
+    session.run(plan, "s", "c", Terminal(file=io.StringIO()), keep_masks=keep_masks)
     run = read_run(str(db))
     one, other = (one_side(run, name) for name in MODELS)
     found = [compare(*sides, across=True) for sides in ((one, other), (other, one))]

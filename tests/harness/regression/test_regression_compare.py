@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from regression_samples import CLIPS, SERVER, TAUS, accuracy, later, run, spec, timing
-from rich.console import Console
 
 from vosbench.harness.regression.compare import compare
 from vosbench.harness.regression.comparison import Comparison, Finding
@@ -22,6 +21,7 @@ from vosbench.harness.regression.render_terminal import terminal
 from vosbench.harness.regression.thresholds import tolerances
 from vosbench.harness.regression.verdict import Verdict
 from vosbench.harness.store import State
+from vosbench.harness.text.terminal import Terminal
 
 BASE = run(
     [accuracy(spec(tau)) for tau in TAUS],
@@ -241,7 +241,7 @@ MIXED = compare(
 
 def test_terminal_fits_80_columns_and_says_why() -> None:
     out = io.StringIO()
-    Console(file=out, width=80).print(terminal(MIXED))
+    Terminal(file=out, width=80).print(terminal(MIXED))
     text = out.getvalue()
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text.split("tolerances")[0]

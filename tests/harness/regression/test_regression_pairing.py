@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from regression_samples import CLIPS, SERVER, accuracy, run, spec, timing
-from rich.console import Console
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.regression.compare import compare
@@ -17,6 +16,7 @@ from vosbench.harness.regression.pairing import one_side
 from vosbench.harness.regression.render_terminal import terminal
 from vosbench.harness.regression.repeats import halves, noise_floors
 from vosbench.harness.regression.verdict import Verdict
+from vosbench.harness.text.terminal import Terminal
 
 PLAIN = replace(spec(), model="frtm-fast", policy=None, tau=None, weights_sha256="01" * 32)
 """A model without thresholds."""
@@ -121,7 +121,7 @@ def test_equal_repeats_pass_and_their_noise_is_shown() -> None:
     assert measured.repeats == (5, 5)
     assert 0.0 < abs(measured.change) < measured.noise < 0.02
     out = io.StringIO()
-    Console(file=out, width=80).print(terminal(comparison))
+    Terminal(file=out, width=80).print(terminal(comparison))
     assert f"A/A noise of FPS: {100 * measured.noise:.1f} %" in out.getvalue()
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 from training_toys import make_network
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.text.terminal import Terminal
 from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.loop import Job, Progress, train
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
@@ -130,7 +130,7 @@ def test_progress_is_shown_with_and_without_a_terminal(tmp_path: Path) -> None:
     news = Progress("reuse", 4, 10, {"validation/full": 0.5})
     for is_terminal in (True, False):
         with (tmp_path / "out").open("w") as file:
-            console = Console(file=file, force_terminal=is_terminal, width=120)
+            console = Terminal(file=file, force_terminal=is_terminal, width=120)
             with terminal(console, 10) as report:
                 report(news)
         text = (tmp_path / "out").read_text()
