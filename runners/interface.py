@@ -73,6 +73,10 @@ class ClipInfo:
         frame_names: the frames' file names without suffix, in order; () where there are none.
         merged: all annotated objects count as one, id 1 (DAVIS16).
         traced: frames of which a runner may tell an :class:`ObjectTrace`.
+        ungiven: ids that labels may hold in any frame though no mask of them is given: DAVIS 2017
+            counts all ids up to the largest one.
+        ignored: ids that stored predictions may hold and that are background until they are
+            objects: void (255), and objects that come later.
     """
 
     name: str
@@ -83,6 +87,8 @@ class ClipInfo:
     frame_names: tuple[str, ...] = ()
     merged: bool = False
     traced: range = range(0)
+    ungiven: frozenset[int] = frozenset()
+    ignored: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class ObjectStep:
     """What happened to one object in one frame.
 
     Attributes:
-        id: the object's id, 1..255.
+        id: the object's id, 1..254 (255 is void).
         path: how its mask came about.
         p_gate: probability that the gate is on, 0..1; None where no gate was evaluated.
         trace: in traced frames, where the runner has such maps.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from vosbench.harness.datasets.clip import Clip
     from vosbench.harness.datasets.dataset import Dataset
-    from vosbench.harness.metrics import ScoringClip, SequenceScores
+    from vosbench.harness.metrics import SequenceScores
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +32,7 @@ def evaluate(
     ],
     dataset: Annotated[str, typer.Option("--dataset", help="Whose annotations.")],
     data_root: options.DataRoot = None,
+    protocol: options.Protocol = None,
     sequences: Annotated[
         list[str] | None, typer.Option("--sequences", help="Only these clips (comma list).")
     ] = None,
@@ -44,7 +45,7 @@ def evaluate(
         int | None, typer.Option("--jobs", min=1, help="Workers; default: as pays off.")
     ] = None,
 ) -> None:
-    """Score predicted PNGs as the official evaluation does, and write its two CSV files."""
+    """Score predicted PNGs by the dataset's protocol, and write the official CSV files."""
     from vosbench.harness.datasets import registry
     from vosbench.harness.metrics import (
         all_equal_warning,
@@ -53,21 +54,29 @@ def evaluate(
         write_official_csv,
     )
 
-    opened = registry.open(dataset, data_root)
-    if opened.unscorable is not None:
-        raise InputError(f"{dataset} can't be scored here: {opened.unscorable}")
+    opened = registry.open(dataset, data_root, protocol)
     selection = opened.select(parse_names(sequences) if sequences else None)
-    clips = [scoring_clip(opened, clip) for clip in selection.clips]
-    scores = evaluate_folder(results_dir, clips, workers=jobs)
+    planned = [(clip, opened.plan(clip)) for clip in selection.clips]
+    scored = [(clip, plan) for clip, plan in planned if plan.unscored is None]
+    unscored = {clip.name: plan.unscored for clip, plan in planned if plan.unscored is not None}
+    if not scored:
+        name, reason = next(iter(unscored.items()))
+        raise InputError(f"{dataset} can't be scored here: {name}: {reason}")
+    scores = evaluate_folder(results_dir, scored, workers=jobs)
+    for name, reason in unscored.items():
+        complain(f"{name} has no score: {reason}")
+    _say_binary([clip for clip, _ in scored])
     warning = all_equal_warning(scores)
     if warning is not None:
         complain(f"warning: {warning}")
     if as_json:
-        write_out(json_text(scores_json(scores), indent=None))
+        write_out(json_text(scores_json(scores) | {"protocol": opened.protocol.name}, indent=None))
     else:
         Terminal().print(_table(scores))
+        say(f"{opened.protocol.name}: {opened.protocol.counts}")
+    whole = len(scored) == len(opened.sequences)
     try:
-        files = write_official_csv(scores, csv_dir or results_dir)
+        files = write_official_csv(scores, csv_dir or results_dir, _split(opened, whole))
     except InputError as error:
         if csv_dir is not None:
             raise
@@ -77,20 +86,22 @@ def evaluate(
             say("wrote " + " and ".join(map(str, files)))
 
 
-def scoring_clip(dataset: Dataset, clip: Clip) -> ScoringClip:
-    """What the scorer needs of a clip."""
-    from vosbench.harness.datasets.dataset import Rules
-    from vosbench.harness.metrics import ScoringClip, ScoringRule
+def _split(dataset: Dataset, whole: bool) -> str:
+    """What CSV files are named after: the official name is that of a whole official set only.
 
-    davis = dataset.rules is Rules.DAVIS
-    return ScoringClip(
-        name=clip.name,
-        frame_names=clip.frame_names,
-        annotation_paths=clip.annotation_paths,
-        merge_objects=clip.merge_objects,
-        rule=ScoringRule.DAVIS if davis else ScoringRule.YOUTUBE_VOS,
-        first_frames=None if davis else clip.objects,
-    )
+    The official evaluation takes a file of its name for its own result, and shows it again.
+    """
+    name = dataset.protocol.name.partition("@")[0]
+    official = dataset.name.startswith("davis") and ":" not in dataset.name
+    split = name.partition("-")[2] if official else name
+    return split if whole else f"{split}-subset"
+
+
+def _say_binary(clips: list[Clip]) -> None:
+    names = [clip.name for clip in clips if clip.binary]
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        complain(f"the masks of {names[0]}{more} hold 0 and 255 alone: 255 is one object")
 
 
 def _table(scores: tuple[SequenceScores, ...]) -> Table:

@@ -39,9 +39,8 @@ def export(
     from vosbench.harness.datasets.export import export_ytvos
 
     trial = find_trial(db, ytvos)
-    selection = registry.open(trial["dataset"], data_root).select(
-        trial["sequences"], trial["max_frames"]
-    )
+    dataset = registry.reopen(trial["dataset"], data_root, trial["protocol"])
+    selection = dataset.select(trial["sequences"], trial["max_frames"])
     if selection.manifest_sha256 != trial["manifest_sha256"]:
         raise InputError(f"the files of {trial['dataset']} changed since the run: run it again")
     clips = list(selection.clips)

@@ -22,6 +22,12 @@ DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", help="Folder of the dataset; else VOSBENCH_DATA or `data add`."),
 ]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol", help="What to count, where a dataset can be scored in several ways."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Models = Annotated[
     list[str] | None, typer.Option("--models", help="Only these models (comma list).")

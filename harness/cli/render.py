@@ -112,7 +112,7 @@ def _clip(
     """The clip whose frames were measured; InputError if it isn't there, or is another."""
     from vosbench.harness.datasets import registry
 
-    dataset = registry.open(row["dataset"], data_root)
+    dataset = registry.reopen(row["dataset"], data_root, row["protocol"])
     # All clips of the run: the hash that is stored is that of all.
     selection = dataset.select(row["sequences"], row["max_frames"])
     clip = selection.clip(name)

@@ -63,6 +63,7 @@ def run(
         list[str] | None, typer.Option("--dataset", help="Datasets (comma list); default motion.")
     ] = None,
     data_root: options.DataRoot = None,
+    protocol: options.Protocol = None,
     sequences: Annotated[
         list[str] | None, typer.Option("--sequences", help="Only these clips (comma list).")
     ] = None,
@@ -141,7 +142,7 @@ def run(
     from vosbench.runners.switches import checked_switches
 
     console = Terminal(stderr=True)
-    selections = _selections(dataset, data_root, sequences, max_frames)
+    selections = _selections(dataset, data_root, protocol, sequences, max_frames)
     request = Request(
         models=_named(models),
         selections=selections,
@@ -220,6 +221,7 @@ def _named(models: list[str]) -> tuple[str, ...]:
 def _selections(
     datasets: list[str] | None,
     root: Path | None,
+    protocol: str | None,
     sequences: list[str] | None,
     max_frames: int | None,
 ) -> tuple[Selection, ...]:
@@ -227,7 +229,8 @@ def _selections(
 
     names = parse_names(datasets or ["motion"])
     wanted = parse_names(sequences) if sequences else None
-    return tuple(registry.open(name, root).select(wanted, max_frames) for name in names)
+    opened = [registry.open(name, root, protocol) for name in names]
+    return tuple(dataset.select(wanted, max_frames) for dataset in opened)
 
 
 def _frames(text: str | None) -> range:

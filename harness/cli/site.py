@@ -51,11 +51,11 @@ class _Footages:
 
     def __init__(self, data_root: Path | None) -> None:
         self._data_root = data_root
-        self._opened: dict[tuple[str, tuple[str, ...], int | None], Selection | InputError] = {}
+        self._opened: dict[tuple[object, ...], Selection | InputError] = {}
 
     def __call__(self, clip: RunClip) -> Footage:
         """Raises InputError where the dataset is missing, or its files changed since the run."""
-        place = (clip.dataset, clip.sequences, clip.max_frames)
+        place = (clip.dataset, clip.protocol, clip.sequences, clip.max_frames)
         if place not in self._opened:
             self._opened[place] = self._open(clip)
         selection = self._opened[place]
@@ -69,7 +69,7 @@ class _Footages:
         from vosbench.harness.datasets import registry
 
         try:
-            dataset = registry.open(clip.dataset, self._data_root)
+            dataset = registry.reopen(clip.dataset, self._data_root, clip.protocol)
             return dataset.select(clip.sequences, clip.max_frames)
         except InputError as error:
             return error

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.store import Readable, Selection, series
+from vosbench.harness.store import Readable, Selection, results, series
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.clip import Clip
@@ -83,26 +83,33 @@ def write_strips(
             dict.fromkeys(lost.change.sequence for lost in clips if lost not in drawable)
         )
         yield f"strips: no label maps of both sides of {bare}: {_HOW}"
+    rows = results(source, keys)
+    protocols = dict(zip(rows["key"], rows["protocol"], strict=True))
     for lost in drawable:
         try:
-            yield f"wrote {_draw(lost, labels, scores, folder, data_root)}"
+            protocol = protocols[lost.head_key]
+            yield f"wrote {_draw(lost, protocol, labels, scores, folder, data_root)}"
         except InputError as error:
             yield f"strips: {lost.change.sequence}: {error}"
 
 
 def _draw(
-    lost: LostClip, labels: _Arrays, scores: _Arrays, folder: Path, data_root: Path | None
+    lost: LostClip,
+    protocol: str,
+    labels: _Arrays,
+    scores: _Arrays,
+    folder: Path,
+    data_root: Path | None,
 ) -> Path:
     from vosbench.harness.datasets import registry
-    from vosbench.harness.evaluate.accuracy import scoring_plan
     from vosbench.reports.strips import write_strip
 
-    dataset = registry.open(lost.dataset, data_root)
+    dataset = registry.reopen(lost.dataset, data_root, protocol)
     maps = [labels[key] for key in lost.keys]
     # A trial may have cut its clips; its label maps say after how many frames.
     clip = dataset.select([lost.change.sequence], len(maps[0])).clip(lost.change.sequence)
-    plan = scoring_plan(dataset, clip)
-    if plan is None or any(side.shape != (len(clip), *clip.size) for side in maps):
+    plan = dataset.plan(clip)
+    if plan.unscored is not None or any(side.shape != (len(clip), *clip.size) for side in maps):
         raise InputError(f"{dataset.root} has other frames than those that were measured")
     scored = tuple(plan.objects_at)
     j_means = [_mean_over_objects(scores[key]) for key in lost.keys]

@@ -119,16 +119,6 @@ def _by_id(ours: tuple[Played, ...], theirs: tuple[Played, ...]) -> str | None:
     return None
 
 
-def _id_255(subject: Subject) -> None:
-    for clip in subject.those("has an object 255", lambda c: 255 in c.objects):
-        t = clip.objects[255]
-        labels = {p.t: p.labels for p in subject.walked(clip).played}[t]
-        _demand(
-            bool((labels[clip.mask(t, 255)] == 255).all()),
-            f"{clip.name}, frame {t}: object 255 isn't labelled 255",
-        )
-
-
 def _vanishes(clip: ContractClip) -> bool:
     return any(
         first < t and not clip.mask(t, object_id).any()
@@ -223,7 +213,6 @@ CHECKS: tuple[Check, ...] = (
     Check("first-frame", "the first step gives the masks that were given", _first_frame),
     Check("late-objects", "objects that come later own their pixels", _late_objects),
     Check("several-objects", "several objects, in whatever order they come", _several_objects),
-    Check("id-255", "255 is an id like any other", _id_255),
     Check(
         "vanishing",
         "an object that vanishes ends nothing",

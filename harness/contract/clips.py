@@ -18,12 +18,12 @@ _ODD: Size = (75, 117)
 def tiny_clips() -> tuple[ContractClip, ...]:
     """Four clips of a few small frames; between them they show all that a check asks for.
 
-    An object that comes later; three objects with the ids 1, 7 and 255; one that vanishes and
+    An object that comes later; three objects with the ids 1, 7 and 254; one that vanishes and
     returns; sides that nothing divides.
     """
     return (
         _tiny("late", 309, 6),
-        _tiny("trio", 312, 5, ids={1: 1, 2: 7, 3: 255}),
+        _tiny("trio", 312, 5, ids={1: 1, 2: 7, 3: 254}),
         _tiny("occlusion", 307, 8),
         _tiny("deform", 306, 4, size=_ODD),
     )

@@ -13,7 +13,7 @@ import numpy as np
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.dataset import Dataset
-from vosbench.harness.datasets.decode import label_colours
+from vosbench.harness.datasets.labels import label_colours
 from vosbench.harness.datasets.manifest import manifest_sha256
 from vosbench.harness.datasets.palette import label_palette
 
@@ -78,7 +78,7 @@ def check(
                 on_sequence(name)
     return CheckReport(
         dataset=dataset.name,
-        protocol=dataset.protocol,
+        protocol=dataset.protocol.name,
         root=dataset.root,
         sequences=len(clips),
         frames=sum(len(clip) for clip in clips),

@@ -1,16 +1,19 @@
-"""One clip: its frames, its annotations, its objects."""
+"""One sequence: its frames, its annotations, its objects."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.datasets.decode import Size, read_image, read_labels
+from vosbench.harness.datasets.decode import Size, read_image
+from vosbench.harness.datasets.labels import read_labels
+from vosbench.harness.datasets.objects import VOID, present_ids, strangers, without, without_void
 
 
 @dataclass(frozen=True)
@@ -19,17 +22,23 @@ class Clip:
 
     Attributes:
         name: the sequence's name in its dataset.
-        size: height and width of every frame and annotation in pixels.
+        size: height and width of every frame in pixels.
         frame_names: file names without suffix, in order; an index t counts in this order.
         image_paths: one file per frame; none where there are annotations alone, to score with.
         annotation_paths: label maps by frame index; frames without one are left out.
-        objects: first frame's index by object id, ids ascending.
-        merge_objects: any label but 0 is object 1.
+        objects: by object id, ascending, the index of the frame whose mask is given.
+        merge_objects: any label but 0 (and void) is object 1.
         classes: category by object id, where the dataset knows it.
         unseen: objects whose category is not among the training classes; None if unknown.
         output_frames: frames that a submission must hold; None for all of them.
         first_masks_only: an annotation shows only the objects that start in it, so that no
             frame can be scored.
+        binary: its masks hold no values but 0 and 255, and 255 is the object.
+        ungiven: ids that count although no mask of them is given (DAVIS 2017).
+        others_are_background: annotations may hold further ids, which are background.
+        label_size: height and width of the annotations, where they aren't those of the frames.
+        ignored_ids: ids that predictions may hold though they are background: void, and objects
+            that start after the frames that the clip was cut to.
     """
 
     name: str
@@ -43,6 +52,11 @@ class Clip:
     unseen: frozenset[int] | None = None
     output_frames: tuple[int, ...] | None = None
     first_masks_only: bool = False
+    binary: bool = False
+    ungiven: frozenset[int] = frozenset()
+    others_are_background: bool = False
+    label_size: Size | None = None
+    ignored_ids: frozenset[int] = frozenset({VOID})
 
     def __post_init__(self) -> None:
         for object_id, first in self.objects.items():
@@ -60,6 +74,15 @@ class Clip:
         """The objects' ids, ascending."""
         return tuple(sorted(self.objects))
 
+    @property
+    def scored_ids(self) -> tuple[int, ...]:
+        """The ids that a protocol may count, given or not, ascending."""
+        return tuple(sorted({*self.objects, *self.ungiven}))
+
+    @cached_property
+    def _scored(self) -> frozenset[int]:
+        return frozenset(self.scored_ids)
+
     def starting(self, t: int) -> tuple[int, ...]:
         """Ids of the objects whose first frame is ``t``, ascending."""
         return tuple(sorted(i for i, first in self.objects.items() if first == t))
@@ -70,40 +93,69 @@ class Clip:
         return read_image(self.image_paths[t], self.size)
 
     def require_images(self) -> None:
-        """Raise InputError where there are annotations only."""
+        """Raise InputError where no model could run.
+
+        There are annotations only, or they are of another size than the frames.
+        """
         if not self.image_paths:
             raise InputError(
                 f"sequence {self.name} has annotations but no JPEGImages, which is enough to "
                 "score masks but not to run a model: give the folder that holds both"
             )
+        if self.label_size is not None:
+            (height, width), (label_height, label_width) = self.size, self.label_size
+            raise InputError(
+                f"sequence {self.name} has frames of {width}x{height} and annotations of "
+                f"{label_width}x{label_height}: `vosbench eval` scores predictions of the "
+                "annotations' size; to run a model, bring both to one size"
+            )
 
     def annotation(self, t: int) -> NDArray[np.uint8] | None:
-        """Label map of frame ``t``, uint8 (H, W) with 0 for background; None if it has none.
+        """Label map of frame ``t``, uint8 (H, W), background and void 0; None if it has none.
 
         Raises:
-            InputError: the file is damaged, of another size, RGB or 16-bit, holds ids that are
-                not among ``objects``, or lacks an object that starts in this frame.
+            InputError: the file is damaged, of another size, no label map, holds ids that are not
+                among the sequence's, or lacks an object that starts in this frame.
         """
         path = self.annotation_paths.get(t)
         if path is None:
             return None
-        labels = read_labels(path, self.size)
+        labels = read_labels(path, self.label_size or self.size)
+        if self.binary:
+            self._require_binary(path, labels)
+        elif not self.merge_objects:
+            labels = self._known(path, without_void(labels))
+        else:
+            labels = without_void(labels)
         if self.merge_objects:
-            labels = (labels != 0).astype(np.uint8)
-        present = present_ids(labels)
-        unknown = present - set(self.objects)
-        if unknown:
-            raise InputError(
-                f"{path}: unknown object id {min(unknown)}; the objects of {self.name} are "
-                f"{', '.join(map(str, self.object_ids)) or 'none'}"
-            )
-        absent = set(self.starting(t)) - present
+            labels = (labels != 0).view(np.uint8)
+        starting = self.starting(t)
+        absent = set(starting) - present_ids(labels) if starting else ()
         if absent:
             raise InputError(
                 f"{path}: no pixel of object {min(absent)}, whose first frame this is: "
                 "a first mask is needed to track it"
             )
         return labels
+
+    def _known(self, path: Path, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        unknown = strangers(labels, self._scored)
+        if not unknown:
+            return labels
+        if self.others_are_background:
+            return without(labels, unknown)
+        raise InputError(
+            f"{path}: unknown object id {min(unknown)}; the objects of {self.name} are "
+            f"{', '.join(map(str, self.object_ids)) or 'none'}"
+        )
+
+    def _require_binary(self, path: Path, labels: NDArray[np.uint8]) -> None:
+        other = strangers(labels, ())
+        if other:
+            raise InputError(
+                f"{path}: holds id {min(other)}, where the first mask of {self.name} holds 0 and "
+                "255 alone: is 255 its object, or void?"
+            )
 
     def cut(self, max_frames: int | None) -> Clip:
         """The clip's first ``max_frames`` frames; objects that start later are left out."""
@@ -119,14 +171,8 @@ class Clip:
             image_paths=self.image_paths[:max_frames],
             annotation_paths={t: p for t, p in self.annotation_paths.items() if t < max_frames},
             objects=kept,
+            ignored_ids=self.ignored_ids | (set(self.objects) - set(kept)),
             classes={i: name for i, name in self.classes.items() if i in kept},
             unseen=None if self.unseen is None else self.unseen & set(kept),
             output_frames=None if outputs is None else tuple(t for t in outputs if t < max_frames),
         )
-
-
-def present_ids(labels: NDArray[np.uint8]) -> set[int]:
-    """Object ids in a label map, 0 left out."""
-    seen = np.zeros(256, dtype=bool)
-    seen[labels.ravel()] = True
-    return {int(i) for i in np.flatnonzero(seen[1:]) + 1}

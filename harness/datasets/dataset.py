@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.layout import composed
 from vosbench.harness.datasets.manifest import ContentHash, file_sha256, manifest_sha256
-
-
-class Rules(StrEnum):
-    """Whose rules say which annotated frames count."""
-
-    DAVIS = "davis"
-    """All but the first and the last frame of a sequence."""
-    YTVOS = "youtube-vos"
-    """The annotated frames after an object's first one."""
+from vosbench.harness.datasets.plan import ScoringPlan
+from vosbench.harness.datasets.protocols import Protocol, choose
 
 
 @dataclass(frozen=True)
@@ -30,7 +23,7 @@ class DatasetSpec:
 
     Attributes:
         name: the name under which it is registered.
-        protocol: what its numbers mean, with a version: ``davis16-val@1``.
+        protocol: the name of its protocol, ``davis16-val@1``; the default, where it has several.
         summary: one line for ``vosbench datasets``.
         root_name: name under which its folder is found and remembered; "" if it needs none.
         folders: names that its folder may have inside ``VOSBENCH_DATA``.
@@ -53,33 +46,45 @@ class Dataset:
 
     Attributes:
         name: as it was asked for.
-        protocol: what its numbers mean, with a version.
+        protocol: what its numbers mean.
         root: its folder.
         sequences: names of its clips, in the order of its list.
-        build: reads one clip's file names, objects and size; raises InputError if it is damaged.
-        rules: which annotated frames count.
+        build: reads one clip's file names, size, and the objects that its masks show; raises
+            InputError if it is damaged.
+        choices: the protocols that it can be scored by, where there are several.
         unscorable: why it cannot be scored here, None if it can.
         content_hash: what of a file goes into the manifest: its bytes, unless said otherwise.
         audit: further defects of a clip, one line each, for ``vosbench data check``.
     """
 
     name: str
-    protocol: str
+    protocol: Protocol
     root: Path
     sequences: tuple[str, ...]
     build: Callable[[str], Clip]
-    rules: Rules
+    choices: tuple[Protocol, ...] = ()
     unscorable: str | None = None
     content_hash: ContentHash = file_sha256
     audit: Callable[[Clip], Iterable[str]] = lambda _: ()
 
     def clip(self, name: str) -> Clip:
-        """The clip of that name; InputError with the nearest name if there is none."""
+        """The clip of that name, with the protocol's objects; InputError if there is none."""
+        name = composed(name)
         if name not in self.sequences:
             near = difflib.get_close_matches(name, self.sequences, n=1, cutoff=0.4)
             meant = f"; did you mean {near[0]}?" if near else ""
             raise InputError(f"{self.name} has no sequence {name!r}{meant}")
-        return self.build(name)
+        return self.protocol.objects(self.build(name))
+
+    def plan(self, clip: Clip) -> ScoringPlan:
+        """What is scored in one of the clips; nothing, with the reason, where nothing can be."""
+        plan = self.protocol.plan(clip)
+        return plan if self.unscorable is None else plan.unscorable(self.unscorable)
+
+    def under(self, protocol: str | None) -> Dataset:
+        """The same clips by another of ``choices``; InputError for one that isn't among them."""
+        choices = (self.protocol, *self.choices)
+        return replace(self, protocol=choose(self.name, choices, protocol))
 
     @property
     def clips(self) -> Iterator[Clip]:
@@ -96,7 +101,7 @@ class Dataset:
         """
         if max_frames is not None and max_frames < 1:
             raise InputError(f"max_frames is {max_frames}; a clip has at least one frame")
-        names = self.sequences if sequences is None else tuple(sequences)
+        names = self.sequences if sequences is None else tuple(map(composed, sequences))
         for name in names:
             if name not in self.sequences:
                 self.clip(name)
@@ -130,7 +135,7 @@ class Selection:
         return manifest_sha256(self.clips, self.dataset.content_hash)
 
 
-class DatasetFactory(Protocol):
+class DatasetFactory(typing.Protocol):
     """What the entry-point group ``vosbench.datasets`` names."""
 
     @property

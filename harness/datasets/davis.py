@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.datasets.clip import Clip, present_ids
-from vosbench.harness.datasets.dataset import Dataset, DatasetSpec, Rules
-from vosbench.harness.datasets.decode import (
-    IMAGE_SUFFIXES,
-    LABEL_SUFFIXES,
-    image_size,
-    read_labels,
-)
+from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.dataset import Dataset, DatasetSpec
+from vosbench.harness.datasets.decode import IMAGE_SUFFIXES, Size, image_size
+from vosbench.harness.datasets.labels import LABEL_SUFFIXES, label_size, read_labels
 from vosbench.harness.datasets.layout import (
+    child,
     first_existing,
     frame_files,
     read_frame_list,
     read_list,
 )
+from vosbench.harness.datasets.objects import first_frames, is_binary, present_ids
+from vosbench.harness.datasets.protocols import DAVIS16, DAVIS17, named
 
 _FIRST_ONLY = (
     "its annotations are not public (first frames only): send the predictions to the server of "
@@ -49,15 +48,14 @@ class DavisFactory:
         first_only = self.split == "test-dev"
 
         def build(name: str) -> Clip:
-            return davis_clip(root, name, merge=self.year == 2016, first_only=first_only)
+            return davis_clip(root, name, first_only=first_only)
 
         return Dataset(
             name=self.spec.name,
-            protocol=self.spec.protocol,
+            protocol=named(DAVIS16 if self.year == 2016 else DAVIS17, self.spec.protocol),
             root=root,
             sequences=self._sequences(root),
             build=build,
-            rules=Rules.DAVIS,
             unscorable=f"{self.spec.name}: {_FIRST_ONLY}" if first_only else None,
         )
 
@@ -70,18 +68,18 @@ class DavisFactory:
         return read_list(found) if found == by_name else read_frame_list(found)
 
 
-def davis_clip(root: Path, name: str, *, merge: bool, first_only: bool) -> Clip:
+def davis_clip(root: Path, name: str, *, first_only: bool) -> Clip:
     """Build a clip from the 480p folders; its objects are those of the first annotation.
 
     Where the root has no JPEGImages at all, a clip is its annotations: enough for scoring.
 
     Raises:
-        InputError: frames and annotations don't match, or the first annotation is empty.
+        InputError: frames and annotations don't match.
     """
-    folder = root / "Annotations" / "480p" / name
+    folder = child(root / "Annotations" / "480p", name)
     labels = frame_files(folder, LABEL_SUFFIXES)
     photographed = first_only or (root / "JPEGImages").exists()
-    frames = root / "JPEGImages" / "480p" / name
+    frames = child(root / "JPEGImages" / "480p", name)
     images = frame_files(frames, IMAGE_SUFFIXES) if photographed else labels
     annotations = indexed_annotations(images, labels, folder)
     if not images:
@@ -92,19 +90,25 @@ def davis_clip(root: Path, name: str, *, merge: bool, first_only: bool) -> Clip:
         absent = folder / f"{list(images)[missing[0]]}.png"
         raise InputError(f"{absent}: no such file, but its frame is there: {name} needs it")
     size = image_size(next(iter(images.values())))
-    first_ids = present_ids(read_labels(annotations[0], size))
-    if not first_ids:
-        raise InputError(f"{annotations[0]}: no object in the first annotation of {name}")
+    first = present_ids(read_labels(annotations[0]))
+    binary = is_binary([first])
     return Clip(
         name=name,
         size=size,
         frame_names=tuple(images),
         image_paths=tuple(images.values()) if photographed else (),
         annotation_paths={0: annotations[0]} if first_only else annotations,
-        objects={1: 0} if merge else dict.fromkeys(sorted(first_ids), 0),
-        merge_objects=merge,
+        objects={1: 0} if binary else first_frames({0: first}),
         first_masks_only=first_only,
+        binary=binary,
+        label_size=other_size(annotations[0], size),
     )
+
+
+def other_size(annotation: Path, size: Size) -> Size | None:
+    """The size of a mask where it isn't that of the frames."""
+    found = label_size(annotation)
+    return None if found == size else found
 
 
 def indexed_annotations(

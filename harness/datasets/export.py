@@ -15,7 +15,8 @@ from PIL import Image
 
 from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
-from vosbench.harness.datasets.clip import Clip, present_ids
+from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.objects import present_ids
 from vosbench.harness.datasets.palette import encode_labels
 
 Prediction = tuple[Clip, int, NDArray[np.uint8]]

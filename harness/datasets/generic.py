@@ -3,32 +3,31 @@
 ``davis-layout:DIR`` takes ``JPEGImages[/480p]/NAME`` and ``Annotations[/480p]/NAME``;
 ``ytvos-layout:DIR`` takes ``JPEGImages/NAME``, ``Annotations/NAME`` and, where it is there,
 ``meta.json``. Objects may start in any frame. Without meta.json they are read from the
-annotations themselves; a clip whose annotations are grey, 0 and 255 only, has one object.
+annotations themselves; where these hold 0 and 255 alone, there is one object.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.datasets.clip import Clip, present_ids
-from vosbench.harness.datasets.dataset import Dataset, DatasetSpec, Rules
-from vosbench.harness.datasets.davis import indexed_annotations
-from vosbench.harness.datasets.decode import (
-    IMAGE_SUFFIXES,
-    LABEL_SUFFIXES,
-    image_size,
-    label_mode,
-    read_labels,
-)
+from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.dataset import Dataset, DatasetSpec
+from vosbench.harness.datasets.davis import indexed_annotations, other_size
+from vosbench.harness.datasets.decode import IMAGE_SUFFIXES, image_size
+from vosbench.harness.datasets.labels import LABEL_SUFFIXES, read_labels
 from vosbench.harness.datasets.layout import (
+    child,
     first_existing,
     frame_files,
     read_list,
     subfolders,
 )
+from vosbench.harness.datasets.objects import VOID, first_frames, is_binary, present_ids
+from vosbench.harness.datasets.protocols import OF_LAYOUTS, OWN_CLIPS
 from vosbench.harness.datasets.youtube_vos import Split
 from vosbench.harness.datasets.ytvos_meta import read_meta
 
@@ -39,11 +38,11 @@ class LayoutFactory:
 
     Attributes:
         spec: what it is.
-        rules: whose rules score it.
+        meta: a meta.json is read, where there is one.
     """
 
     spec: DatasetSpec
-    rules: Rules
+    meta: bool
 
     def __call__(self, _root: Path | None, argument: str | None, /) -> Dataset:
         """Open the folder ``argument``."""
@@ -54,7 +53,7 @@ class LayoutFactory:
             raise InputError(f"{folder}: no such folder: write {self.spec.name}:DIR")
         name = f"{self.spec.name}:{argument}"
         meta_path = folder / "meta.json"
-        if self.rules is Rules.YTVOS and meta_path.exists():
+        if self.meta and meta_path.exists():
             return self._with_meta(name, folder, meta_path)
         images = _resolution(folder / "JPEGImages")
         annotations = _resolution(folder / "Annotations")
@@ -62,27 +61,27 @@ class LayoutFactory:
         # Building reads every annotation of the clip, and a clip is asked for more than once.
         @lru_cache(maxsize=64)
         def build(sequence: str) -> Clip:
-            return scanned_clip(sequence, images / sequence, annotations / sequence)
+            return scanned_clip(sequence, child(images, sequence), child(annotations, sequence))
 
         list_path = folder / "ImageSets" / "val.txt"
         names = read_list(list_path) if list_path.exists() else subfolders(images)
         if not names:
             raise InputError(f"{images}: no sequences: one folder of frames each is needed")
-        return Dataset(name, self.spec.protocol, folder, names, build, self.rules)
+        return Dataset(name, OWN_CLIPS, folder, names, build, OF_LAYOUTS)
 
     def _with_meta(self, name: str, folder: Path, meta_path: Path) -> Dataset:
         meta = read_meta(meta_path)
         images, annotations = folder / "JPEGImages", folder / "Annotations"
         split = Split(images, annotations, meta, None, first_masks_only=False)
-        sequences = tuple(sorted(meta))
+
+        @lru_cache(maxsize=64)
+        def build(sequence: str) -> Clip:
+            clip = split.build(sequence)
+            ids = {t: present_ids(read_labels(p)) for t, p in clip.annotation_paths.items()}
+            return replace(clip, first_masks_only=_only_first(ids, clip.objects))
+
         return Dataset(
-            name,
-            self.spec.protocol,
-            folder,
-            sequences,
-            split.build,
-            self.rules,
-            audit=split.audit,
+            name, OWN_CLIPS, folder, tuple(sorted(meta)), build, OF_LAYOUTS, audit=split.audit
         )
 
 
@@ -103,31 +102,32 @@ def scanned_clip(name: str, image_folder: Path, annotation_folder: Path) -> Clip
     size = image_size(next(iter(images.values())))
     # Sizes are checked where a label map is used, so that a cut leaves out what it cuts.
     ids = {t: present_ids(read_labels(path)) for t, path in sorted(annotations.items())}
-    objects = _first_frames(ids)
+    binary = is_binary(ids.values())
+    if binary:
+        ids = {t: {1} if present else set() for t, present in ids.items()}
+    objects = first_frames(ids)
     if not objects:
         raise InputError(f"{annotation_folder}: no annotation with an object: nothing to track")
-    grey = set(objects) == {255} and all(label_mode(p) != "P" for p in annotations.values())
     return Clip(
         name=name,
         size=size,
         frame_names=tuple(images),
         image_paths=tuple(images.values()),
         annotation_paths=annotations,
-        objects={1: objects[255]} if grey else objects,
-        merge_objects=grey,
-        first_masks_only=all(
-            present == {i for i, first in objects.items() if first == t}
-            for t, present in ids.items()
-        ),
+        objects=objects,
+        merge_objects=binary,
+        first_masks_only=_only_first(ids, objects),
+        binary=binary,
+        label_size=other_size(next(iter(annotations.values())), size),
     )
 
 
-def _first_frames(ids: dict[int, set[int]]) -> dict[int, int]:
-    first: dict[int, int] = {}
-    for t, present in sorted(ids.items()):
-        for object_id in present:
-            first.setdefault(object_id, t)
-    return dict(sorted(first.items()))
+def _only_first(ids: Mapping[int, set[int]], objects: Mapping[int, int]) -> bool:
+    """Whether annotations of these ids show each object in its first frame and nowhere else."""
+    return all(
+        present - {VOID} == {i for i, first in objects.items() if first == t}
+        for t, present in ids.items()
+    )
 
 
 def _resolution(folder: Path) -> Path:
@@ -137,18 +137,18 @@ def _resolution(folder: Path) -> Path:
 DAVIS_LAYOUT = LayoutFactory(
     DatasetSpec(
         name="davis-layout",
-        protocol="davis-layout@1",
+        protocol=OWN_CLIPS.name,
         summary="your own clips in the layout of DAVIS: davis-layout:DIR",
         argument="DIR",
     ),
-    Rules.DAVIS,
+    meta=False,
 )
 YTVOS_LAYOUT = LayoutFactory(
     DatasetSpec(
         name="ytvos-layout",
-        protocol="ytvos-layout@1",
+        protocol=OWN_CLIPS.name,
         summary="your own clips in the layout of YouTube-VOS: ytvos-layout:DIR",
         argument="DIR",
     ),
-    Rules.YTVOS,
+    meta=True,
 )

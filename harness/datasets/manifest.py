@@ -13,7 +13,8 @@ from typing import Any
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.clip import Clip
-from vosbench.harness.datasets.decode import read_image, read_labels
+from vosbench.harness.datasets.decode import read_image
+from vosbench.harness.datasets.labels import read_labels
 from vosbench.harness.datasets.places import cache_dir, write_atomically
 
 ContentHash = Callable[[Path, bool], str]
@@ -53,7 +54,9 @@ def manifest_sha256(clips: Iterable[Clip], content_hash: ContentHash = file_sha2
 
 
 def _entry(clip: Clip, hashes: Mapping[Path, str]) -> dict[str, Any]:
-    return {
+    # What sequences seldom have comes in only where it is: older hashes stay as they are.
+    seldom = {"ungiven": sorted(clip.ungiven)} if clip.ungiven else {}
+    return seldom | {
         "name": clip.name,
         "size": clip.size,
         "frames": [
@@ -101,7 +104,7 @@ def _clip_hashes(
 
 def _cache_path(clip: Clip, content_hash: ContentHash) -> Path:
     # By the images' folder, the way of hashing and what was verified.
-    verified = f"{clip.merge_objects} {sorted(clip.objects)}"
+    verified = f"{clip.merge_objects} {clip.binary} {clip.scored_ids} {clip.others_are_background}"
     key = f"{clip.image_paths[0].parent.absolute()}\n{content_hash.__name__}\n{verified}"
     return cache_dir() / "hashes" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 

@@ -50,15 +50,17 @@ def factory(name: str) -> DatasetFactory:
     return made
 
 
-def open(name: str, root: Path | None = None) -> Dataset:
+def open(name: str, root: Path | None = None, protocol: str | None = None) -> Dataset:
     """Open a dataset: ``davis16``, ``davis-layout:DIR``, ``ytvos19-heldout:LIST``, ...
 
     Args:
         name: registered name, with an argument behind a colon where the dataset takes one.
         root: its folder; None: see :func:`vosbench.harness.datasets.roots.find_root`.
+        protocol: what its numbers are to mean; None for the dataset's own.
 
     Raises:
-        InputError: unknown name, missing folder, or a folder that does not hold the dataset.
+        InputError: unknown name, missing folder, a folder that does not hold the dataset, or a
+            protocol that doesn't fit it.
     """
     made = factory(name)
     spec = made.spec
@@ -66,7 +68,18 @@ def open(name: str, root: Path | None = None) -> Dataset:
     if colon and not spec.argument:
         raise InputError(f"{spec.name} takes nothing after a colon: write {spec.name}")
     folder = find_root(spec, root) if spec.root_name else None
-    return made(folder, argument or None)
+    return made(folder, argument or None).under(protocol)
+
+
+def reopen(name: str, root: Path | None, protocol: str) -> Dataset:
+    """Open the dataset of a stored result, by the protocol that it names.
+
+    A protocol of an earlier version is gone: the dataset's own takes its place, and the hash of
+    the frames tells whether they are the same. Raises InputError as :func:`open`.
+    """
+    opened = open(name, root)
+    known = {opened.protocol.name, *(p.name for p in opened.choices)}
+    return opened.under(protocol) if protocol in known else opened
 
 
 def add_root(name: str, folder: Path) -> Path:

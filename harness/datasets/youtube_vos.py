@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.datasets.clip import Clip, present_ids
-from vosbench.harness.datasets.dataset import Dataset, DatasetSpec, Rules
-from vosbench.harness.datasets.davis import indexed_annotations
-from vosbench.harness.datasets.decode import (
-    IMAGE_SUFFIXES,
-    LABEL_SUFFIXES,
-    image_size,
-    read_labels,
-)
-from vosbench.harness.datasets.layout import first_existing, frame_files, read_list
+from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.dataset import Dataset, DatasetSpec
+from vosbench.harness.datasets.davis import indexed_annotations, other_size
+from vosbench.harness.datasets.decode import IMAGE_SUFFIXES, image_size
+from vosbench.harness.datasets.labels import LABEL_SUFFIXES, read_labels
+from vosbench.harness.datasets.layout import child, first_existing, frame_files, read_list
+from vosbench.harness.datasets.objects import present_ids
+from vosbench.harness.datasets.protocols import YTVOS, named
 from vosbench.harness.datasets.ytvos_meta import Meta, MetaObject, categories, read_meta
 
 
@@ -44,8 +42,8 @@ class Split:
 
     def build(self, name: str) -> Clip:
         """Build a video's clip; InputError if its frames, annotations or ids don't match."""
-        images = frame_files(self.images / name, IMAGE_SUFFIXES)
-        folder = self.annotations / name
+        images = frame_files(child(self.images, name), IMAGE_SUFFIXES)
+        folder = child(self.annotations, name)
         annotations = indexed_annotations(images, frame_files(folder, LABEL_SUFFIXES), folder)
         if not images:
             raise InputError(f"{self.images / name}: no frames")
@@ -53,9 +51,10 @@ class Split:
         items = self.meta[name]
         wanted = {frame for item in items for frame in item.frames}
         outputs = tuple(sorted(index[frame] for frame in wanted if frame in index))
+        size = image_size(next(iter(images.values())))
         return Clip(
             name=name,
-            size=image_size(next(iter(images.values()))),
+            size=size,
             frame_names=tuple(images),
             image_paths=tuple(images.values()),
             annotation_paths=annotations,
@@ -64,6 +63,7 @@ class Split:
             unseen=self._unseen(items),
             output_frames=outputs,
             first_masks_only=self.first_masks_only,
+            label_size=other_size(next(iter(annotations.values())), size) if annotations else None,
         )
 
     def audit(self, clip: Clip) -> Iterable[str]:
@@ -145,11 +145,10 @@ class YtvosFactory:
         )
         return Dataset(
             name=self.spec.name if argument is None else f"{self.spec.name}:{argument}",
-            protocol=self.spec.protocol,
+            protocol=named(YTVOS, self.spec.protocol),
             root=root,
             sequences=names,
             build=split.build,
-            rules=Rules.YTVOS,
             unscorable=None if folder == "train" else _unscorable(self.spec.name),
             audit=split.audit,
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.layout import read_json, safe_name
+from vosbench.harness.datasets.objects import VOID
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ Meta = Mapping[str, tuple[MetaObject, ...]]
 
 
 def read_meta(path: Path) -> Meta:
-    """Read meta.json; InputError if it is damaged, has ids outside 1..255 or unsafe names."""
+    """Read meta.json; InputError if it is damaged, has ids outside 1..254 or unsafe names."""
     videos = read_json(path).get("videos")
     if not isinstance(videos, dict):
         raise InputError(f'{path}: holds no "videos": not a meta.json of YouTube-VOS')
@@ -51,8 +52,10 @@ def _video(path: Path, name: str, video: Any) -> tuple[MetaObject, ...]:
 
 def _object(path: Path, video: str, key: str, value: Any) -> MetaObject:
     where = f"{path}: object {key!r} of {video}"
-    if not (key.isascii() and key.isdigit() and 1 <= int(key) <= 255):
-        raise InputError(f"{where}: an object's id is a number from 1 to 255")
+    if not (key.isascii() and key.isdigit() and 1 <= int(key) < VOID):
+        raise InputError(
+            f"{where}: an object's id is a number from 1 to {VOID - 1}; {VOID} is void in masks"
+        )
     frames = value.get("frames") if isinstance(value, dict) else None
     if not isinstance(frames, list) or not frames or not all(isinstance(f, str) for f in frames):
         raise InputError(f"{where}: lists no frames")

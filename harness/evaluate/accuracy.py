@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vosbench.harness.datasets.clip import Clip
-from vosbench.harness.datasets.dataset import Dataset, Rules
+from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.datasets.prefetch import Decoded, Prefetch
 from vosbench.harness.evaluate.annotations import Annotations, Labels
 from vosbench.harness.evaluate.faults import checked_labels
 from vosbench.harness.evaluate.lanes import Lane, split_lane
 from vosbench.harness.evaluate.summary import clip_result
-from vosbench.harness.metrics import (
-    ScoringPlan,
-    SequenceScorer,
-    TruthCache,
-    davis_plan,
-    youtube_vos_plan,
-)
+from vosbench.harness.metrics import SequenceScorer, TruthCache
 from vosbench.harness.sweep.trials import ClipResult
 from vosbench.runners.interface import ClipInfo, Frame, no_spans
 
@@ -29,18 +23,6 @@ if TYPE_CHECKING:
     import torch
 
     from vosbench.runners.interface import Runner, Spans, Step, Walk
-
-
-def scoring_plan(dataset: Dataset, clip: Clip) -> ScoringPlan | None:
-    """Which frames of a clip count, by its dataset's rules; None if it can't be scored here.
-
-    Raises InputError for a clip that is too short.
-    """
-    if dataset.unscorable is not None:
-        return None
-    if dataset.rules is Rules.DAVIS:
-        return davis_plan(clip.object_ids, len(clip), merge_objects=clip.merge_objects)
-    return youtube_vos_plan(clip.objects, clip.annotation_paths)
 
 
 @dataclass(frozen=True)
@@ -97,6 +79,8 @@ def clip_info(clip: Clip, truth: Annotations | None, device: torch.device) -> Cl
         truth=mask if truth is not None else None,
         frame_names=clip.frame_names,
         merged=clip.merge_objects,
+        ungiven=clip.ungiven,
+        ignored=clip.ignored_ids | set(clip.objects),
     )
 
 
@@ -146,10 +130,9 @@ class _ObservedWalk:
         self._walk, self._clip, self._device, self._truth = walk, clip, how.device, truth
         self._traced = how.traced
         self._known: set[int] = set()
-        plan = scoring_plan(how.dataset, clip)
-        scorer = None if plan is None else SequenceScorer(clip.name, plan, how.cache)
+        scorer = SequenceScorer(clip.name, how.dataset.plan(clip), how.cache)
         masks: list[Labels] | None = [] if how.keep_masks else None
-        self.lanes = [Lane(tuple(range(policies)), clip.object_ids, scorer, masks)]
+        self.lanes = [Lane(tuple(range(policies)), clip.scored_ids, scorer, masks)]
 
     def advance(self, decoded: Decoded) -> None:
         """Take one frame through the walk and into the lanes."""
@@ -165,7 +148,7 @@ class _ObservedWalk:
         steps = dict(enumerate(self._step(decoded)))
         branches = [pair for lane in self.lanes for pair in split_lane(lane, steps)]
         for lane, step in branches:
-            labels = checked_labels(step, frame=t, size=self._clip.size, known=self._known, new=new)
+            labels = checked_labels(step, frame=t, clip=self._clip, known=self._known, new=new)
             lane.note(t, labels, step, self._truth)
             if t in self._traced:
                 lane.trace.note(t, decoded.image, labels, decoded.annotation, step)

@@ -18,7 +18,7 @@ class Annotations:
         self._clip = clip
         self._kept: dict[int, Labels | None] = {}
         self._ious: dict[tuple[int, int, int], float] = {}
-        self._areas: dict[int, list[float]] = {i: [] for i in clip.object_ids}
+        self._areas: dict[int, list[float]] = {i: [] for i in clip.scored_ids}
 
     def put(self, t: int, labels: Labels | None) -> None:
         """Keep a label map that was decoded anyway; None where the frame has none."""
@@ -38,9 +38,10 @@ class Annotations:
         if labels is None or self._clip.first_masks_only:
             return
         counts = np.bincount(labels.ravel(), minlength=256)
-        for object_id, first in self._clip.objects.items():
+        for object_id, areas in self._areas.items():
             if counts[object_id]:
-                self._areas[object_id].append(counts[object_id] / labels.size)
+                areas.append(counts[object_id] / labels.size)
+        for object_id, first in self._clip.objects.items():
             if first < t and t - 1 in self._clip.annotation_paths:
                 self.iou(object_id, t - 1, t)
 

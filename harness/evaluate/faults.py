@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vosbench.harness.datasets.clip import present_ids
+from vosbench.harness.datasets.objects import present_ids
 from vosbench.runners.interface import Path
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from vosbench.harness.datasets.clip import Clip
     from vosbench.runners.interface import Step
 
 
@@ -22,7 +23,7 @@ class RunnerFault(RuntimeError):  # noqa: N818 - said of the runner, not raised 
 
 
 def checked_labels(
-    step: Step, *, frame: int, size: tuple[int, int], known: Collection[int], new: Collection[int]
+    step: Step, *, frame: int, clip: Clip, known: Collection[int], new: Collection[int]
 ) -> NDArray[np.uint8]:
     """Hold a runner's step against the interface and return its labels (H, W).
 
@@ -30,7 +31,7 @@ def checked_labels(
 
     Args:
         step: what the runner gave for ``frame``.
-        size: (H, W) of the frame.
+        clip: the frame's; ids that it counts without giving them may be predicted.
         known: ids of all objects added so far.
         new: those of them that were added in this frame.
 
@@ -43,10 +44,11 @@ def checked_labels(
     if not isinstance(labels, torch.Tensor) or labels.dtype != torch.uint8:
         kind = getattr(labels, "dtype", type(labels).__name__)
         raise RunnerFault(f"frame {frame}: labels are {kind}, not a uint8 tensor")
-    if tuple(labels.shape) != size:
-        raise RunnerFault(f"frame {frame}: labels are {tuple(labels.shape)}, the frame is {size}")
+    if tuple(labels.shape) != clip.size:
+        shape = tuple(labels.shape)
+        raise RunnerFault(f"frame {frame}: labels are {shape}, the frame is {clip.size}")
     fetched: NDArray[np.uint8] = labels.cpu().numpy()
-    strange = sorted(present_ids(fetched) - set(known))
+    strange = sorted(present_ids(fetched) - {*known, *clip.ungiven})
     if strange:
         raise RunnerFault(f"frame {frame}: label {strange[0]} is no object of the clip")
     told = sorted(o.id for o in step.objects)

@@ -26,15 +26,15 @@ class Lane:
 
     Attributes:
         members: indices of the policies.
-        object_ids: the clip's objects, ascending; the second axis K of the series.
-        scorer: J and F, or None for clips that can't be scored here.
+        object_ids: the ids that count, ascending; the second axis K of the series.
+        scorer: J and F.
         masks: the label maps, if they are to be kept.
         trace: what the network saw in traced frames.
     """
 
     members: tuple[int, ...]
     object_ids: tuple[int, ...]
-    scorer: SequenceScorer | None
+    scorer: SequenceScorer
     masks: list[Labels] | None = None
     trace: Trace = field(default_factory=Trace)
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
@@ -47,7 +47,7 @@ class Lane:
         """The same history for some of the members."""
         twin = copy.copy(self)
         twin.members = members
-        twin.scorer = None if self.scorer is None else self.scorer.fork()
+        twin.scorer = self.scorer.fork()
         twin.masks = None if self.masks is None else list(self.masks)
         twin.trace = self.trace.fork()
         twin._digest = self._digest.copy()
@@ -61,7 +61,7 @@ class Lane:
         self._digest.update(labels.tobytes())
         if self.masks is not None:
             self.masks.append(labels)
-        if self.scorer is not None and t in self.scorer.plan.objects_at:
+        if t in self.scorer.plan.objects_at:
             self.scorer.add(t, lambda: _annotated(truth, t), labels)
         width = len(self.object_ids)
         p_gate, path, iou = [np.nan] * width, [0] * width, [np.nan] * width
@@ -84,8 +84,8 @@ class Lane:
         return self._digest.hexdigest()
 
     def scores(self) -> SequenceScores | None:
-        """J and F of the whole clip."""
-        return None if self.scorer is None else self.scorer.result()
+        """J and F of the whole clip; None where nothing of it counts."""
+        return None if self.scorer.plan.unscored is not None else self.scorer.result()
 
     def series(self) -> dict[str, NDArray[np.generic]]:
         """``p_gate``, ``path`` and ``full_iou``, each (T, K)."""

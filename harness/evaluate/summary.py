@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.harness.datasets.clip import Clip
-from vosbench.harness.datasets.dataset import Dataset, Rules
+from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.evaluate.annotations import Annotations
 from vosbench.harness.evaluate.lanes import Lane
 from vosbench.harness.metrics import (
@@ -75,11 +75,9 @@ def aggregate(dataset: Dataset, clips: Sequence[ClipResult]) -> Scalars:
         values = [clip.metrics[name] for clip in clips if name in clip.metrics]
         if values:
             total[name] = sum(values)
-    if dataset.unscorable is not None:
-        return total
-    scores = [_scores_of(clip) for clip in clips]
+    scores = [_scores_of(clip) for clip in clips if "j" in clip.series]
     total |= _score_means(scores)
-    if dataset.rules is Rules.YTVOS:
+    if scores and dataset.protocol.seen_unseen:
         total |= _seen_unseen(dataset, scores)
     return total
 
@@ -126,10 +124,10 @@ def reuse_rates(path: NDArray[np.generic]) -> Scalars:
 
 def _adjacent_iou(clip: Clip, truth: Annotations) -> NDArray[np.float32]:
     """IoU of each object's annotated masks of t−1 and t, (T, K); NaN where not annotated."""
-    ious = np.full((len(clip), len(clip.object_ids)), np.nan, np.float32)
+    ious = np.full((len(clip), len(clip.scored_ids)), np.nan, np.float32)
     annotated = clip.annotation_paths
-    for k, object_id in enumerate(clip.object_ids):
-        for t in range(clip.objects[object_id] + 1, len(clip)):
+    for k, object_id in enumerate(clip.scored_ids):
+        for t in range(clip.objects.get(object_id, 0) + 1, len(clip)):
             if t in annotated and t - 1 in annotated:
                 ious[t, k] = truth.iou(object_id, t - 1, t)
     return ious

@@ -232,7 +232,7 @@ def _labels(
     if step is None:
         return np.zeros(clip.size, np.uint8)
     known = [i for i, first in clip.objects.items() if first <= t]
-    return checked_labels(step, frame=t, size=clip.size, known=known, new=new)
+    return checked_labels(step, frame=t, clip=clip, known=known, new=new)
 
 
 def _timed(

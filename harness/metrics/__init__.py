@@ -1,11 +1,8 @@
 """J and F of masks and label maps, and the statistics that the protocols make of them."""
 
 from vosbench.harness.metrics.boundary import boundary_accuracy
-from vosbench.harness.metrics.clips import ScoringClip, ScoringRule, plan_clip
 from vosbench.harness.metrics.folder import evaluate_folder
-from vosbench.harness.metrics.label_png import read_label_png
 from vosbench.harness.metrics.official import object_name, scores_json, write_official_csv
-from vosbench.harness.metrics.plan import ScoringPlan, davis_plan, youtube_vos_plan
 from vosbench.harness.metrics.planes import FrameScore, score_frame
 from vosbench.harness.metrics.region import region_similarity
 from vosbench.harness.metrics.scorer import ObjectScores, SequenceScorer, SequenceScores
@@ -27,9 +24,6 @@ __all__ = [
     "ObjectScores",
     "ObjectStatistics",
     "ScoreSummary",
-    "ScoringClip",
-    "ScoringPlan",
-    "ScoringRule",
     "SequenceScorer",
     "SequenceScores",
     "SeriesStatistics",
@@ -37,18 +31,14 @@ __all__ = [
     "YoutubeVosScore",
     "all_equal_warning",
     "boundary_accuracy",
-    "davis_plan",
     "evaluate_folder",
     "object_name",
     "object_statistics",
-    "plan_clip",
-    "read_label_png",
     "region_similarity",
     "score_frame",
     "scores_json",
     "series_statistics",
     "summarise",
     "write_official_csv",
-    "youtube_vos_plan",
     "youtube_vos_score",
 ]

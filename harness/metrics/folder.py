@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.metrics.clips import ScoringClip, plan_clip
-from vosbench.harness.metrics.label_png import read_label_png
-from vosbench.harness.metrics.plan import ScoringPlan
+from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.labels import Labels, read_labels
+from vosbench.harness.datasets.plan import ScoringPlan
+from vosbench.harness.datasets.predictions import prediction_files
 from vosbench.harness.metrics.scorer import ObjectScores, SequenceScorer, SequenceScores
 
 PROCESS_FRAMES = 2000
@@ -32,16 +33,16 @@ CHUNK_FRAMES = 24
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Some frames of a clip: (index, annotation, prediction) each."""
+    """Some frames of a clip: (index, prediction) each."""
 
-    clip: str
+    clip: Clip
     plan: ScoringPlan
-    frames: tuple[tuple[int, Path, Path], ...]
+    frames: tuple[tuple[int, Path], ...]
 
 
 def evaluate_folder(
     results_dir: Path,
-    clips: Sequence[ScoringClip],
+    clips: Sequence[tuple[Clip, ScoringPlan]],
     *,
     workers: int | None = None,
     on_frames: Callable[[int], None] | None = None,
@@ -52,7 +53,7 @@ def evaluate_folder(
 
     Args:
         results_dir: the predictions; only frames that count are read.
-        clips: what to score.
+        clips: what to score: clips, each with the frames that count.
         workers: threads, or processes where there are frames enough; 1 scores in this thread,
             None takes as many as pay off, at most one for each CPU core that this process may use.
         on_frames: told, as the work goes on, how many more frames are scored.
@@ -66,17 +67,16 @@ def evaluate_folder(
     if not clips:
         raise InputError("no clips to score: name at least one sequence")
     tell = on_frames or (lambda _: None)
-    frames = sum(len(clip.annotation_paths) for clip in clips)
+    frames = sum(len(plan.objects_at) for _, plan in clips)
     count = workers or max(1, min(_cores(), frames // _FRAMES_WORTH))
     if count == 1:
-        chunks = [list(_chunks(results_dir, clip, plan_clip(clip))) for clip in clips]
+        chunks = [list(_chunks(results_dir, clip, plan)) for clip, plan in clips]
         return tuple(_join([_told(score_chunk(c), tell) for c in clip]) for clip in chunks)
     executor = _executor(count, frames)
     try:
-        plans = executor.map(plan_clip, clips, chunksize=max(1, len(clips) // (4 * count)))
         pending = [
-            [executor.submit(score_chunk, c) for c in _chunks(results_dir, *pair)]
-            for pair in zip(clips, plans, strict=True)
+            [executor.submit(score_chunk, c) for c in _chunks(results_dir, clip, plan)]
+            for clip, plan in clips
         ]
         return tuple(_join([_told(_result(f), tell) for f in clip]) for clip in pending)
     finally:
@@ -85,44 +85,29 @@ def evaluate_folder(
 
 def score_chunk(chunk: _Chunk) -> SequenceScores:
     """Scores of the chunk's frames, from disk; runs in a worker."""
-    scorer = SequenceScorer(chunk.clip, chunk.plan)
-    for index, truth_path, predicted_path in chunk.frames:
-        scorer.add(
-            index,
-            read_label_png(truth_path),
-            read_label_png(predicted_path),
-            truth_source=truth_path,
-            source=predicted_path,
-        )
+    clip = chunk.clip
+    scorer = SequenceScorer(clip.name, chunk.plan)
+    for t, predicted in chunk.frames:
+
+        def truth(t: int = t) -> Labels:
+            labels = clip.annotation(t)
+            assert labels is not None, "a plan names annotated frames only"
+            return labels
+
+        truth_source = clip.annotation_paths[t]
+        labels = read_labels(predicted)
+        scorer.add(t, truth, labels, truth_source=truth_source, source=predicted)
     return scorer.result()
 
 
-def _chunks(results_dir: Path, clip: ScoringClip, plan: ScoringPlan) -> Iterator[_Chunk]:
+def _chunks(results_dir: Path, clip: Clip, plan: ScoringPlan) -> Iterator[_Chunk]:
     indices = list(plan.objects_at)
-    paths = _predicted_paths(results_dir / clip.name, clip, indices)
+    names = {t: clip.frame_names[t] for t in indices}
+    paths = prediction_files(results_dir, clip.name, list(names.values()))
     # A clip in which nothing counts still has its objects in the result.
     for start in range(0, max(1, len(indices)), CHUNK_FRAMES):
         part = indices[start : start + CHUNK_FRAMES]
-        frames = tuple((i, clip.annotation_paths[i], paths[i]) for i in part)
-        yield _Chunk(clip.name, plan.restricted(part), frames)
-
-
-def _predicted_paths(folder: Path, clip: ScoringClip, indices: Iterable[int]) -> dict[int, Path]:
-    """Prediction of each frame that counts; all must be there before anything is computed."""
-    try:
-        present = {entry.name for entry in os.scandir(folder)}
-    except OSError:
-        raise InputError(
-            f"no folder {folder}: the results need one for every sequence, with a PNG a frame"
-        ) from None
-    names = {i: f"{clip.frame_names[i]}.png" for i in indices}
-    missing = [name for name in names.values() if name not in present]
-    if missing:
-        raise InputError(
-            f"{folder} lacks {len(missing)} of {len(names)} frames to score, first {missing[0]}: "
-            "predict every frame"
-        )
-    return {i: folder / name for i, name in names.items()}
+        yield _Chunk(clip, plan.restricted(part), tuple((t, paths[names[t]]) for t in part))
 
 
 def _join(parts: Sequence[SequenceScores]) -> SequenceScores:

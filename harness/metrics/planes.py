@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vosbench.harness.datasets.objects import merged, present_ids
 from vosbench.harness.metrics.boundary import boundary_map, dilate_disk, f_measure, tolerance_px
 from vosbench.harness.metrics.region import jaccard
 
@@ -88,13 +89,6 @@ def _box_of(mask: NDArray[np.uint8]) -> _Box:
     return _Box(*cv2.boundingRect(mask))
 
 
-def label_ids(labels: NDArray[np.uint8]) -> tuple[int, ...]:
-    """Ids of a label map, uint8 (H, W), ascending, without the background 0."""
-    # Which bins are empty is exact, though OpenCV counts in float32.
-    counts = np.asarray(cv2.calcHist([labels], [0], None, [256], [0, 256])).ravel()
-    return tuple(int(label) for label in np.flatnonzero(counts) if label != 0)
-
-
 def _plane(selected: NDArray[np.uint8], box: _Box, at: _Box, size: tuple[int, int]) -> ObjectPlane:
     """Plane of the pixels ``selected`` of window ``at``, whose bounding box there is ``box``."""
     radius_px = tolerance_px(*size)
@@ -135,7 +129,7 @@ def split_labels(
     Args:
         labels: object id per pixel, 0 is background.
         wanted: ids to return.
-        merge_objects: every nonzero label is object 1.
+        merge_objects: every nonzero label is object 1; 255 as well where no other is.
         known: ids that may occur; None for any.
 
     Raises:
@@ -148,8 +142,10 @@ def split_labels(
     window = labels[at.top : at.top + at.height, at.left : at.left + at.width]
     whole = _Box(0, 0, at.width, at.height)
     if merge_objects:
-        return {1: _plane((window != 0).view(np.uint8), whole, at, size)} if 1 in wanted else {}
-    present = label_ids(window)
+        selected = merged(window)
+        box = _box_of(selected)  # void may have been at the rim
+        return {1: _plane(selected, box, at, size)} if 1 in wanted and box.width else {}
+    present = sorted(present_ids(window))
     if known is not None and (unknown := tuple(i for i in present if i not in known)):
         raise UnknownLabelsError(unknown)
     planes = {}

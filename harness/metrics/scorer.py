@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.metrics.plan import ScoringPlan
+from vosbench.harness.datasets.plan import ScoringPlan
 from vosbench.harness.metrics.planes import UnknownLabelsError, score_planes, split_labels
 from vosbench.harness.metrics.truth_cache import TruthCache, TruthFrame, TruthKey
 
@@ -70,6 +70,7 @@ class SequenceScorer:
         self.name = name
         self.plan = plan
         self._cache = cache
+        self._known = {*plan.object_ids, *plan.ignored}
         self._scores: dict[int, tuple[tuple[float, float], ...]] = {}
 
     def fork(self) -> SequenceScorer:
@@ -118,7 +119,7 @@ class SequenceScorer:
                 predicted,
                 object_ids,
                 merge_objects=self.plan.merge_objects,
-                known=self.plan.object_ids,
+                known=self._known,
             )
         except UnknownLabelsError as error:
             raise InputError(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.dataset import Selection
-from vosbench.harness.evaluate.accuracy import scoring_plan
 from vosbench.harness.sweep.interleave import interleaved
 from vosbench.harness.sweep.trials import Kind, TrialSpec
 from vosbench.runners.interface import RunnerOptions
@@ -138,7 +137,6 @@ def _weights(models: Iterable[Model], request: Request) -> list[tuple[Model, Pla
 
 def _check_clips(selection: Selection, models: Iterable[Model]) -> None:
     for clip in selection.clips:
-        scoring_plan(selection.dataset, clip)
         if not clip.objects:
             raise InputError(f"sequence {clip.name} has no object to track: leave it out")
         for model in models:
@@ -172,7 +170,7 @@ def _base_spec(
         weights_sha256=weights.sha256,
         trained=weights.trained,
         dataset=selection.dataset.name,
-        protocol=selection.dataset.protocol,
+        protocol=selection.dataset.protocol.name,
         manifest_sha256=selection.manifest_sha256,
         sequences=selection.sequences,
         max_frames=selection.max_frames,

@@ -168,8 +168,11 @@ class LocalExecutor:
 
     def _selection(self, spec: TrialSpec) -> Selection:
         found = self.selections.get((spec.dataset, spec.manifest_sha256))
-        if found is None:
-            raise InputError(f"the frames of {spec.dataset} are not those that were planned")
+        if found is None or found.dataset.protocol.name != spec.protocol:
+            raise InputError(
+                f"the frames of {spec.dataset}, scored by {spec.protocol}, are not those that were "
+                "planned"
+            )
         return found
 
     def _walk_clips(

@@ -15,13 +15,14 @@ class RunClip:
     """A clip as one run measured it.
 
     Attributes:
-        dataset, sequence: names.
+        dataset, protocol, sequence: names.
         sequences: all clips of the run, in order.
         max_frames: clips were cut after so many frames; None for whole clips.
         manifest_sha256: hash of the frames and annotations of all clips of the run.
     """
 
     dataset: str
+    protocol: str
     sequence: str
     sequences: tuple[str, ...]
     max_frames: int | None

@@ -223,6 +223,7 @@ def _run_clip(run: dict[Any, Any], sequence: str) -> RunClip:
     cut = run["max_frames"]
     return RunClip(
         dataset=run["dataset"],
+        protocol=run["protocol"],
         sequence=sequence,
         sequences=run["sequences"],
         max_frames=None if pd.isna(cut) else int(cut),

@@ -15,13 +15,14 @@ from PIL import Image
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.clip import Clip
-from vosbench.harness.datasets.dataset import Dataset, DatasetSpec, Rules
+from vosbench.harness.datasets.dataset import Dataset, DatasetSpec
 from vosbench.harness.datasets.decode import Size
 from vosbench.harness.datasets.layout import read_json
 from vosbench.harness.datasets.manifest import pixel_sha256
 from vosbench.harness.datasets.motion.generate import SyntheticClip, make_clip
 from vosbench.harness.datasets.palette import encode_labels
 from vosbench.harness.datasets.places import cache_dir
+from vosbench.harness.datasets.protocols import YTVOS, named
 
 VERSION = 1
 """Raised whenever a pixel may change; part of the protocol's name and of the folder's."""
@@ -65,11 +66,10 @@ class MotionFactory:
 
         return Dataset(
             name=self.spec.name,
-            protocol=self.spec.protocol,
+            protocol=named(YTVOS, self.spec.protocol),
             root=folder,
             sequences=tuple(objects),
             build=build,
-            rules=Rules.YTVOS,
             # JPEG and PNG writers differ between library versions; the pixels are what counts.
             content_hash=pixel_sha256,
         )

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.datasets.clip import present_ids
 from vosbench.harness.datasets.decode import Size
 from vosbench.harness.datasets.motion.kinds import KINDS, Stage
 from vosbench.harness.datasets.motion.scene import render
+from vosbench.harness.datasets.objects import present_ids
 
 
 @dataclass(frozen=True)

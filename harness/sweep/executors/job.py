@@ -33,12 +33,14 @@ class ClipsRef:
 
     Attributes:
         dataset: as it was asked for, with its argument.
+        protocol: by which it is scored.
         root: its folder.
         sequences, max_frames: as in :class:`Selection`.
         manifest_sha256: what the selected frames hashed to when the study was planned.
     """
 
     dataset: str
+    protocol: str
     root: str
     sequences: tuple[str, ...]
     max_frames: int | None
@@ -50,6 +52,7 @@ class ClipsRef:
         dataset = selection.dataset
         return cls(
             dataset.name,
+            dataset.protocol.name,
             str(dataset.root.absolute()),
             selection.sequences,
             selection.max_frames,
@@ -63,7 +66,8 @@ class ClipsRef:
             InputError: the data isn't there, or has other frames than were planned.
         """
         takes_root = bool(registry.factory(self.dataset).spec.root_name)
-        opened = registry.open(self.dataset, Path(self.root) if takes_root else None)
+        root = Path(self.root) if takes_root else None
+        opened = registry.open(self.dataset, root, self.protocol)
         selection = opened.select(self.sequences, self.max_frames)
         if verify and selection.manifest_sha256 != self.manifest_sha256:
             raise InputError(

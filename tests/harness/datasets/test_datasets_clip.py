@@ -57,12 +57,16 @@ def test_grey_255_is_the_one_object(davis_root: Path) -> None:
     assert np.array_equal(labels, grey // 255)
 
 
-def test_an_unknown_id_is_refused(davis_root: Path, ant: Clip) -> None:
+def test_an_unknown_id_is_refused_where_all_ids_are_known(davis_root: Path, ant: Clip) -> None:
     labels = np.zeros((24, 32), np.uint8)
     labels[0, 0] = 7
     write_labels(davis_root / "Annotations/480p/ant/00003.png", labels)
     with pytest.raises(InputError, match=r"00003\.png: unknown object id 7; .* ant are 1, 2"):
-        ant.annotation(3)
+        replace(ant, others_are_background=False).annotation(3)
+    # The official evaluation of DAVIS looks for the first mask's ids only.
+    background = ant.annotation(3)
+    assert background is not None
+    assert not background.any()
 
 
 def test_an_object_missing_from_its_first_frame_is_refused(davis_root: Path, ant: Clip) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets import davis, generic, registry, roots, youtube_vos
-from vosbench.harness.datasets.dataset import DatasetSpec, Rules
+from vosbench.harness.datasets.dataset import DatasetSpec
 from vosbench.harness.datasets.generic import DAVIS_LAYOUT, YTVOS_LAYOUT
 from vosbench.harness.datasets.motion import builtin
 from vosbench.harness.datasets.palette import write_labels
@@ -44,7 +44,7 @@ def test_objects_and_their_starts_are_read_from_annotations(tmp_path: Path) -> N
     _save(tmp_path, "palette", "mine", {0: [3], 2: [3, 5], 3: [5]})
     dataset = DAVIS_LAYOUT(None, str(tmp_path))
     clip = dataset.clip("mine")
-    assert dataset.rules is Rules.DAVIS
+    assert dataset.protocol.name == "own-clips@1"
     assert clip.objects == {3: 0, 5: 2}
     assert not clip.merge_objects
     assert not clip.first_masks_only

@@ -47,7 +47,7 @@ def test_it_is_whole(motion: Dataset) -> None:
     assert report.sequences == len(KINDS) == 13
     assert report.frames == report.annotations == 13 * 40
     assert {clip.size for clip in motion.clips} == {(240, 432)}
-    assert motion.protocol == "motion@1"
+    assert motion.protocol.name == "motion@1"
 
 
 def test_its_manifest_holds_the_hashes_of_its_pixels(motion: Dataset) -> None:

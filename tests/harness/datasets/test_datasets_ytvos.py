@@ -16,7 +16,6 @@ from PIL import Image
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets import export
 from vosbench.harness.datasets.clip import Clip
-from vosbench.harness.datasets.dataset import Rules
 from vosbench.harness.datasets.export import export_ytvos
 from vosbench.harness.datasets.generic import YTVOS_LAYOUT
 from vosbench.harness.datasets.palette import label_palette
@@ -38,7 +37,6 @@ def test_train_has_every_fifth_frame(make_ytvos: Make) -> None:
     assert clip.objects == {1: 0, 2: 1}
     assert clip.classes == {1: "cat", 2: "dog"}
     assert clip.unseen == frozenset()
-    assert dataset.rules is Rules.YTVOS
     assert dataset.unscorable is None
 
 
@@ -118,8 +116,9 @@ def _meta(root: Path, change: Callable[[dict], None]) -> Path:
     [
         (lambda m: m["videos"].update({"../v9": m["videos"]["v1"]}), "could leave the data root"),
         (lambda m: m["videos"]["v1"]["objects"]["1"].update(frames=["../0"]), "could leave the"),
-        (lambda m: m["videos"]["v1"]["objects"].update({"256": {}}), "from 1 to 255"),
-        (lambda m: m["videos"]["v1"]["objects"].update({"x": {}}), "from 1 to 255"),
+        (lambda m: m["videos"]["v1"]["objects"].update({"256": {}}), "from 1 to 254"),
+        (lambda m: m["videos"]["v1"]["objects"].update({"255": {}}), "255 is void in masks"),
+        (lambda m: m["videos"]["v1"]["objects"].update({"x": {}}), "from 1 to 254"),
         (lambda m: m["videos"]["v1"]["objects"]["1"].pop("frames"), "lists no frames"),
         (lambda m: m["videos"]["v1"].pop("objects"), 'holds no "objects"'),
         (lambda m: m.pop("videos"), 'holds no "videos"'),

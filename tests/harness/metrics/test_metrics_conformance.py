@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from vosbench.harness.cli import main
+from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.plan import ScoringPlan
+from vosbench.harness.datasets.registry import open as open_dataset
 from vosbench.harness.metrics import (
-    ScoringClip,
     SequenceScores,
     evaluate_folder,
     scores_json,
@@ -25,22 +27,17 @@ SETS = ("davis16_osvos", "davis17_lagged")
 MEANS = ("J_mean", "J_recall", "J_decay", "F_mean", "F_recall", "F_decay")
 
 
-def _clips(annotations: Path, results: Path, *, merge: bool) -> list[ScoringClip]:
-    """The clips of a results folder, with all of their annotations."""
-    clips = []
-    for folder in sorted(place for place in results.iterdir() if place.is_dir()):
-        files = sorted((annotations / folder.name).glob("*.png"))
-        names = tuple(file.stem for file in files)
-        clips.append(ScoringClip(folder.name, names, dict(enumerate(files)), merge))
-    return clips
+def _clips(dataset: str, root: Path) -> list[tuple[Clip, ScoringPlan]]:
+    """The clips of a dataset, each with what is scored of it."""
+    opened = open_dataset(dataset, root)
+    return [(clip, opened.plan(clip)) for clip in opened.clips]
 
 
 @pytest.fixture(scope="module")
 def scored(shared: Callable[[str], Path]) -> dict[str, tuple[SequenceScores, ...]]:
     """Scores of both sets: one in this process, one in two workers."""
     single, multiple = shared("metrics/davis16_osvos"), shared("metrics/davis17_lagged")
-    merged = _clips(shared("davis16/Annotations/480p"), single, merge=True)
-    apart = _clips(multiple / "Annotations/480p", multiple / "results", merge=False)
+    merged, apart = _clips("davis16", shared("davis16")), _clips("davis17", multiple)
     return {
         "davis16_osvos": evaluate_folder(single, merged, workers=2),
         "davis17_lagged": evaluate_folder(multiple / "results", apart, workers=1),

@@ -9,15 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from plain_scoring import plain_boundary, plain_decay, plain_disk, plain_f, plain_j
 
+from vosbench.harness.datasets.plan import ScoringPlan
 from vosbench.harness.metrics import (
     SequenceScorer,
     TruthCache,
     boundary_accuracy,
-    davis_plan,
     region_similarity,
     score_frame,
     series_statistics,
-    youtube_vos_plan,
 )
 from vosbench.harness.metrics.boundary import boundary_map, dilate_disk, tolerance_px
 
@@ -163,7 +162,7 @@ def test_a_clip_longer_than_256_frames_by_the_definition() -> None:
     truth[0, 0, 0] = 2
     predicted = truth.copy()
     predicted[noise.random(truth.shape) < np.linspace(0, 0.4, 600)[:, None, None]] = 0
-    scorer = SequenceScorer("long", davis_plan((1, 2), 600))
+    scorer = SequenceScorer("long", ScoringPlan(dict.fromkeys((1, 2), tuple(range(1, 599)))))
     for index in range(600):
         scorer.add(index, truth[index], predicted[index])
     for scores in scorer.result().objects:
@@ -182,7 +181,7 @@ def test_a_cache_of_any_size_changes_no_score(
     pairs: list[tuple[np.ndarray, np.ndarray]], limit_bytes: int
 ) -> None:
     cache = TruthCache(limit_bytes)
-    plan = youtube_vos_plan(dict.fromkeys(range(1, 5), -1), range(len(pairs)))
+    plan = ScoringPlan(dict.fromkeys(range(1, 5), tuple(range(len(pairs)))))
     for _ in range(3):
         scorer = SequenceScorer("clip", plan, cache)
         for index, (truth, predicted) in enumerate(pairs):

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import json
-import struct
 import subprocess
 import sys
-import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.plan import ScoringPlan
+from vosbench.harness.datasets.protocols import DAVIS16, DAVIS17, YTVOS, Protocol
 from vosbench.harness.metrics import (
     ObjectScores,
-    ScoringClip,
-    ScoringRule,
     SequenceScorer,
     SequenceScores,
-    davis_plan,
     evaluate_folder,
     folder,
-    plan_clip,
-    read_label_png,
     scores_json,
     write_official_csv,
 )
-from vosbench.harness.metrics.index_png import decode_index_png
 
 FRAMES = 60
 
@@ -52,14 +45,19 @@ def _labels(index: int, shift: int = 0) -> np.ndarray:
 
 
 @pytest.fixture
-def clip(tmp_path: Path) -> ScoringClip:
+def clip(tmp_path: Path) -> Clip:
     """A clip of two objects, with results of its own in ``results``."""
     names = tuple(f"{i:05d}" for i in range(FRAMES))
     for i, name in enumerate(names):
         _save(tmp_path / f"truth/{name}.png", _labels(i))
         _save(tmp_path / f"results/clip/{name}.png", _labels(i, shift=2))
     paths = {i: tmp_path / f"truth/{name}.png" for i, name in enumerate(names)}
-    return ScoringClip("clip", names, paths)
+    return Clip("clip", (40, 60), names, (), paths, {1: 0, 2: 0})
+
+
+def _planned(clip: Clip, protocol: Protocol = DAVIS17) -> tuple[Clip, ScoringPlan]:
+    seen = protocol.objects(clip)
+    return seen, protocol.plan(seen)
 
 
 def _same(a: tuple[SequenceScores, ...], b: tuple[SequenceScores, ...]) -> bool:
@@ -67,34 +65,38 @@ def _same(a: tuple[SequenceScores, ...], b: tuple[SequenceScores, ...]) -> bool:
 
 
 def test_a_folder_scores_as_its_frames_do(
-    clip: ScoringClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = replace(clip, name="other")
     (tmp_path / "results/other").symlink_to("clip")
     done: list[int] = []
-    got = evaluate_folder(tmp_path / "results", [clip, other], workers=1, on_frames=done.append)
+    got = evaluate_folder(
+        tmp_path / "results", [_planned(clip), _planned(other)], workers=1, on_frames=done.append
+    )
     assert [s.name for s in got] == ["clip", "other"]
     assert sum(done) == 2 * (FRAMES - 2)
-    scorer = SequenceScorer("clip", davis_plan((1, 2), FRAMES))
+    scorer = SequenceScorer("clip", DAVIS17.plan(clip))
     for index in range(FRAMES):
         scorer.add(index, _labels(index), _labels(index, shift=2))
     assert _same(got[:1], (scorer.result(),))
     for frames in (folder.PROCESS_FRAMES, 0):  # by threads, then by processes
         monkeypatch.setattr(folder, "PROCESS_FRAMES", frames)
-        assert _same(got, evaluate_folder(tmp_path / "results", [clip, other], workers=2))
+        assert _same(
+            got, evaluate_folder(tmp_path / "results", [_planned(clip), _planned(other)], workers=2)
+        )
 
 
-def test_only_frames_that_count_are_read(clip: ScoringClip, tmp_path: Path) -> None:
+def test_only_frames_that_count_are_read(clip: Clip, tmp_path: Path) -> None:
     for name in (clip.frame_names[0], clip.frame_names[-1]):
         (tmp_path / f"results/clip/{name}.png").unlink()
     (tmp_path / "results/clip/notes.txt").write_text("not a mask")
-    assert len(evaluate_folder(tmp_path / "results", [clip])[0].objects) == 2
+    assert len(evaluate_folder(tmp_path / "results", [_planned(clip)])[0].objects) == 2
 
 
-def test_grey_annotations_of_0_and_255_are_one_object(clip: ScoringClip, tmp_path: Path) -> None:
+def test_grey_annotations_of_0_and_255_are_one_object(clip: Clip, tmp_path: Path) -> None:
     for i, path in clip.annotation_paths.items():
         _save(path, (_labels(i) > 0).astype(np.uint8) * 255, mode="L")
-    merged = replace(clip, merge_objects=True)
+    merged = _planned(replace(clip, binary=True), DAVIS16)
     for i, name in enumerate(clip.frame_names):
         _save(tmp_path / f"results/clip/{name}.png", _labels(i))
     scores = evaluate_folder(tmp_path / "results", [merged], workers=1)[0].objects
@@ -102,37 +104,21 @@ def test_grey_annotations_of_0_and_255_are_one_object(clip: ScoringClip, tmp_pat
     assert scores[0].j.min() == scores[0].f.min() == 1
 
 
-def test_youtube_vos_objects_begin_where_first_annotated(clip: ScoringClip, tmp_path: Path) -> None:
+def test_only_annotated_frames_need_predictions(clip: Clip, tmp_path: Path) -> None:
     every_fifth = {i: path for i, path in clip.annotation_paths.items() if i % 5 == 0}
     for i in (0, 5, 10):
         _save(every_fifth[i], np.where(_labels(i) == 2, 0, _labels(i)).astype(np.uint8))
-    late = replace(clip, annotation_paths=every_fifth, rule=ScoringRule.YOUTUBE_VOS)
-    assert plan_clip(late).frames == {1: tuple(range(5, FRAMES, 5)), 2: tuple(range(20, FRAMES, 5))}
-    # meta.json may say otherwise, and has the last word.
-    assert plan_clip(replace(late, first_frames={2: 30})).frames == {2: tuple(range(35, FRAMES, 5))}
+    late = replace(clip, annotation_paths=every_fifth, objects={1: 0, 2: 15})
     for name in set(clip.frame_names) - {clip.frame_names[i] for i in every_fifth}:
         (tmp_path / f"results/clip/{name}.png").unlink()
-    one, two = evaluate_folder(tmp_path / "results", [late])[0].objects
+    one, two = evaluate_folder(tmp_path / "results", [_planned(late, YTVOS)])[0].objects
     assert (len(one.frames), len(two.frames)) == (11, 8)
 
 
-def test_a_clip_in_which_nothing_counts_keeps_its_objects(
-    clip: ScoringClip, tmp_path: Path
-) -> None:
-    only_first = replace(
-        clip,
-        annotation_paths={0: clip.annotation_paths[0]},
-        rule=ScoringRule.YOUTUBE_VOS,
-    )
-    got = evaluate_folder(tmp_path / "results", [only_first])[0]
+def test_a_clip_in_which_nothing_counts_keeps_its_objects(clip: Clip, tmp_path: Path) -> None:
+    only_first = replace(clip, annotation_paths={0: clip.annotation_paths[0]})
+    got = evaluate_folder(tmp_path / "results", [_planned(only_first, YTVOS)])[0]
     assert [(o.object_id, len(o.j)) for o in got.objects] == [(1, 0), (2, 0)]
-
-
-def test_davis_void_pixels_are_no_object(clip: ScoringClip) -> None:
-    labels = _labels(0)
-    labels[0, 0] = 255
-    _save(clip.annotation_paths[0], labels)
-    assert plan_clip(clip).object_ids == (1, 2)
 
 
 def _write_rgb(path: Path) -> None:
@@ -140,7 +126,7 @@ def _write_rgb(path: Path) -> None:
 
 
 def _write_16_bit(path: Path) -> None:
-    Image.fromarray(np.ones((40, 60), np.uint16)).save(path)
+    Image.fromarray(np.full((40, 60), 300, np.uint16)).save(path)
 
 
 def _write_truncated(path: Path) -> None:
@@ -163,8 +149,8 @@ def _write_unknown(path: Path) -> None:
     ("spoil", "message"),
     [
         (Path.unlink, "lacks 1 of 58 frames to score, first 00007.png"),
-        (_write_rgb, "pixels of type RGB"),
-        (_write_16_bit, "pixels of type I;16"),
+        (_write_rgb, "holds colours, not object ids"),
+        (_write_16_bit, "holds the value 300 in 16 bits"),
         (_write_truncated, "can't be read as PNG"),
         (_write_jpeg, "can't be read as PNG"),
         (_write_small, "is 30x20, its annotation 60x40"),
@@ -173,115 +159,36 @@ def _write_unknown(path: Path) -> None:
 )
 @pytest.mark.parametrize("workers", [1, 2])
 def test_bad_predictions_are_named(
-    spoil: object, message: str, workers: int, clip: ScoringClip, tmp_path: Path
+    spoil: object, message: str, workers: int, clip: Clip, tmp_path: Path
 ) -> None:
     assert callable(spoil)
     spoil(tmp_path / "results/clip/00007.png")
     with pytest.raises(InputError, match=message) as caught:
-        evaluate_folder(tmp_path / "results", [clip], workers=workers)
+        evaluate_folder(tmp_path / "results", [_planned(clip)], workers=workers)
     assert "00007.png" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_what_a_process_says_comes_through(
-    clip: ScoringClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder, "PROCESS_FRAMES", 0)
     _write_small(tmp_path / "results/clip/00007.png")
     with pytest.raises(InputError, match="is 30x20, its annotation 60x40") as caught:
-        evaluate_folder(tmp_path / "results", [clip], workers=2)
+        evaluate_folder(tmp_path / "results", [_planned(clip)], workers=2)
     assert "00007.png" in str(caught.value)
 
 
-def test_missing_folders_and_annotations_are_named(clip: ScoringClip, tmp_path: Path) -> None:
+def test_missing_folders_and_annotations_are_named(clip: Clip, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no folder .*nowhere"):
-        evaluate_folder(tmp_path / "nowhere", [clip])
-    with pytest.raises(InputError, match=r"no folder .*lost"):
-        evaluate_folder(tmp_path / "results", [replace(clip, name="lost")])
+        evaluate_folder(tmp_path / "nowhere", [_planned(clip)])
+    with pytest.raises(InputError, match=r"lost: no such folder: the results need one"):
+        evaluate_folder(tmp_path / "results", [_planned(replace(clip, name="lost"))])
     with pytest.raises(InputError, match="no clips"):
         evaluate_folder(tmp_path / "results", [])
-    part = {i: path for i, path in clip.annotation_paths.items() if i != 9}
-    with pytest.raises(InputError, match=r"^clip: frame 00009 has no annotation"):
-        evaluate_folder(tmp_path / "results", [replace(clip, annotation_paths=part)])
     clip.annotation_paths[9].unlink()
-    with pytest.raises(InputError, match=r"no file .*truth/00009\.png"):
-        evaluate_folder(tmp_path / "results", [clip])
-
-
-def test_a_clip_without_objects_is_refused(clip: ScoringClip) -> None:
-    _save(clip.annotation_paths[0], np.zeros((40, 60), np.uint8))
-    with pytest.raises(InputError, match="clip: the first annotation has no object"):
-        plan_clip(clip)
-
-
-@pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_palette_indices_of_any_depth(bits: int, tmp_path: Path) -> None:
-    labels = np.random.default_rng(bits).integers(0, 2**bits, (13, 21)).astype(np.uint8)
-    image = Image.fromarray(labels)
-    image.putpalette([(91 * i) % 256 for i in range(3 * 2**bits)])
-    image.save(tmp_path / "mask.png", bits=bits, transparency=0)
-    np.testing.assert_array_equal(read_label_png(tmp_path / "mask.png"), labels)
-
-
-def test_one_bit_masks_are_0_and_1(tmp_path: Path) -> None:
-    mask = np.random.default_rng(0).random((9, 13)) < 0.5
-    Image.fromarray(mask).save(tmp_path / "mask.png")
-    np.testing.assert_array_equal(read_label_png(tmp_path / "mask.png"), mask.astype(np.uint8))
-
-
-@pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_grey_values_of_any_depth(bits: int, tmp_path: Path) -> None:
-    labels = (np.arange(8 * 3).reshape(3, 8) % 2**bits).astype(np.uint8)
-    places = np.arange(bits - 1, -1, -1)
-    packed = np.packbits((labels[..., None] >> places) & 1).reshape(3, bits)
-    lines = b"".join(b"\0" + line.tobytes() for line in packed)
-    header = struct.pack(">IIBBBBB", 8, 3, bits, 0, 0, 0, 0)
-    body = _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(lines)) + _chunk(b"IEND", b"")
-    (tmp_path / "mask.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
-    np.testing.assert_array_equal(read_label_png(tmp_path / "mask.png"), labels)
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-@dataclass(frozen=True)
-class Damage:
-    """Where a file is cut off and where a byte is changed, as shares of its length."""
-
-    cut: float | None
-    flip: float | None
-
-    def apply(self, data: bytes) -> bytes:
-        damaged = bytearray(data if self.cut is None else data[: int(self.cut * len(data))])
-        if self.flip is not None and damaged:
-            damaged[int(self.flip * len(damaged))] ^= 0x41
-        return bytes(damaged)
-
-
-PLACES = st.one_of(st.none(), st.floats(0, 0.999))
-SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
-
-
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(SIZES, st.sampled_from(["P", "L"]), st.builds(Damage, PLACES, PLACES))
-def test_png_files_are_read_right_or_refused(
-    tmp_path: Path, size: tuple[int, int], mode: str, damage: Damage
-) -> None:
-    labels = np.random.default_rng(size).integers(0, 6, size).astype(np.uint8)
-    path = tmp_path / "mask.png"
-    _save(path, labels, mode)
-    np.testing.assert_array_equal(decode_index_png(path.read_bytes()), labels)
-    path.write_bytes(damage.apply(path.read_bytes()))
-    # What is read in spite of damage (a changed palette, say) must be right.
-    try:
-        read = read_label_png(path)
-    except InputError:
-        assert damage != Damage(None, None)
-    else:
-        np.testing.assert_array_equal(read, labels)
+    with pytest.raises(InputError, match=r"truth/00009\.png: no such file"):
+        evaluate_folder(tmp_path / "results", [_planned(clip)])
 
 
 def test_objects_without_frames_have_null_means(tmp_path: Path) -> None:

@@ -6,19 +6,22 @@ import numpy as np
 import pytest
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.datasets.plan import ScoringPlan
 from vosbench.harness.metrics import (
     ObjectScores,
-    ScoringPlan,
     SequenceScorer,
     SequenceScores,
     TruthCache,
     all_equal_warning,
-    davis_plan,
     object_statistics,
     summarise,
-    youtube_vos_plan,
     youtube_vos_score,
 )
+
+
+def _davis(ids: tuple[int, ...], frame_count: int, merge: bool = False) -> ScoringPlan:
+    """A plan in which all frames but the first and the last count."""
+    return ScoringPlan(dict.fromkeys(ids, tuple(range(1, frame_count - 1))), merge)
 
 
 def _square(label: int = 1, at: int = 4, size: tuple[int, int] = (32, 48)) -> np.ndarray:
@@ -31,11 +34,8 @@ def _scores(j: list[float], f: list[float], object_id: int = 1) -> ObjectScores:
     return ObjectScores(object_id, np.arange(len(j)), np.array(j, float), np.array(f, float))
 
 
-def test_davis_skips_the_first_and_the_last_frame() -> None:
-    plan = davis_plan((2, 1), 5)
-    assert plan.frames == {1: (1, 2, 3), 2: (1, 2, 3)}
-    scorer = SequenceScorer("clip", plan)
-    # A wrong first and last prediction costs nothing, and isn't even looked at.
+def test_frames_that_do_not_count_are_not_looked_at() -> None:
+    scorer = SequenceScorer("clip", _davis((2, 1), 5))
     for index in range(5):
         truth = _square()
         scorer.add(index, truth, truth if 0 < index < 4 else np.full((3, 3), 9, np.uint8))
@@ -45,10 +45,8 @@ def test_davis_skips_the_first_and_the_last_frame() -> None:
     np.testing.assert_array_equal(second.f, [1, 1, 1])
 
 
-def test_youtube_vos_counts_annotated_frames_after_the_objects_first() -> None:
-    plan = youtube_vos_plan({1: 0, 4: 10, 7: 20}, [20, 0, 5, 10, 15])
-    assert plan.frames == {1: (5, 10, 15, 20), 4: (15, 20), 7: ()}
-    scorer = SequenceScorer("late", plan)
+def test_each_object_has_frames_of_its_own() -> None:
+    scorer = SequenceScorer("late", ScoringPlan({1: (5, 10, 15, 20), 4: (15, 20), 7: ()}))
     for index in range(25):
         truth = _square(1) + _square(4, at=20)
         scorer.add(index, truth, truth if index % 2 else _square(1))
@@ -60,15 +58,23 @@ def test_youtube_vos_counts_annotated_frames_after_the_objects_first() -> None:
 
 
 def test_merged_objects_are_one() -> None:
-    truth = _square(255) + _square(200, at=20)
-    scorer = SequenceScorer("merged", davis_plan((), 3, merge_objects=True))
+    truth = _square(3) + _square(200, at=20)
+    scorer = SequenceScorer("merged", _davis((1,), 4, merge=True))
     scorer.add(1, truth, (truth > 0).astype(np.uint8))
-    assert scorer.result().objects[0].j == 1
+    scorer.add(2, truth, truth + _square(255, at=12))
+    assert scorer.result().objects[0].j.tolist() == [1, 1]
+
+
+def test_ids_that_do_not_count_may_be_predicted() -> None:
+    plan = ScoringPlan({1: (1,)}, ignored=frozenset({255, 7}))
+    scorer = SequenceScorer("void", plan)
+    scorer.add(1, _square(1), _square(1) + _square(255, at=12) + _square(7, at=20))
+    assert scorer.result().objects[0].j[0] == 1
 
 
 def test_labels_that_the_first_annotation_lacks_are_background() -> None:
     truth = _square(1) + _square(255, at=20)
-    scorer = SequenceScorer("void", davis_plan((1,), 3))
+    scorer = SequenceScorer("void", _davis((1,), 3))
     scorer.add(1, truth, _square(1))
     scores = scorer.result().objects[0]
     assert (scores.j[0], scores.f[0]) == (1, 1)
@@ -82,7 +88,7 @@ def test_annotations_are_loaded_once_for_all_predictions() -> None:
         return _square()
 
     for _ in range(3):
-        scorer = SequenceScorer("clip", davis_plan((1,), 3), cache)
+        scorer = SequenceScorer("clip", _davis((1,), 3), cache)
         scorer.add(1, load, _square(at=5))
         assert 0 < scorer.result().objects[0].j[0] < 1
     assert len(loads) == 1
@@ -91,8 +97,8 @@ def test_annotations_are_loaded_once_for_all_predictions() -> None:
 def test_a_cache_keeps_merged_and_single_objects_apart() -> None:
     cache = TruthCache()
     truth = _square(1) + _square(2, at=20)
-    merged = SequenceScorer("dog", davis_plan((), 3, merge_objects=True), cache)
-    single = SequenceScorer("dog", davis_plan((1, 2), 3), cache)
+    merged = SequenceScorer("dog", _davis((1,), 3, merge=True), cache)
+    single = SequenceScorer("dog", _davis((1, 2), 3), cache)
     merged.add(1, truth, truth)
     single.add(1, truth, truth)
     assert merged.result().objects[0].j == 1
@@ -107,7 +113,7 @@ def test_a_full_cache_forgets_the_longest_unused() -> None:
             loads.append(index)
             return _square()
 
-        SequenceScorer("clip", davis_plan((1,), 9), cache).add(index, load, _square())
+        SequenceScorer("clip", _davis((1,), 9), cache).add(index, load, _square())
 
     one_frame = TruthCache()
     use(one_frame, 1)
@@ -133,20 +139,20 @@ def test_a_full_cache_forgets_the_longest_unused() -> None:
     ],
 )
 def test_bad_masks_are_refused(truth: np.ndarray, predicted: np.ndarray, message: str) -> None:
-    scorer = SequenceScorer("clip", davis_plan((1, 2), 5))
+    scorer = SequenceScorer("clip", _davis((1, 2), 5))
     with pytest.raises(InputError, match=message) as caught:
         scorer.add(1, truth, predicted)
     assert "\n" not in str(caught.value)
 
 
 def test_messages_name_the_file_where_there_is_one() -> None:
-    scorer = SequenceScorer("clip", davis_plan((1,), 5))
+    scorer = SequenceScorer("clip", _davis((1,), 5))
     with pytest.raises(InputError, match=r"^results/clip/00001\.png has object ids 2, 3"):
         scorer.add(1, _square(), _square(2) + _square(3, at=20), source="results/clip/00001.png")
 
 
 def test_frames_left_out_are_an_error() -> None:
-    scorer = SequenceScorer("clip", davis_plan((1,), 5))
+    scorer = SequenceScorer("clip", _davis((1,), 5))
     scorer.add(1, _square(), _square())
     with pytest.raises(
         InputError, match="2 of 3 frames to score have no prediction, first frame 2"
@@ -155,21 +161,19 @@ def test_frames_left_out_are_an_error() -> None:
 
 
 def test_a_frame_counts_once() -> None:
-    scorer = SequenceScorer("clip", davis_plan((1,), 5))
+    scorer = SequenceScorer("clip", _davis((1,), 5))
     scorer.add(1, _square(), _square())
     with pytest.raises(ValueError, match="scored before"):
         scorer.add(1, _square(), _square())
 
 
-def test_plans_that_score_nothing_are_refused() -> None:
-    with pytest.raises(InputError, match="no object"):
-        davis_plan((), 10)
-    with pytest.raises(InputError, match="2 frames"):
-        davis_plan((1,), 2)
-    with pytest.raises(InputError, match="no annotation"):
-        youtube_vos_plan({}, [0, 5])
+def test_a_plan_scores_something_or_says_why_not() -> None:
+    for frames, reason in (({1: ()}, None), ({1: (2,)}, "no")):
+        with pytest.raises(ValueError, match="scores something, or says why"):
+            ScoringPlan(frames, unscored=reason)
     with pytest.raises(ValueError, match="object 1"):
         ScoringPlan({2: (1,)}, merge_objects=True)
+    assert ScoringPlan({1: (2,)}).unscorable("no").objects_at == {}
 
 
 def test_means_are_over_objects_not_over_sequences() -> None:

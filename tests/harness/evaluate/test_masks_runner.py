@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path as FilePath
 
@@ -30,7 +28,6 @@ from vosbench.runners.interface import (
     Step,
     no_spans,
 )
-from vosbench.runners.masks import read_label_png
 from vosbench.runners.registry import resolve
 
 HEIGHT, WIDTH, FRAMES = 24, 33, 3
@@ -41,13 +38,13 @@ IMAGE = torch.zeros(3, HEIGHT, WIDTH, dtype=torch.uint8)
 def predicted(t: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     labels = np.zeros((HEIGHT, WIDTH), np.uint8)
     labels[2 : 8 + t, 3:9] = 1
-    labels[12:20, 10 : 20 + t] = 255
+    labels[12:20, 10 : 20 + t] = 254
     return labels
 
 
 @pytest.fixture
 def folder(tmp_path: FilePath) -> FilePath:
-    """Predictions of the clip ``dog``, of the objects 1 and 255."""
+    """Predictions of the clip ``dog``, of the objects 1 and 254."""
     made = tmp_path / "my+results@v1:final"
     (made / "dog").mkdir(parents=True)
     for t in range(FRAMES):
@@ -67,7 +64,7 @@ def info(**known: object) -> ClipInfo:
     return ClipInfo("dog", HEIGHT, WIDTH, FRAMES, **settings)  # type: ignore[arg-type]
 
 
-def replay(runner: Runner, clip: ClipInfo, ids: tuple[int, ...] = (1, 255)) -> list[Step]:
+def replay(runner: Runner, clip: ClipInfo, ids: tuple[int, ...] = (1, 254)) -> list[Step]:
     runner.start(clip)
     first = Frame(0, IMAGE)
     runner.add_objects(first, {i: torch.from_numpy(predicted(0) == i) for i in ids})
@@ -79,7 +76,7 @@ def test_masks_come_out_as_they_are(folder: FilePath, names: tuple[str, ...]) ->
     steps = replay(load(folder), info(frame_names=names))
     for t, step in enumerate(steps):
         assert np.array_equal(step.labels.numpy(), predicted(t))
-        assert [o.id for o in step.objects] == [1, 255]
+        assert [o.id for o in step.objects] == [1, 254]
         assert {o.path for o in step.objects} == {Path.INIT if t == 0 else Path.FULL}
 
 
@@ -96,11 +93,20 @@ def test_a_late_object_gets_its_given_mask(folder: FilePath) -> None:
     runner.step(Frame(0, IMAGE), no_spans)
     given = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
     given[3:14, 5:15] = True
-    runner.add_objects(Frame(1, IMAGE), {255: given})
+    runner.add_objects(Frame(1, IMAGE), {254: given})
     step = runner.step(Frame(1, IMAGE), no_spans)
-    assert torch.equal(step.labels == 255, given)
-    assert step.labels[2, 3] == 1
-    assert [(o.id, o.path) for o in step.objects] == [(1, Path.FULL), (255, Path.INIT)]
+    # What is predicted stays as it is, for that is what eval counts: the mask takes what is free.
+    free = torch.from_numpy(predicted(1) != 1)
+    assert torch.equal(step.labels == 254, given & free)
+    assert torch.equal(step.labels == 1, ~free)
+    assert [(o.id, o.path) for o in step.objects] == [(1, Path.FULL), (254, Path.INIT)]
+
+
+def test_ids_that_do_not_count_are_background(folder: FilePath) -> None:
+    counted = {"ungiven": frozenset({1}), "ignored": frozenset({254, 255})}
+    steps = replay(load(folder), info(**counted), ids=(3,))
+    assert np.array_equal(steps[2].labels.numpy(), np.where(predicted(2) == 1, 1, 0))
+    assert [o.id for o in steps[2].objects] == [3]
 
 
 def test_merged_objects_are_one(folder: FilePath) -> None:
@@ -149,11 +155,11 @@ def spoil_clip(clip: FilePath) -> None:
     ("spoil", "says"),
     [
         (spoil_size, r"00001.png: 33x23 pixels, the frame has 33x24"),
-        (spoil_ids, r"00001.png: label 127 is no object so far; the objects of dog are 1, 255"),
-        (spoil_colours, r"00001.png: pixels of mode RGB, not object ids"),
+        (spoil_ids, r"00001.png: label 127 is no object so far; the objects of dog are 1, 254"),
+        (spoil_colours, r"00001.png: holds colours, not object ids"),
         (spoil_bytes, r"00001.png: can't be read as PNG"),
-        (spoil_names, r"dog lacks 1 of 3 frames, first 00001.png"),
-        (spoil_clip, r"dog: no such folder: masks are needed for every clip"),
+        (spoil_names, r"dog lacks 1 of 2 frames to score, first 00001.png"),
+        (spoil_clip, r"dog: no such folder: the results need one for every sequence"),
     ],
 )
 def test_defects_are_one_line(
@@ -189,32 +195,6 @@ def test_names_with_arguments(name: str, says: str) -> None:
 def test_an_empty_folder_has_no_weights(tmp_path: FilePath) -> None:
     with pytest.raises(InputError, match=r"no <clip>/<frame>\.png in it"):
         load(tmp_path)
-
-
-@pytest.mark.parametrize("bits", [1, 2, 4])
-def test_few_bits_of_grey_are_ids_too(tmp_path: FilePath, bits: int) -> None:
-    labels = (np.arange(16) % 2**bits).astype(np.uint8)[None]
-    path = tmp_path / "few.png"
-    path.write_bytes(grey_png(labels, bits))
-    assert np.array_equal(read_label_png(path), labels)
-
-
-def grey_png(labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], bits: int) -> bytes:
-    """A grey PNG of one row with so many bits per pixel, written by hand."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
-    width = labels.shape[1]
-    packed = 0
-    for value in labels[0].tolist():
-        packed = (packed << bits) | value
-    row = b"\0" + packed.to_bytes(width * bits // 8, "big")
-    header = struct.pack(">IIBBBBB", width, 1, bits, 0, 0, 0, 0)
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + parts
 
 
 @pytest.fixture(scope="module")

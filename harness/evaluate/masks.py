@@ -6,17 +6,19 @@ So that results of a model that nobody here can run land in the store and in its
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.files import PICTURE_BYTES, read_regular
+from vosbench.harness.datasets.labels import LABEL_SUFFIXES, Labels, read_labels
+from vosbench.harness.datasets.layout import child, frame_files
+from vosbench.harness.datasets.objects import merged, present_ids, without
+from vosbench.harness.datasets.predictions import all_predictions, prediction_files
 from vosbench.runners.interface import (
     ClipInfo,
     Frame,
@@ -32,12 +34,6 @@ from vosbench.runners.interface import (
 
 if TYPE_CHECKING:
     import torch
-
-Labels = NDArray[np.uint8]
-
-_LABEL_MODES = frozenset({"P", "L", "1"})
-_BIT_DEPTH = 24
-"""Where a PNG file keeps its bits per pixel."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class Masks:
 MASKS = Masks(
     RunnerSpec(
         name="masks",
-        version="1",
+        version="2",
         summary="masks:DIR, somebody's predictions: DIR/<clip>/<frame>.png",
         takes_weights=False,
         argument="DIR",
@@ -75,8 +71,8 @@ MASKS = Masks(
 class MasksRunner:
     """Replays label maps; its weights are the files.
 
-    In an object's first frame the given mask is the result, as for every runner. Where a dataset
-    merges all objects to one, any label but 0 is that object.
+    What ``vosbench eval`` counts of the files is counted here: an object's given mask takes what
+    the prediction of its first frame leaves free, and that frame doesn't count for the object.
     """
 
     def __init__(self, spec: RunnerSpec, folder: FilePath) -> None:
@@ -85,7 +81,7 @@ class MasksRunner:
         self.weights = WeightsInfo(folder.resolve().name, _files_sha256(folder), trained=True)
         self._device: torch.device | None = None
         self._clip: ClipInfo | None = None
-        self._files: tuple[FilePath, ...] = ()
+        self._files: tuple[FilePath | None, ...] = ()
         self._objects: tuple[int, ...] = ()
         self._given: dict[int, Labels] = {}
 
@@ -96,7 +92,7 @@ class MasksRunner:
     def start(self, clip: ClipInfo) -> None:
         """Find the clip's files; raises InputError if any is missing."""
         self._clip = clip
-        self._files = _frame_files(self._folder / clip.name, clip)
+        self._files = _frame_files(self._folder, clip)
         self._objects, self._given = (), {}
 
     def add_objects(self, frame: Frame, masks: Mapping[int, torch.Tensor]) -> None:  # noqa: ARG002
@@ -111,9 +107,9 @@ class MasksRunner:
         labels = self._predicted(frame.index) if before else None
         if labels is None:
             labels = np.zeros(tuple(frame.image.shape[1:]), np.uint8)
+        labels = without(labels, new)
         for object_id, mask in self._given.items():
-            labels[labels == object_id] = 0
-            labels[mask > 0] = object_id
+            labels[(mask > 0) & (labels == 0)] = object_id
         self._objects, self._given = (*before, *new), {}
         told = [ObjectStep(i, Path.FULL) for i in before] + [ObjectStep(i, Path.INIT) for i in new]
         return Step(torch.from_numpy(labels).to(self._device), tuple(told))
@@ -123,7 +119,8 @@ class MasksRunner:
         if clip is None:
             raise RuntimeError("no clip was started: call start() first")
         path = self._files[t]
-        labels = read_label_png(path)
+        assert path is not None, "nothing is predicted in the first frame"
+        labels = read_labels(path)
         if labels.shape != (clip.height, clip.width):
             height, width = labels.shape
             raise InputError(
@@ -131,73 +128,41 @@ class MasksRunner:
                 "predict at the frame's size"
             )
         if clip.merged:
-            return np.minimum(labels, np.uint8(1))
-        known = {*self._objects, *self._given}
-        strange = sorted(set(np.unique(labels).tolist()) - {0, *known})
-        if strange:
+            return merged(labels)
+        known = {*self._objects, *self._given, *clip.ungiven}
+        strange = present_ids(labels) - known
+        unknown = strange - clip.ignored
+        if unknown:
             raise InputError(
-                f"{path}: label {strange[0]} is no object so far; the objects of {clip.name} "
+                f"{path}: label {min(unknown)} is no object so far; the objects of {clip.name} "
                 f"are {', '.join(map(str, sorted(known)))}"
             )
-        return labels
+        return without(labels, strange) if strange else labels
 
 
-def read_label_png(path: FilePath) -> Labels:
-    """Palette indices or grey values of a PNG of at most 8 bits, uint8 (H, W).
-
-    Raises InputError if the file is missing, damaged, or holds colours.
-    """
-    try:
-        data = path.read_bytes()
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            if image.mode not in _LABEL_MODES:
-                raise InputError(
-                    f"{path}: pixels of mode {image.mode}, not object ids: save masks as 8-bit "
-                    "palette or grey PNGs"
-                )
-            labels = np.array(image, np.uint8)
-            if image.mode == "L":  # Pillow stretches 2 and 4 bits of grey to 8
-                labels //= 255 // (2 ** min(8, data[_BIT_DEPTH]) - 1)
-            return labels
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file: predict every frame") from None
-    # Pillow's decoder raises all of these for damaged files.
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: can't be read as PNG ({said}): write it anew") from error
-
-
-def _frame_files(folder: FilePath, clip: ClipInfo) -> tuple[FilePath, ...]:
+def _frame_files(folder: FilePath, clip: ClipInfo) -> tuple[FilePath | None, ...]:
     """One file per frame: by the frames' names, or in order where they have none."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder: masks are needed for every clip that is run")
-    present = sorted(path.name for path in folder.glob("*.png"))
     if not clip.frame_names:
+        place = child(folder, clip.name)
+        present = frame_files(place, LABEL_SUFFIXES)
         if len(present) != clip.frames:
             raise InputError(
-                f"{folder}: {len(present)} PNGs for {clip.frames} frames: predict every frame"
+                f"{place}: {len(present)} PNGs for {clip.frames} frames: predict every frame"
             )
-        return tuple(folder / name for name in present)
-    wanted = [f"{name}.png" for name in clip.frame_names]
+        return tuple(present.values())
     # The first frame's mask is given, and many models write none.
-    missing = sorted(set(wanted[1:]) - set(present))
-    if missing:
-        raise InputError(
-            f"{folder} lacks {len(missing)} of {len(wanted)} frames, first {missing[0]}: "
-            "predict every frame"
-        )
-    return tuple(folder / name for name in wanted)
+    wanted = clip.frame_names[1:]
+    found = prediction_files(folder, clip.name, wanted)
+    return None, *(found[name] for name in wanted)
 
 
 def _files_sha256(folder: FilePath) -> str:
     """Hash over names and bytes of all ``<clip>/<frame>.png``; raises InputError for none."""
     digest = hashlib.sha256()
-    found = sorted(folder.glob("*/*.png"), key=lambda path: path.relative_to(folder).parts)
+    found = list(all_predictions(folder))
     if not found:
         raise InputError(f"{folder}: no <clip>/<frame>.png in it: masks:DIR wants predicted masks")
-    for path in found:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.parent.name}/{path.name}\0{content}\n".encode())
+    for name, path in found:
+        content = hashlib.sha256(read_regular(path, PICTURE_BYTES, "a mask")).hexdigest()
+        digest.update(f"{name}\0{content}\n".encode())
     return digest.hexdigest()
