@@ -29,7 +29,7 @@ GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
 """What a PNG's header says of a pixel."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_BROKEN_PICTURE = (*BROKEN, Image.DecompressionBombError)
+_BROKEN_PICTURE: tuple[type[Exception], ...] = (*BROKEN, Image.DecompressionBombError)
 # Its stub declares the class as a variable.
 _BROKEN_STREAM: type[Exception] = zlib_ng.error  # type: ignore[assignment]
 

@@ -70,7 +70,7 @@ def merged(labels: Labels) -> Labels:
     """All objects of a label map (H, W) as object 1; 255 is the object where no other id is."""
     if labels.max(initial=0) == VOID and present_ids(labels) != {VOID}:
         labels = without(labels, (VOID,))
-    return (labels != 0).view(np.uint8)
+    return np.asarray(labels != 0).view(np.uint8)
 
 
 def first_frames(ids: Mapping[int, Collection[int]]) -> dict[int, int]:

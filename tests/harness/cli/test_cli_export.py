@@ -77,7 +77,7 @@ def test_two_objects_annotated_on_four_frames_are_scored_and_exported(
     assert ran.code == 0, ran.err
     (row,) = json.loads(vosbench("results", "--json").out)
     assert 0 <= row["jf_mean"] <= 1
-    assert row["protocol"].startswith("ytvos-layout@")
+    assert row["protocol"] == "own-clips@1"
     exported = vosbench("export", "--ytvos", row["key"][:12], "--out", "out.zip")
     assert exported.code == 0, exported.err
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
