@@ -90,9 +90,6 @@ class Base(DeclarativeBase):
         str: Text(),
         float: Double(),
         Decimal: DecimalText(),
-        tuple[str, ...]: NamesText(),
-        tuple[int, ...]: NumbersText(),
-        Mapping[str, str]: SwitchesText(),
         State: _names(State),
         Kind: _names(Kind),
     }
@@ -131,7 +128,7 @@ class Trial(Base):
     dataset: Mapped[str]
     protocol: Mapped[str]
     manifest_sha256: Mapped[str]
-    sequences: Mapped[tuple[str, ...]]
+    sequences: Mapped[tuple[str, ...]] = mapped_column(NamesText)
     max_frames: Mapped[int | None]
     policy: Mapped[str | None]
     tau: Mapped[Decimal | None]
@@ -142,7 +139,7 @@ class Trial(Base):
     input_size: Mapped[str | None]
     kind: Mapped[Kind]
     repeat: Mapped[int]
-    switches: Mapped[Mapping[str, str]]
+    switches: Mapped[Mapping[str, str]] = mapped_column(SwitchesText)
     environment_key: Mapped[str | None]
 
     state: Mapped[State] = mapped_column(default=State.WAITING)
@@ -230,7 +227,7 @@ class SequenceResult(Base):
     trial_id: Mapped[int] = _owner("trial")
     attempt_id: Mapped[int] = _owner("attempt")
     sequence: Mapped[str]
-    object_ids: Mapped[tuple[int, ...]]
+    object_ids: Mapped[tuple[int, ...]] = mapped_column(NumbersText)
     frames: Mapped[int]
     mask_sha256: Mapped[str]
     recorded_at: Mapped[float] = mapped_column(default=DatabaseNow())
@@ -267,7 +264,7 @@ class Series(Base):
     sequence_result_id: Mapped[int] = _owner("sequence_result", primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     dtype: Mapped[str]
-    shape: Mapped[tuple[int, ...]]
+    shape: Mapped[tuple[int, ...]] = mapped_column(NumbersText)
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
