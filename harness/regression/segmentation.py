@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import ruptures
 from numpy.typing import NDArray
 
 MIN_SEGMENT = 2
@@ -42,82 +43,33 @@ def noise_of(values: NDArray[np.float64]) -> float:
 
 
 def segment(
-    values: Sequence[float] | NDArray[np.float64],
-    *,
-    least_noise: float = 0.0,
-    penalty: float = PENALTY,
-    min_segment: int = MIN_SEGMENT,
+    values: Sequence[float] | NDArray[np.float64], *, least_noise: float = 0.0
 ) -> tuple[Segment, ...]:
     """The piecewise constant function that fits best, each further piece at a price.
 
-    Minimises absolute error + penalty · noise · log(N) per piece over all partitions, by dynamic
-    programming in O(N² log N) steps. Absolute errors, because a single odd run, however far off,
-    then gains nothing by a piece of its own and a neighbour.
+    Minimises absolute error + :data:`PENALTY` · noise · log(N) per piece over all partitions.
+    Absolute errors, because a single odd run, however far off, then gains nothing by a piece of
+    its own and a neighbour.
 
     Args:
         values: (N,) in order, finite.
         least_noise: standard deviation to assume at least, where values may repeat exactly.
-        penalty: see above.
-        min_segment: least length of a piece (a shorter series is one piece).
 
     Returns:
         Pieces that cover all values in order; none for an empty series.
     """
     y = np.asarray(values, dtype=np.float64)
     count = len(y)
-    if count == 0:
-        return ()
-    price = penalty * max(noise_of(y), least_noise) * math.log(count)
-    # Rounding must not make a step of equal values.
-    price += 1e-12 * (1.0 + float(np.abs(y).sum()))
-    starts = _best_starts(y.tolist(), price, min(min_segment, count))
-    pieces: list[Segment] = []
-    stop = count
-    while stop > 0:
-        start = starts[stop]
-        pieces.append(Segment(start, stop, float(np.median(y[start:stop]))))
-        stop = start
-    return tuple(reversed(pieces))
-
-
-def _best_starts(y: list[float], price: float, shortest: int) -> list[int]:
-    """For every stop, where the last piece of the best partition of y[:stop] starts."""
-    count = len(y)
-    costs = [0.0] + [math.inf] * count
-    starts = [0] * (count + 1)
-    for start in range(count):
-        if math.isinf(costs[start]):
-            continue
-        # costs[start] is final: all pieces that end at `start` began before it.
-        for length, error in enumerate(_errors(y[start:]), 1):
-            cost = costs[start] + error + price
-            if length >= shortest and cost < costs[start + length]:
-                costs[start + length], starts[start + length] = cost, start
-    return starts
-
-
-def _errors(values: list[float]) -> list[float]:
-    """Sum of absolute deviations from the median, of values[:1], values[:2], …
-
-    Two heaps hold the lower and the upper half; only their sums are needed.
-    """
-    lower: list[float] = []  # negated, so that its greatest comes first
-    upper: list[float] = []
-    lower_sum = upper_sum = 0.0
-    errors = []
-    for value in values:
-        passed = -heapq.heappushpop(lower, -value)
-        lower_sum += value - passed
-        heapq.heappush(upper, passed)
-        upper_sum += passed
-        if len(upper) > len(lower):
-            least = heapq.heappop(upper)
-            upper_sum -= least
-            heapq.heappush(lower, -least)
-            lower_sum += least
-        middle = -lower[0] if len(lower) > len(upper) else 0.0
-        errors.append(max(0.0, upper_sum - lower_sum + middle))
-    return errors
+    edges = [0, count] if count else []
+    if count >= 2 * MIN_SEGMENT:
+        price = PENALTY * max(noise_of(y), least_noise) * math.log(count)
+        # Rounding must not make a step of equal values.
+        price += 1e-12 * (1.0 + float(np.abs(y).sum()))
+        search = ruptures.Pelt(model="l1", min_size=MIN_SEGMENT, jump=1)
+        edges = [0, *search.fit(y).predict(pen=price)]
+    return tuple(
+        Segment(start, stop, float(np.median(y[start:stop]))) for start, stop in pairwise(edges)
+    )
 
 
 def steps(pieces: Sequence[Segment]) -> tuple[int, ...]:

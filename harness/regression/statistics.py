@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -11,8 +11,7 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-
-from vosbench.harness.regression.student_t import t_quantile, t_tail
+from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -85,13 +84,9 @@ def bootstrap_means(values: Floats, *, resamples: int = RESAMPLES, seed: int = 0
     return np.sort(np.concatenate(blocks))
 
 
-def percentile(ascending: Floats, share: float) -> float:
-    """The value below which ``share`` of sorted values lie, linear between neighbours."""
-    place = share * (len(ascending) - 1)
-    below = min(int(place), len(ascending) - 2) if len(ascending) > 1 else 0
-    above = min(below + 1, len(ascending) - 1)
-    part = place - below
-    return float(ascending[below] * (1.0 - part) + ascending[above] * part)
+def t_quantile(tail: float, degrees: int) -> float:
+    """The t with P(T > t) = ``tail``, of Student's t."""
+    return -float(special.stdtrit(degrees, tail))
 
 
 def expanded_tail(alpha: float, count: int) -> float:
@@ -155,7 +150,7 @@ class Evidence:
         """The confidence interval of ``worsening`` at level 1 - ``alpha``."""
         if len(self.means):
             tail = expanded_tail(alpha, len(self.units))
-            return Interval(percentile(self.means, tail), percentile(self.means, 1.0 - tail))
+            return Interval(*map(float, np.quantile(self.means, (tail, 1.0 - tail))))
         if self.few_by_runs:
             return self._about(self.noise.floor(alpha)) if self.noise is not None else UNBOUNDED
         count = len(self.units)
@@ -318,7 +313,8 @@ def _move_together(residuals: Floats) -> bool:
     correlation = min(1.0 - 1e-12, float(base @ head) / spread)
     if correlation <= 0.0:
         return False
-    return t_tail(correlation * math.sqrt(degrees / (1.0 - correlation**2)), degrees) < _TOGETHER
+    t = correlation * math.sqrt(degrees / (1.0 - correlation**2))
+    return t > t_quantile(_TOGETHER, degrees)
 
 
 def alternate(base: Floats, head: Floats) -> bool:
@@ -328,18 +324,3 @@ def alternate(base: Floats, head: Floats) -> bool:
     order = np.argsort(np.concatenate([base, head]), kind="stable")
     sides = (order >= len(base)).tolist()
     return all(len(set(sides[start : start + 3])) == 2 for start in range(len(sides) - 2))
-
-
-def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
-    """p-values adjusted for the false discovery rate (Benjamini & Hochberg 1995), same order.
-
-    Under A/A, where every discovery is false, the chance of any at all is bounded by the rate.
-    """
-    count = len(p_values)
-    order = sorted(range(count), key=lambda index: p_values[index], reverse=True)
-    adjusted = [1.0] * count
-    least = 1.0
-    for place, index in enumerate(order):
-        least = min(least, p_values[index] * count / (count - place))
-        adjusted[index] = least
-    return tuple(adjusted)

@@ -7,12 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vosbench.harness.regression.statistics import (
-    RESAMPLES,
-    Evidence,
-    Interval,
-    benjamini_hochberg,
-)
+from scipy.stats import false_discovery_control
+
+from vosbench.harness.regression.statistics import RESAMPLES, Evidence, Interval
 from vosbench.harness.regression.thresholds import Better, Metric
 
 ALPHA = 0.05
@@ -151,7 +148,9 @@ def judge(claims: Sequence[Claim], alpha: float = ALPHA) -> tuple[Judgement, ...
         alpha: false discovery rate, and one minus the level of the intervals shown.
     """
     p_values = [p_value(claim) for claim in claims]
-    corrected = zip(claims, p_values, benjamini_hochberg(p_values), strict=True)
+    # Benjamini and Hochberg: under A/A every discovery is false, so the rate bounds any at all.
+    q_values = false_discovery_control(p_values).tolist() if p_values else []
+    corrected = zip(claims, p_values, q_values, strict=True)
     return tuple(_judge_one(claim, p, q, alpha, len(claims)) for claim, p, q in corrected)
 
 
