@@ -7,7 +7,6 @@ import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +53,7 @@ def read_frames(images: Path, annotations: Path, name: str, limit: int | None = 
     )
 
 
-def sharpen_random_head(runner: NetworkRunner[Any]) -> None:
+def sharpen_random_head(runner: NetworkRunner) -> None:
     """Scale an untrained head, so that masks are not empty and the target model learns."""
     if not runner.weights.trained:
         with torch.no_grad():

@@ -16,7 +16,6 @@ import math
 import os
 import statistics
 from collections.abc import Callable
-from decimal import Decimal
 
 os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # else its workers' time is never told
 os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
@@ -76,7 +75,7 @@ def main() -> None:
     options = parser.parse_args()
     keep_large_blocks()
     torch.set_num_threads(options.threads)
-    runner = resolve(options.model).build(RunnerOptions(weights=options.weights, tau=Decimal(1)))
+    runner = resolve(options.model).build(RunnerOptions(weights=options.weights))
     if not isinstance(runner, NetworkRunner) or not isinstance(runner.network, FrtmNetwork):
         raise SystemExit(f"{options.model}: this benchmark knows the frtm models only")
     network = copy.deepcopy(runner.network)

@@ -19,7 +19,6 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 
 import torch
 from clip_arguments import Frames, add_clip_arguments, machine, read_frames, sharpen_random_head
@@ -29,10 +28,11 @@ from vosbench.baselines.frtm.network import GatedFrtmNetwork
 from vosbench.baselines.frtm.target import TargetModel
 from vosbench.harness.evaluate.flops import count_flops
 from vosbench.harness.measure.allocator import keep_large_blocks
-from vosbench.runners.frtm import FrameFeatures, FrtmState, seeded_augment, seeded_start
+from vosbench.runners.frtm import FrtmState, seeded_augment, seeded_start
 from vosbench.runners.interface import ClipInfo, Frame, Precision, RunnerOptions, no_spans
 from vosbench.runners.network_runner import NetworkRunner
-from vosbench.runners.policies import Always, GatePolicy, Never
+from vosbench.runners.policies import Always, Never
+from vosbench.runners.policy import GatePolicy
 from vosbench.runners.registry import resolve
 from vosbench.runners.tracking import SharedWalk
 
@@ -67,9 +67,9 @@ def gflop(work: Work) -> float:
     return count_flops(lambda _: work()).total / 1e9
 
 
-def make_runner(model: str, weights: str, precision: Precision) -> NetworkRunner[FrameFeatures]:
+def make_runner(model: str, weights: str, precision: Precision) -> NetworkRunner:
     """A loaded gated FRTM; raises SystemExit for other models."""
-    runner = resolve(model).build(RunnerOptions(weights=weights, tau=Decimal(1)))
+    runner = resolve(model).build(RunnerOptions(weights=weights))
     if not isinstance(runner, NetworkRunner) or not isinstance(runner.network, GatedFrtmNetwork):
         raise SystemExit(f"{model}: this benchmark knows the g-frtm models only")
     sharpen_random_head(runner)
@@ -80,13 +80,13 @@ def make_runner(model: str, weights: str, precision: Precision) -> NetworkRunner
 class Ours:
     """The product: a walk forced down one path."""
 
-    def __init__(self, runner: NetworkRunner[FrameFeatures], clip: Frames) -> None:
+    def __init__(self, runner: NetworkRunner, clip: Frames) -> None:
         self._runner, self._clip = runner, clip
         self._mask = {1: torch.from_numpy(clip.labels[0] > 0)}
-        self._walks = {policy.name: self.begin(policy) for policy in (Never(), Always())}
+        self._walks = {policy: self.begin(policy) for policy in (Never(), Always())}
         self._t = dict.fromkeys(self._walks, 0)
 
-    def begin(self, policy: GatePolicy) -> SharedWalk[FrameFeatures]:
+    def begin(self, policy: GatePolicy) -> SharedWalk:
         height, width = self._clip.size
         walk = self._runner.walk(ClipInfo(self._clip.name, height, width, 10**6), (policy,))
         assert isinstance(walk, SharedWalk)
@@ -96,10 +96,10 @@ class Ours:
         return walk
 
     def step(self, policy: GatePolicy) -> None:
-        self._t[policy.name] += 1
-        t = self._t[policy.name]
+        self._t[policy] += 1
+        t = self._t[policy]
         image = self._clip.images[1 + t % (len(self._clip.images) - 1)]
-        self._walks[policy.name].step(Frame(t, image), no_spans)
+        self._walks[policy].step(Frame(t, image), no_spans)
 
     def optimise(self, samples: int) -> TargetModel:
         """A target model that has learnt to ``samples`` samples, about to optimise."""
@@ -120,7 +120,7 @@ class Ours:
 class Plain:
     """The plain implementation with the runner's weights, unfolded."""
 
-    def __init__(self, runner: NetworkRunner[FrameFeatures], clip: Frames) -> None:
+    def __init__(self, runner: NetworkRunner, clip: Frames) -> None:
         network = copy.deepcopy(runner.network)
         assert isinstance(network, GatedFrtmNetwork)
         self._network, self._clip = network, clip
@@ -152,9 +152,7 @@ class Plain:
         return tracker
 
 
-def pieces(
-    runner: NetworkRunner[FrameFeatures], clip: Frames, memory: int, *, plain: bool
-) -> tuple[Piece, ...]:
+def pieces(runner: NetworkRunner, clip: Frames, memory: int, *, plain: bool) -> tuple[Piece, ...]:
     """Build both sides; with ``plain`` False ours alone."""
     ours = Ours(runner, clip)
     model = ours.optimise(memory)
@@ -169,7 +167,7 @@ def pieces(
     return tuple(Piece(name, one, other, gflop(one)) for (name, one), other in pairs)
 
 
-def plain_work(runner: NetworkRunner[FrameFeatures], clip: Frames, memory: int) -> tuple[Work, ...]:
+def plain_work(runner: NetworkRunner, clip: Frames, memory: int) -> tuple[Work, ...]:
     """The same pieces on the plain side, in the same order."""
     plain = Plain(runner, clip)
     filled = plain.optimise(memory)

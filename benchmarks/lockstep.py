@@ -31,12 +31,12 @@ from vosbench.runners.network_runner import NetworkRunner
 from vosbench.runners.policies import (
     Copy,
     Fusion,
-    GatePolicy,
     Learned,
     Never,
     TrueIoU,
     default_tau2,
 )
+from vosbench.runners.policy import GatePolicy
 from vosbench.runners.registry import resolve
 
 
@@ -52,7 +52,7 @@ class Walked:
 
 
 def walk(
-    runner: NetworkRunner[object],
+    runner: NetworkRunner,
     clip: Frames,
     policies: Sequence[GatePolicy],
     clock: Callable[[], float],
@@ -114,7 +114,7 @@ def main() -> None:
     keep_large_blocks()
     torch.set_num_threads(1 if options.cpu_time else options.threads)
     clock = time.process_time if options.cpu_time else time.perf_counter
-    built = resolve(options.model).build(RunnerOptions(weights=options.weights, tau=Decimal(1)))
+    built = resolve(options.model).build(RunnerOptions(weights=options.weights))
     if not isinstance(built, NetworkRunner):
         raise SystemExit(f"{options.model} can't share a walk")
     sharpen_random_head(built)
@@ -135,7 +135,7 @@ def main() -> None:
 
 
 def compare(
-    runner: NetworkRunner[object],
+    runner: NetworkRunner,
     clips: Sequence[Frames],
     policies: Sequence[GatePolicy],
     clock: Callable[[], float],

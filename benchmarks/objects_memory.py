@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-from decimal import Decimal
 
 import torch
 from clip_arguments import machine, sharpen_random_head
@@ -59,7 +58,7 @@ def main() -> None:
     options = parser.parse_args()
     keep_large_blocks()
     width, height = (int(part) for part in options.size.split("x"))
-    runner = resolve(options.model).build(RunnerOptions(weights=options.weights, tau=Decimal(1)))
+    runner = resolve(options.model).build(RunnerOptions(weights=options.weights))
     if not isinstance(runner, NetworkRunner):
         raise SystemExit(f"{options.model}: this benchmark knows the built-in networks only")
     sharpen_random_head(runner)

@@ -19,7 +19,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from pathlib import Path
 
 import torch
@@ -49,7 +48,7 @@ def walk(options: argparse.Namespace) -> Cost:
     """Walk the clip's first frames and count."""
     torch.set_num_threads(options.threads)
     clip = read_frames(options.images, options.annotations, options.clip, options.frames)
-    runner = resolve(options.model).build(RunnerOptions(weights=options.weights, tau=Decimal(1)))
+    runner = resolve(options.model).build(RunnerOptions(weights=options.weights))
     assert isinstance(runner, NetworkRunner)
     sharpen_random_head(runner)
     runner.load(torch.device("cpu"), Precision.FLOAT32)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vosbench.reports.policies import policy_spec, split_argument
+
 GATE_PREFIX = "g-"
 
 
@@ -45,12 +47,23 @@ class ModelName:
 
     @property
     def curve(self) -> str:
-        """The name of the curve it is a point of: without the rate of a random control."""
+        """The name of the curve it is a point of: without the rate of a random control.
+
+        A policy with a label of its own is called by it.
+        """
         variant = f"@{self.variant}" if self.variant else ""
-        policy = f"+{self.policy}" if self.policy else ""
-        if self.argument and self.policy != "random":
-            policy += f":{self.argument}"
-        return f"{self.base}{variant}{policy}"
+        if not self.policy:
+            return f"{self.base}{variant}"
+        rest, _ = split_argument(self.policy, self.argument)
+        spec = policy_spec(self.policy)
+        labelled = spec is not None and spec.label
+        policy = f", {spec.label}" if spec is not None and labelled else f"+{self.policy}"
+        return f"{self.base}{variant}{policy}{f':{rest}' if rest else ''}"
+
+    @property
+    def point(self) -> str:
+        """What places it on its curve where there is no τ: the rate of a random control, or ""."""
+        return split_argument(self.policy, self.argument)[1]
 
 
 def parse_model(name: str) -> ModelName:
@@ -59,6 +72,16 @@ def parse_model(name: str) -> ModelName:
     base, _, variant = rest.partition("@")
     policy, _, argument = policy.partition(":")
     return ModelName(base, variant, policy, argument)
+
+
+def way(name: str, policy: str) -> str:
+    """A way of deciding: the role, with what of the policy's argument isn't a point of its curve.
+
+    Caps of different length are ways of their own, rates of a random control are not.
+    """
+    plain, _, argument = policy.partition(":")
+    rest, _ = split_argument(plain, argument)
+    return f"{role(name, policy)}{f':{rest}' if rest else ''}"
 
 
 def role(name: str, policy: str | None) -> str:

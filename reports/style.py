@@ -18,9 +18,11 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from vosbench.baselines.errors import InputError
 from vosbench.reports.names import parse_model
+from vosbench.reports.policies import policy_spec
 
 _BLUE, _ORANGE, _GREEN, _VERMILION, _PURPLE, _BROWN, _PINK, _GREY, _YELLOW, _SKY = (
     sns.color_palette("colorblind").as_hex()
@@ -61,6 +63,8 @@ _ROLES: Mapping[str, Look] = {
     "cap": Look(_SKY, "p", "-."),
     "g-iou": Look(_PURPLE, "D", "--"),
     "random": Look(_DIM, "X", ":"),
+    "every": Look(_PINK, "d", ":"),
+    "budget": Look(_BROWN, "h", "-."),
     "N-gate": Look(_VERMILION, "P", "-"),
     "reduced": Look(_BROWN, "v", "none"),
     "baseline": Look(_INK, "*", "none"),
@@ -132,14 +136,19 @@ _METADATA: Mapping[str, Mapping[str, None]] = {
 
 
 def family_look(model: str, policy: str | None) -> Look:
-    """Colour by the network's family, marker and line by the gate's policy."""
+    """Colour by the network's family, marker and line by the gate's policy.
+
+    A policy that brings a colour of its own keeps it in every family.
+    """
     parts = parse_model(model)
     colour = _FAMILY_COLOURS.get(parts.family) or _pick(_OTHER_COLOURS, parts.family)
     if not policy:
         return Look(colour, "v" if parts.reduced else "*", "none")
     name = policy.partition(":")[0]
     shape = role_look("ours" if name == "learned" else name)
-    tinted = _tinted(colour, _TINTS.get(name, 0.0))
+    spec = policy_spec(name)
+    own = spec.colour if spec is not None else ""
+    tinted = own or _tinted(colour, _TINTS.get(name, 0.0))
     if not parts.variant:
         return Look(tinted, shape.marker, shape.line)
     lines = ("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
@@ -151,7 +160,13 @@ def family_look(model: str, policy: str | None) -> Look:
 def role_look(name: str) -> Look:
     """Of an alternative, see :func:`vosbench.reports.names.role`."""
     known = _ROLES.get(name)
-    return known or Look(_pick(_OTHER_COLOURS, name), _pick(_OTHER_MARKERS, name), "-.")
+    if known is not None:
+        return known
+    spec = policy_spec(name)
+    colour = (spec.colour if spec is not None else "") or _pick(_OTHER_COLOURS, name)
+    marker = spec.marker if spec is not None else ""
+    known_marker = marker in Line2D.markers and marker not in ("", " ", "None", "none")
+    return Look(colour, marker if known_marker else _pick(_OTHER_MARKERS, name), "-.")
 
 
 def margins_look(margins: str) -> Look:

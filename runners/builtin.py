@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from vosbench.runners.interface import Path, Runner, RunnerOptions, RunnerSpec
-from vosbench.runners.policies import POLICIES
+from vosbench.runners.policy import Need
 from vosbench.runners.shipped import shipped_variants
 
 VERSION = "1"
 """Raised whenever a change may alter results of the built-in models."""
 
-_GATED_PATHS = frozenset({Path.FULL, Path.REUSE})
+_GATED_PATHS = frozenset({Path.FULL, Path.REUSE, Path.COPY})
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Factory:
     parameters: int
 
     def __call__(self, options: RunnerOptions) -> Runner:
-        """Build the runner; raises InputError where weights or thresholds don't fit."""
+        """Build the runner; raises InputError where weights don't fit."""
         from vosbench.runners.families import architecture
         from vosbench.runners.network_runner import NetworkRunner
 
@@ -56,8 +56,7 @@ def _gated(plain: Factory, parameters: int) -> Factory:
         name=f"g-{plain.spec.name}",
         summary=f"{plain.spec.summary}, with reuse gate",
         paths=_GATED_PATHS,
-        policies=tuple(POLICIES),
-        takes_tau=True,
+        tells=frozenset(Need),
     )
     return Factory(spec, plain.family, f"G_{plain.config}", parameters)
 

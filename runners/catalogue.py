@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vosbench.runners.policy_registry import fitting
 from vosbench.runners.registry import RUNNERS, factory_defect
 
 
@@ -12,6 +13,7 @@ class Entry:
     """One model of ``vosbench models``.
 
     Attributes:
+        policies: what may follow a ``+``, each with an example of its argument.
         parameters: of the network, as its factory's ``parameters`` says; None where it doesn't.
         weights: variants that come with the package, "default" for the one without a name.
         problem: why it can't be used, or None.
@@ -46,7 +48,7 @@ def catalogue() -> tuple[Entry, ...]:
                 spec.backbone,
                 getattr(plugin.value, "parameters", None),
                 tuple(sorted(str(path) for path in spec.paths)),
-                spec.policies,
+                fitting(spec),
                 variants() if variants is not None else (),
             )
         )

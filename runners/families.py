@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from torch import nn
 
@@ -18,10 +18,12 @@ from vosbench.baselines.ttvos import models as ttvos_configs
 from vosbench.baselines.ttvos.gated import GatedTtvos
 from vosbench.baselines.ttvos.models import make_ttvos
 from vosbench.baselines.ttvos.network import Ttvos, TtvosConfig
+from vosbench.baselines.ttvos.padding import Padding
 from vosbench.runners.compiled import Part, backbone_parts
 from vosbench.runners.frtm import FrtmTracker, seeded_augment, seeded_start
+from vosbench.runners.interface import ClipInfo
 from vosbench.runners.network_runner import Architecture, Autocast
-from vosbench.runners.ttvos import TtvosTracker, padded
+from vosbench.runners.ttvos import TtvosTracker
 from vosbench.runners.weights import KeyLayout
 
 FRTM_KEYS = KeyLayout(
@@ -30,14 +32,14 @@ FRTM_KEYS = KeyLayout(
 TTVOS_KEYS = KeyLayout("vos.backbone.", ("gate.", "delta.", "translator."))
 
 
-def architecture(family: str, config: str) -> Architecture[Any]:
+def architecture(family: str, config: str) -> Architecture:
     """Look a built-in architecture up by its family and the name of its config."""
     if family == "frtm":
         return frtm_architecture(getattr(frtm_configs, config))
     return ttvos_architecture(getattr(ttvos_configs, config))
 
 
-def frtm_architecture(config: FrtmConfig) -> Architecture[Any]:
+def frtm_architecture(config: FrtmConfig) -> Architecture:
     """FRTM, plain or gated."""
 
     def track(network: nn.Module, autocast: Autocast, seed: int) -> FrtmTracker:
@@ -60,7 +62,7 @@ def _frtm_parts(network: nn.Module) -> list[Part]:
     return parts
 
 
-def ttvos_architecture(config: TtvosConfig) -> Architecture[Any]:
+def ttvos_architecture(config: TtvosConfig) -> Architecture:
     """TTVOS, plain or gated; nothing in it is random."""
 
     def track(network: nn.Module, autocast: Autocast, _seed: int) -> TtvosTracker:
@@ -68,7 +70,11 @@ def ttvos_architecture(config: TtvosConfig) -> Architecture[Any]:
 
     make = partial(make_ttvos, config)
     name, backbone, gated = repr(config), config.backbone, config.gated
-    return Architecture(name, backbone, gated, make, track, TTVOS_KEYS, _ttvos_parts, padded)
+    return Architecture(name, backbone, gated, make, track, TTVOS_KEYS, _ttvos_parts, _padding)
+
+
+def _padding(clip: ClipInfo) -> Padding:
+    return Padding.to_multiple(clip.height, clip.width)
 
 
 def _ttvos_parts(network: nn.Module) -> list[Part]:

@@ -73,26 +73,19 @@ class ReuseState:
 class FrtmState:
     """One object before a frame; ``reuse`` is None for plain FRTM."""
 
-    tracker: FrtmTracker
     target: TargetModel
     reuse: ReuseState | None
 
-    def match(self, features: FrameFeatures, spans: Spans) -> FrtmMatch:
-        return self.tracker.match(features, self, spans)
 
-
-@dataclass(frozen=True)
+@dataclass
 class FrtmMatch:
-    """An object matched against a frame: D, and the gate's probability."""
+    """An object matched against a frame: D, the gate's probability, Δ once somebody asked."""
 
     features: FrameFeatures
     state: FrtmState
-    d: Tensor | None
-    p_gate: float | None
-
-    def segment(self, path: Path, spans: Spans) -> FrtmSegment:
-        tracker = self.state.tracker
-        return tracker.full(self, spans) if path is Path.FULL else tracker.reuse(self, spans)
+    d: Tensor | None = None
+    p_gate: Tensor | None = None
+    delta: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -110,12 +103,6 @@ class FrtmSegment:
     def trace(self) -> ObjectTrace:
         delta = None if self.delta is None else self.delta[0, 0]
         return ObjectTrace(self.score[0, 0], self.r8[0].abs().mean(0), delta)
-
-    def settle(self, mask: Tensor, spans: Spans) -> FrtmState:
-        if self.f16 is None:
-            return self.state
-        with spans("target update"):
-            return replace(self.state, target=self.state.target.updated(self.f16, mask))
 
 
 class FrtmTracker:
@@ -138,6 +125,7 @@ class FrtmTracker:
         self.network = network
         self.autocast = autocast
         self._gated = network if isinstance(network, GatedFrtmNetwork) else None
+        self.cheap = Path.COPY if self._gated is None else Path.REUSE
         self._augment = augment
         self._start = start
 
@@ -151,7 +139,7 @@ class FrtmTracker:
         """Fit the target model; a gated network also takes template, S_0 and R8_0."""
         target = self._fit(features, image, mask)
         if self._gated is None:
-            return FrtmState(self, target, None)
+            return FrtmState(target, None)
         f16, f32 = features.f16(no_spans), features.f32(no_spans)
         given = mask[None, None].to(target.kernel.dtype)
         first_score = target.score(f16)
@@ -160,19 +148,39 @@ class FrtmTracker:
             r8 = self.network.refiner.deep(f32, f16, first_score)
         # S_0 is the given mask, while R8_0 comes from the target model's own first score.
         score = F.interpolate(given, f16.shape[-2:], mode="nearest")
-        return FrtmState(self, target.scored(), ReuseState(template, score, r8))
+        return FrtmState(target.scored(), ReuseState(template, score, r8))
 
     def match(self, features: FrameFeatures, state: FrtmState, spans: Spans) -> FrtmMatch:
         if self._gated is None or state.reuse is None:
-            return FrtmMatch(features, state, None, None)
+            return FrtmMatch(features, state)
         with spans("matching"), self.autocast():
             d = self._gated.Tmatching.match(features.f8, state.reuse.score, state.reuse.template)
         with spans("gate"), self.autocast():
             logits = self._gated.convGS(d)
-            probability = float(p_gate(logits.to(state.target.kernel.dtype)))
+            probability = p_gate(logits.to(state.target.kernel.dtype))[0]
         return FrtmMatch(features, state, d, probability)
 
-    def full(self, match: FrtmMatch, spans: Spans) -> FrtmSegment:
+    def delta(self, match: FrtmMatch, spans: Spans) -> Tensor:
+        """Δ at 1/16, (1, 1, h, w), computed once a match."""
+        if self._gated is None or match.d is None:
+            raise RuntimeError("a network without reuse modules has no Δ")
+        if match.delta is None:
+            with spans("delta"), self.autocast():
+                match.delta = self._gated.Convert_Diff(match.d)
+        return match.delta
+
+    def segment(self, match: FrtmMatch, path: Path, spans: Spans) -> FrtmSegment:
+        return self._full(match, spans) if path is Path.FULL else self._reuse(match, spans)
+
+    def settle(self, segment: FrtmSegment, mask: Tensor, spans: Spans) -> FrtmState:
+        """The state after a frame; a reused one taught nothing."""
+        state = segment.state
+        if segment.f16 is None:
+            return state
+        with spans("target update"):
+            return replace(state, target=state.target.updated(segment.f16, mask))
+
+    def _full(self, match: FrtmMatch, spans: Spans) -> FrtmSegment:
         """S from f16, R8 from f32 and f16, then the shallow levels."""
         features, state = match.features, match.state
         f16, f32 = features.f16(spans), features.f32(spans)
@@ -181,16 +189,15 @@ class FrtmTracker:
         with spans("refiner deep"), self.autocast():
             r8 = self.network.refiner.deep(f32, f16, score)
         reuse = None if state.reuse is None else replace(state.reuse, score=score, r8=r8)
-        state = FrtmState(self, state.target.scored(), reuse)
+        state = FrtmState(state.target.scored(), reuse)
         return FrtmSegment(self._finish(features, r8, score, spans), state, f16, score, r8)
 
-    def reuse(self, match: FrtmMatch, spans: Spans) -> FrtmSegment:
+    def _reuse(self, match: FrtmMatch, spans: Spans) -> FrtmSegment:
         """Ŝ = S_{t-n} + Δ, R̂8 from R8_{t-n} and Δ; S_{t-n} and R8_{t-n} stay."""
         carried = match.state.reuse
-        if self._gated is None or carried is None or match.d is None:
+        if carried is None:
             raise RuntimeError("a network without reuse modules has no reuse path")
-        with spans("delta"), self.autocast():
-            delta = self._gated.Convert_Diff(match.d)
+        delta = self.delta(match, spans)
         with spans("translator"), self.autocast():
             r8 = self.network.refiner.translate(carried.r8, delta)
         score = carried.score + delta

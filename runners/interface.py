@@ -18,26 +18,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from vosbench.runners.policy import GatePolicy, Need
+from vosbench.runners.policy import Path as Path  # noqa: PLC0414 - of this interface too
+
 if TYPE_CHECKING:
     import torch
 
-    from vosbench.runners.policies import GatePolicy
-
 
 _NOTHING: AbstractContextManager[None] = nullcontext()
-
-
-class Path(StrEnum):
-    """How an object's mask came about in one frame."""
-
-    INIT = "init"
-    """The mask was given: the object's first frame."""
-    FULL = "full"
-    """The whole network was computed."""
-    REUSE = "reuse"
-    """Earlier features were corrected by Δ (the gate was on)."""
-    COPY = "copy"
-    """The object's previous mask was taken as it is."""
 
 
 class Precision(StrEnum):
@@ -157,7 +145,8 @@ class RunnerSpec:
         needs_truth: an oracle that reads annotations (:attr:`ClipInfo.truth`).
         takes_weights: has parameters to load or to draw.
         paths: the paths it may report besides INIT.
-        policies: gate policies that may be named after a ``+``, for gated networks.
+        tells: what it can tell a gate policy; None for a model that takes no policy. A model that
+            takes one is a :class:`SharingRunner`, and is named ``MODEL+POLICY``.
         takes_tau, takes_tau2: thresholds that must be given.
         argument: what follows the name and a colon, for instance "DIR"; "" where nothing does.
             Its factory is an :class:`ArgumentFactory`.
@@ -171,7 +160,7 @@ class RunnerSpec:
     needs_truth: bool = False
     takes_weights: bool = True
     paths: frozenset[Path] = frozenset({Path.FULL})
-    policies: tuple[str, ...] = ()
+    tells: frozenset[Need] | None = None
     takes_tau: bool = False
     takes_tau2: bool = False
     argument: str = ""
@@ -184,9 +173,8 @@ class RunnerOptions:
     Attributes:
         weights: "random:SEED" or a checkpoint's path; None for what the package ships.
         variant: which of the shipped weights, from the name's ``@`` part (``m0.7-0.2``).
-        policy: gate policy from the name's ``+`` part (``copy``, ``random:0.4``).
-        tau: threshold τ of a gated runner.
-        tau2: second threshold τ₂ of the fusion policy: copy above it.
+        tau: threshold τ of a runner that gates by itself (``RunnerSpec.takes_tau``, and no
+            policy); None where only its weights are asked for.
         seed: seeds everything random at test time.
         switches: points where paper and published code disagree, by name
             (``vosbench models --switches`` lists them).
@@ -194,9 +182,7 @@ class RunnerOptions:
 
     weights: str | None = None
     variant: str | None = None
-    policy: str | None = None
     tau: Decimal | None = None
-    tau2: Decimal | None = None
     seed: int = 0
     switches: Mapping[str, str] = field(default_factory=dict)
 
@@ -285,12 +271,10 @@ class Walk(Protocol):
 
 @runtime_checkable
 class SharingRunner(Runner, Protocol):
-    """A runner whose policies can share a walk; see :class:`Walk`."""
-
-    policy: GatePolicy
+    """A runner that takes policies, several in one walk; its own steps are all full ones."""
 
     def sharing_key(self) -> str:
-        """Runners of one key differ only in their policy and may share a walk."""
+        """Runners of one key may share a walk."""
 
     def walk(self, clip: ClipInfo, policies: tuple[GatePolicy, ...]) -> Walk:
         """Begin a walk over ``clip``."""

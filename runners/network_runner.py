@@ -6,12 +6,12 @@ import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from vosbench.baselines.fold import fold_batch_norms
+from vosbench.baselines.ttvos.padding import Padding
 from vosbench.runners.compiled import Part, compile_parts
 from vosbench.runners.interface import (
     ClipInfo,
@@ -23,11 +23,11 @@ from vosbench.runners.interface import (
     Step,
     Walk,
 )
-from vosbench.runners.policies import GatePolicy, Ungated, make_policy
+from vosbench.runners.policies import Never
+from vosbench.runners.policy import GatePolicy
 from vosbench.runners.tracking import SharedWalk, Tracker
 from vosbench.runners.weights import KeyLayout, load_weights
 
-Features = TypeVar("Features")
 Autocast = Callable[[], AbstractContextManager[None]]
 
 _AUTOCAST = {
@@ -38,7 +38,7 @@ _AUTOCAST = {
 
 
 @dataclass(frozen=True)
-class Architecture(Generic[Features]):
+class Architecture:
     """What a family of networks adds to this module.
 
     Attributes:
@@ -49,40 +49,39 @@ class Architecture(Generic[Features]):
         track: makes a tracker of the prepared network, with its autocast and a seed.
         keys: how its state dict is laid out.
         dense: what of the network can be compiled.
-        wrap: what the walk needs around it, for frames of a given size.
+        padding: what frames of a clip have to be padded by.
     """
 
     name: str
     backbone: str
     gated: bool
     make: Callable[[], nn.Module]
-    track: Callable[[nn.Module, Autocast, int], Tracker[Features]]
+    track: Callable[[nn.Module, Autocast, int], Tracker]
     keys: KeyLayout
     dense: Callable[[nn.Module], Iterable[Part]]
-    wrap: Callable[[Walk, ClipInfo], Walk] = lambda walk, _: walk
+    padding: Callable[[ClipInfo], Padding | None] = lambda _: None
 
 
-class NetworkRunner(Generic[Features]):
-    """One network with one policy; its own steps are a walk with that policy alone.
+class NetworkRunner:
+    """One network; its own steps are a walk of full frames, others' walks take their policies.
 
     Args:
         spec: what it is registered as.
         architecture: how it is built and used.
-        options: weights, thresholds, seed.
+        options: weights, seed.
     """
 
     def __init__(
-        self, spec: RunnerSpec, architecture: Architecture[Features], options: RunnerOptions
+        self, spec: RunnerSpec, architecture: Architecture, options: RunnerOptions
     ) -> None:
         self.spec = spec
         self._architecture = architecture
         self._seed = options.seed
-        self.policy: GatePolicy = make_policy(options) if architecture.gated else Ungated()
         self.network = architecture.make()
         self.weights = load_weights(
             self.network, spec.name, architecture.backbone, options, architecture.keys
         )
-        self._tracker: Tracker[Features] | None = None
+        self._tracker: Tracker | None = None
         self._walk: Walk | None = None
 
     def load(self, device: torch.device, precision: Precision) -> None:
@@ -101,19 +100,18 @@ class NetworkRunner(Generic[Features]):
         self._tracker = self._architecture.track(network, autocast, self._seed)
 
     def sharing_key(self) -> str:
-        """Weights, architecture and seed; runners that agree differ in their policy only."""
+        """Weights, architecture and seed."""
         return f"{self._architecture.name}/{self.weights.sha256}/{self._seed}"
 
-    def walk(self, clip: ClipInfo, policies: Sequence[GatePolicy]) -> Walk:
+    def walk(self, clip: ClipInfo, policies: Sequence[GatePolicy]) -> SharedWalk:
         """Begin a walk for several policies; raises RuntimeError before :meth:`load`."""
         if self._tracker is None:
             raise RuntimeError("walk() before load()")
-        shared = SharedWalk(self._tracker, clip, tuple(policies))
-        return self._architecture.wrap(shared, clip)
+        return SharedWalk(self._tracker, clip, tuple(policies), self._architecture.padding(clip))
 
     def start(self, clip: ClipInfo) -> None:
         """Forget the previous clip."""
-        self._walk = self.walk(clip, (self.policy,))
+        self._walk = self.walk(clip, (Never(),))
 
     def add_objects(self, frame: Frame, masks: Mapping[int, Tensor]) -> None:
         """Begin objects; see :class:`vosbench.runners.interface.Runner`."""

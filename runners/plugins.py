@@ -6,8 +6,10 @@ listed as broken and breaks nothing else.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -32,6 +34,15 @@ def _load(entry: EntryPoint) -> Plugin:
         return Plugin(entry.name, package, None, f"{type(error).__name__}: {error}")
 
 
+@cache
+def _entries(group: str, path: tuple[str, ...]) -> Mapping[str, tuple[EntryPoint, ...]]:  # noqa: ARG001
+    """The group's entry points by name; looked up once for each search path of modules."""
+    found: dict[str, tuple[EntryPoint, ...]] = {}
+    for entry in entry_points(group=group):
+        found[entry.name] = (*found.get(entry.name, ()), entry)
+    return dict(sorted(found.items()))
+
+
 class Registry:
     """The plug-ins of one entry-point group.
 
@@ -46,7 +57,7 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         """All registered names, sorted; nothing is imported."""
-        return tuple(sorted({entry.name for entry in entry_points(group=self.group)}))
+        return tuple(_entries(self.group, tuple(sys.path)))
 
     def plugins(self) -> Mapping[str, Plugin]:
         """Import every plug-in; broken and contested ones carry their problem."""
@@ -66,7 +77,7 @@ class Registry:
     def _find(self, name: str) -> Plugin:
         found = {
             (entry.value, entry.dist.name if entry.dist else "?"): entry
-            for entry in entry_points(group=self.group, name=name)
+            for entry in _entries(self.group, tuple(sys.path))[name]
         }
         if len(found) > 1:
             owners = ", ".join(sorted(package for _, package in found))

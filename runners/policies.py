@@ -1,52 +1,30 @@
-"""Who decides between the full and a cheaper path: one small class per rule.
+"""The policies that come with the package; each is small, and registered like a stranger's.
 
-A policy sees one object in one frame and answers with a :class:`~.interface.Path`. Models that
-differ only in their policy share everything else.
+Models that differ only in their policy share everything else. What a policy is stands in
+:mod:`vosbench.runners.policy`; ``every`` and ``budget`` are controls of ours, the rest is the
+paper's, or asks what its gate is worth.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import ClassVar, Protocol
+from decimal import Decimal
 
-from vosbench.baselines.errors import InputError, suggestion
-from vosbench.runners.interface import Path, RunnerOptions
+from vosbench.baselines.errors import InputError
+from vosbench.runners import budget
+from vosbench.runners.policy import (
+    Evidence,
+    GatePolicy,
+    Need,
+    Path,
+    PolicySettings,
+    PolicySpec,
+)
 from vosbench.runners.switches import switch
 
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a policy may look at.
-
-    Attributes:
-        clip: name of the clip.
-        frame: index t of this frame.
-        object_id: the object.
-        p_gate: probability that the gate is on; None for a network without a gate.
-        last_full: index t−n of the object's last fully computed (or given) frame.
-        true_iou: IoU of the annotated masks of two frames, for oracles; None where either
-            frame has no annotation.
-    """
-
-    clip: str
-    frame: int
-    object_id: int
-    p_gate: float | None
-    last_full: int
-    true_iou: Callable[[int, int], float | None]
-
-
-class GatePolicy(Protocol):
-    """A rule; ``name`` is what results are filed under."""
-
-    @property
-    def name(self) -> str: ...
-
-    def decide(self, evidence: Evidence) -> Path:
-        """Return FULL, REUSE or COPY."""
+_GATE = frozenset({Need.P_GATE})
 
 
 def _exceeds(value: float, tau: Decimal, inclusive: bool) -> bool:
@@ -55,10 +33,10 @@ def _exceeds(value: float, tau: Decimal, inclusive: bool) -> bool:
     return value >= float(tau) if inclusive else value > float(tau)
 
 
-def _gate(evidence: Evidence) -> float:
-    if evidence.p_gate is None:
+def _gate(seen: Evidence) -> float:
+    if seen.p_gate is None:
         raise RuntimeError("a learned gate decides only for a gated network")
-    return evidence.p_gate
+    return seen.p_gate
 
 
 @dataclass(frozen=True)
@@ -67,19 +45,29 @@ class Learned:
 
     tau: Decimal
     inclusive: bool = False
-    name: ClassVar[str] = "learned"
-    gate_on: ClassVar[Path] = Path.REUSE
+    spec = PolicySpec("learned", "reuse where the gate is on", _GATE, takes_tau=True)
 
-    def decide(self, evidence: Evidence) -> Path:
-        on = _exceeds(_gate(evidence), self.tau, self.inclusive)
-        return self.gate_on if on else Path.FULL
+    def decide(self, seen: Evidence) -> Path:
+        return seen.cheap_if(_exceeds(_gate(seen), self.tau, self.inclusive))
 
 
-class Copy(Learned):
+@dataclass(frozen=True)
+class Copy:
     """Table 2, Ours-copy: the previous mask is the result where the gate is on."""
 
-    name = "copy"
-    gate_on = Path.COPY
+    tau: Decimal
+    inclusive: bool = False
+    spec = PolicySpec(
+        "copy",
+        "copy the previous mask where the gate is on",
+        _GATE,
+        takes_tau=True,
+        paths=frozenset({Path.FULL, Path.COPY}),
+    )
+
+    def decide(self, seen: Evidence) -> Path:
+        on = _exceeds(_gate(seen), self.tau, self.inclusive)
+        return Path.COPY if on else Path.FULL
 
 
 @dataclass(frozen=True)
@@ -89,13 +77,20 @@ class Fusion:
     tau: Decimal
     tau2: Decimal
     inclusive: bool = False
-    name = "fusion"
+    spec = PolicySpec(
+        "fusion",
+        "reuse above τ, copy above τ₂",
+        _GATE,
+        takes_tau=True,
+        takes_tau2=True,
+        paths=frozenset({Path.FULL, Path.REUSE, Path.COPY}),
+    )
 
-    def decide(self, evidence: Evidence) -> Path:
-        p = _gate(evidence)
+    def decide(self, seen: Evidence) -> Path:
+        p = _gate(seen)
         if not _exceeds(p, self.tau, self.inclusive):
             return Path.FULL
-        return Path.COPY if _exceeds(p, self.tau2, self.inclusive) else Path.REUSE
+        return Path.COPY if _exceeds(p, self.tau2, self.inclusive) else seen.cheap
 
 
 @dataclass(frozen=True)
@@ -109,15 +104,18 @@ class Capped:
     tau: Decimal
     most: int
     inclusive: bool = False
+    spec = PolicySpec(
+        "cap",
+        "the learned gate, at most N reuses in a row",
+        _GATE,
+        takes_tau=True,
+        argument="N",
+        examples=("2",),
+    )
 
-    @property
-    def name(self) -> str:
-        return f"cap:{self.most}"
-
-    def decide(self, evidence: Evidence) -> Path:
-        old = evidence.frame - evidence.last_full > self.most
-        on = not old and _exceeds(_gate(evidence), self.tau, self.inclusive)
-        return Path.REUSE if on else Path.FULL
+    def decide(self, seen: Evidence) -> Path:
+        young = seen.age <= self.most
+        return seen.cheap_if(young and _exceeds(_gate(seen), self.tau, self.inclusive))
 
 
 @dataclass(frozen=True)
@@ -131,32 +129,36 @@ class TrueIoU:
     tau: Decimal
     adjacent: bool = False
     inclusive: bool = False
-    name = "g-iou"
+    spec = PolicySpec(
+        "g-iou",
+        "oracle: decide by the IoU of annotated masks",
+        frozenset({Need.TRUTH}),
+        takes_tau=True,
+    )
 
-    def decide(self, evidence: Evidence) -> Path:
-        before = evidence.frame - 1 if self.adjacent else evidence.last_full
-        iou = evidence.true_iou(before, evidence.frame)
-        on = iou is not None and _exceeds(iou, self.tau, self.inclusive)
-        return Path.REUSE if on else Path.FULL
+    def decide(self, seen: Evidence) -> Path:
+        before = seen.frame - 1 if self.adjacent else seen.last_full
+        iou = None if seen.true_iou is None else seen.true_iou(before, seen.frame)
+        return seen.cheap_if(iou is not None and _exceeds(iou, self.tau, self.inclusive))
 
 
 @dataclass(frozen=True)
 class Always:
     """Reuse every frame: what the reuse path alone costs and loses."""
 
-    name = "always"
+    spec = PolicySpec("always", "reuse every frame", paths=frozenset({Path.REUSE}))
 
-    def decide(self, evidence: Evidence) -> Path:  # noqa: ARG002 - that is the point
-        return Path.REUSE
+    def decide(self, seen: Evidence) -> Path:
+        return seen.cheap
 
 
 @dataclass(frozen=True)
 class Never:
-    """Compute every frame in full."""
+    """Compute every frame in full; also what a network without a gate does."""
 
-    name = "never"
+    spec = PolicySpec("never", "never reuse", paths=frozenset({Path.FULL}))
 
-    def decide(self, evidence: Evidence) -> Path:  # noqa: ARG002 - that is the point
+    def decide(self, seen: Evidence) -> Path:  # noqa: ARG002 - that is the point
         return Path.FULL
 
 
@@ -164,80 +166,40 @@ class Never:
 class AlwaysCopy:
     """Copy every frame: what the cheapest path costs."""
 
-    name = "always-copy"
+    spec = PolicySpec("always-copy", "copy every frame", paths=frozenset({Path.COPY}))
 
-    def decide(self, evidence: Evidence) -> Path:  # noqa: ARG002 - that is the point
+    def decide(self, seen: Evidence) -> Path:  # noqa: ARG002 - that is the point
         return Path.COPY
-
-
-@dataclass(frozen=True)
-class Ungated:
-    """What a network without a gate is filed under: no policy at all."""
-
-    name = ""
-
-    def decide(self, evidence: Evidence) -> Path:  # noqa: ARG002 - there is nothing to decide
-        return Path.FULL
 
 
 @dataclass(frozen=True)
 class Random:
     """A control that a gate has to beat: reuse at ``rate``, whatever the frame shows.
 
-    The draw depends on seed, clip, object and frame alone, so it repeats anywhere.
+    The draw depends on seed, sequence, object and frame alone, so it repeats anywhere.
     """
 
     rate: Decimal
     seed: int = 0
+    spec = PolicySpec(
+        "random", "control: reuse at a fixed rate", argument="RATE", examples=("0.4",)
+    )
 
-    @property
-    def name(self) -> str:
-        return f"random:{self.rate}"
-
-    def decide(self, evidence: Evidence) -> Path:
-        text = f"{self.seed}/{evidence.clip}/{evidence.object_id}/{evidence.frame}"
+    def decide(self, seen: Evidence) -> Path:
+        text = f"{self.seed}/{seen.clip}/{seen.object_id}/{seen.frame}"
         draw = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
-        return Path.REUSE if draw < float(self.rate) else Path.FULL
+        return seen.cheap_if(draw < float(self.rate))
 
 
 @dataclass(frozen=True)
-class PolicyKind:
-    """A policy as a model's name may ask for it.
+class Every:
+    """A control that a gate has to beat: a full frame every ``period``-th, as keyframes are."""
 
-    Attributes:
-        summary: one line for ``vosbench models``.
-        takes_tau, takes_tau2: thresholds it needs.
-        argument: what it needs after a colon, "" for nothing; ``example`` shows one.
-        needs_truth: reads annotations.
-        paths: what it may decide.
-    """
+    period: int
+    spec = PolicySpec("every", "control: a full frame every N-th", argument="N", examples=("3",))
 
-    summary: str
-    make: Callable[[RunnerOptions, str], GatePolicy]
-    takes_tau: bool = True
-    takes_tau2: bool = False
-    argument: str = ""
-    example: str = ""
-    needs_truth: bool = False
-    paths: frozenset[Path] = frozenset({Path.FULL, Path.REUSE})
-
-
-def _tau(options: RunnerOptions) -> Decimal:
-    if options.tau is None:
-        raise InputError("a gated model needs a threshold: give --tau, e.g. --tau 0.7")
-    return options.tau
-
-
-def _inclusive(options: RunnerOptions) -> bool:
-    return switch("comparison", options) == "paper"
-
-
-def _fusion(options: RunnerOptions, _: str) -> GatePolicy:
-    tau = _tau(options)
-    tau2 = default_tau2(tau) if options.tau2 is None else options.tau2
-    if tau2 < tau:
-        raise InputError(f"fusion copies above τ₂ and reuses above τ, so τ₂ ({tau2}) < τ ({tau})")
-    return Fusion(tau, tau2, _inclusive(options))
+    def decide(self, seen: Evidence) -> Path:
+        return seen.cheap_if(seen.age < self.period)
 
 
 def default_tau2(tau: Decimal) -> Decimal:
@@ -245,89 +207,42 @@ def default_tau2(tau: Decimal) -> Decimal:
     return (1 + tau) / 2
 
 
-_LONGEST = 10_000
+def _inclusive(settings: PolicySettings) -> bool:
+    return switch("comparison", settings.switches) == "paper"
 
 
-def _rate(text: str) -> Decimal:
-    try:
-        rate = Decimal(text)
-    except InvalidOperation:
-        rate = Decimal(-1)
-    if not 0 <= rate <= 1:
-        raise InputError(f"random:{text}: the reuse rate is a number from 0 to 1, e.g. random:0.4")
-    return rate
+def _fusion(settings: PolicySettings) -> Fusion:
+    tau = settings.threshold
+    tau2 = default_tau2(tau) if settings.tau2 is None else settings.tau2
+    if tau2 < tau:
+        raise InputError(f"fusion copies above τ₂ and reuses above τ, so τ₂ ({tau2}) < τ ({tau})")
+    return Fusion(tau, tau2, _inclusive(settings))
 
 
-def _most(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _LONGEST:
-        raise InputError(f"cap:{text}: how many reuses in a row, from 1 to {_LONGEST}, e.g. cap:2")
-    return int(text)
+def _true_iou(settings: PolicySettings) -> TrueIoU:
+    adjacent = switch("iou-reference", settings.switches) == "paper"
+    return TrueIoU(settings.threshold, adjacent, _inclusive(settings))
 
 
-POLICIES: Mapping[str, PolicyKind] = {
-    "learned": PolicyKind(
-        "reuse where the gate is on", lambda o, _: Learned(_tau(o), _inclusive(o))
-    ),
-    "copy": PolicyKind(
-        "copy the previous mask where the gate is on",
-        lambda o, _: Copy(_tau(o), _inclusive(o)),
-        paths=frozenset({Path.FULL, Path.COPY}),
-    ),
-    "fusion": PolicyKind(
-        "reuse above τ, copy above τ₂",
-        _fusion,
-        takes_tau2=True,
-        paths=frozenset({Path.FULL, Path.REUSE, Path.COPY}),
-    ),
-    "cap": PolicyKind(
-        "the learned gate, at most N reuses in a row",
-        lambda o, argument: Capped(_tau(o), _most(argument), _inclusive(o)),
-        argument="N",
-        example="2",
-    ),
-    "g-iou": PolicyKind(
-        "oracle: decide by the IoU of annotated masks",
-        lambda o, _: TrueIoU(_tau(o), switch("iou-reference", o) == "paper", _inclusive(o)),
-        needs_truth=True,
-    ),
-    "always": PolicyKind(
-        "reuse every frame",
-        lambda *_: Always(),
-        takes_tau=False,
-        paths=frozenset({Path.REUSE}),
-    ),
-    "never": PolicyKind(
-        "never reuse", lambda *_: Never(), takes_tau=False, paths=frozenset({Path.FULL})
-    ),
-    "always-copy": PolicyKind(
-        "copy every frame",
-        lambda *_: AlwaysCopy(),
-        takes_tau=False,
-        paths=frozenset({Path.COPY}),
-    ),
-    "random": PolicyKind(
-        "control: reuse at a fixed rate",
-        lambda o, argument: Random(_rate(argument), o.seed),
-        takes_tau=False,
-        argument="RATE",
-        example="0.4",
-    ),
-}
+@dataclass(frozen=True)
+class _Factory:
+    """A class of this module, and how settings become one of its policies."""
+
+    spec: PolicySpec
+    make: Callable[[PolicySettings], GatePolicy]
+
+    def __call__(self, settings: PolicySettings, /) -> GatePolicy:
+        return self.make(settings)
 
 
-def make_policy(options: RunnerOptions) -> GatePolicy:
-    """Build the policy that ``options.policy`` names, the learned gate by default.
-
-    Raises InputError for unknown names, missing thresholds and bad arguments.
-    """
-    name, _, argument = (options.policy or "learned").partition(":")
-    kind = POLICIES.get(name)
-    if kind is None:
-        raise InputError(f"unknown policy '{name}'{suggestion(name, POLICIES)}")
-    if bool(kind.argument) != bool(argument):
-        raise InputError(
-            f"'{options.policy}': write {name}:{kind.argument}, e.g. {name}:{kind.example}"
-            if kind.argument
-            else f"'{options.policy}': the policy {name} takes no argument"
-        )
-    return kind.make(options, argument)
+LEARNED = _Factory(Learned.spec, lambda s: Learned(s.threshold, _inclusive(s)))
+COPY = _Factory(Copy.spec, lambda s: Copy(s.threshold, _inclusive(s)))
+FUSION = _Factory(Fusion.spec, _fusion)
+CAP = _Factory(Capped.spec, lambda s: Capped(s.threshold, s.count(), _inclusive(s)))
+G_IOU = _Factory(TrueIoU.spec, _true_iou)
+ALWAYS = _Factory(Always.spec, lambda _: Always())
+NEVER = _Factory(Never.spec, lambda _: Never())
+ALWAYS_COPY = _Factory(AlwaysCopy.spec, lambda _: AlwaysCopy())
+RANDOM = _Factory(Random.spec, lambda s: Random(s.number(), s.seed))
+EVERY = _Factory(Every.spec, lambda s: Every(s.count()))
+BUDGET = _Factory(budget.SPEC, budget.Budget.of)

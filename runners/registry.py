@@ -11,7 +11,9 @@ A runner that takes an argument is written ``NAME:ARGUMENT``, for instance
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from vosbench.baselines.errors import InputError, suggestion
@@ -21,16 +23,25 @@ from vosbench.runners.interface import (
     RunnerFactory,
     RunnerOptions,
     RunnerSpec,
+    SharingRunner,
     WeightsInfo,
 )
 from vosbench.runners.plugins import Registry
-from vosbench.runners.policies import POLICIES
+from vosbench.runners.policy import GatePolicy, Need
+from vosbench.runners.policy_registry import (
+    DEFAULT,
+    make_policy,
+    policy_factory,
+    require_told,
+    with_policy,
+)
+from vosbench.runners.steered import Steered
 
 RUNNERS = Registry("vosbench.runners", "model")
 
 _NAME = re.compile(
     r"(?P<base>[A-Za-z0-9_./\-]+?)(@(?P<variant>[A-Za-z0-9_.\-]+))?"
-    r"(\+(?P<policy>[a-z\-]+(:[0-9.]+)?))?"
+    r"(\+(?P<policy>[A-Za-z0-9_\-]+(:[A-Za-z0-9_.:\-]+)?))?"
 )
 _WITH_ARGUMENT = re.compile(r"(?P<base>[A-Za-z0-9_./\-]+):(?P<argument>.*)")
 
@@ -42,6 +53,8 @@ class Model:
     Attributes:
         name: the whole name.
         spec: the architecture's spec, completed by what the policy changes.
+        policy: as it is written behind the ``+``, or the learned gate for a gated model; None for
+            a model that takes none, or is run without.
     """
 
     name: str
@@ -51,15 +64,14 @@ class Model:
     policy: str | None = None
 
     def build(self, options: RunnerOptions) -> Runner:
-        """Make the runner.
+        """Make the runner: a network without a policy.
 
-        Raises InputError where weights, thresholds or names don't fit, and for a plug-in that
-        fails to make one.
+        Raises InputError where weights or names don't fit, and for a plug-in that fails to make
+        one.
         """
-        options = replace(options, variant=self.variant, policy=self.policy)
         try:
-            runner: Any = self.factory(options)
-            defect = _runner_defect(runner)
+            runner: Any = self.factory(replace(options, variant=self.variant))
+            defect = _runner_defect(runner, self.spec)
         except InputError:
             raise
         except Exception as error:
@@ -74,6 +86,33 @@ class Model:
         runner.spec = self.spec
         made: Runner = runner
         return made
+
+    def decide_by(
+        self,
+        tau: Decimal | None,
+        tau2: Decimal | None = None,
+        seed: int = 0,
+        switches: Mapping[str, str] | None = None,
+    ) -> GatePolicy | None:
+        """The policy of the name at these thresholds; None for a model without.
+
+        Raises InputError where thresholds or the argument don't fit, or where the model can't
+        tell the policy what it needs.
+        """
+        if self.policy is None:
+            return None
+        policy = make_policy(self.policy, tau=tau, tau2=tau2, seed=seed, switches=switches)
+        require_told(self.name.partition("+")[0], self.spec, self.policy, policy)
+        return policy
+
+    def steered(self, options: RunnerOptions, tau2: Decimal | None = None) -> Runner:
+        """The runner under its policy at ``options.tau``; as it is for a model without."""
+        policy = self.decide_by(options.tau, tau2, options.seed, options.switches)
+        runner = self.build(options)
+        if policy is None:
+            return runner
+        assert isinstance(runner, SharingRunner), "build() made sure of it"
+        return Steered(runner, policy)
 
 
 def resolve(name: str) -> Model:
@@ -91,7 +130,10 @@ def resolve(name: str) -> Model:
     spec = factory.spec
     if spec.argument:
         raise InputError(f"{base} needs an argument: write {base}:{spec.argument}")
-    if policy is not None:
+    if policy is None and spec.tells is not None and Need.P_GATE in spec.tells:
+        plain, policy = spec.summary, DEFAULT
+        spec = replace(_with_policy(spec, policy), summary=plain)
+    elif policy is not None:
         spec = _with_policy(spec, policy)
     return Model(name, replace(spec, name=name), factory, variant, policy)
 
@@ -103,9 +145,9 @@ def factory_defect(name: str, factory: Any) -> str | None:
         return "it has no 'spec' of type RunnerSpec"
     if spec.name != name:
         return f"it is registered as {name} but its spec says {spec.name!r}"
-    unknown = sorted(set(spec.policies) - set(POLICIES))
-    if unknown:
-        return f"its spec names the policy '{unknown[0]}'{suggestion(unknown[0], POLICIES)}"
+    strange = [need for need in spec.tells or () if need not in tuple(Need)]
+    if strange:
+        return f"its spec tells policies of {strange[0]!r}{suggestion(str(strange[0]), Need)}"
     if spec.argument and not isinstance(factory, ArgumentFactory):
         return f"its spec takes an argument ({spec.argument}), but it has no method 'bind'"
     if not spec.argument and not callable(factory):
@@ -132,8 +174,10 @@ def _with_argument(name: str, base: str, argument: str) -> Model:
     return Model(name, replace(bound.spec, name=name), bound)
 
 
-def _runner_defect(runner: Any) -> str | None:
-    lacking = [n for n in ("load", "start", "add_objects", "step") if not hasattr(runner, n)]
+def _runner_defect(runner: Any, spec: RunnerSpec) -> str | None:
+    wanted = ["load", "start", "add_objects", "step"]
+    wanted += ["walk", "sharing_key"] if spec.tells is not None else []
+    lacking = [name for name in wanted if not hasattr(runner, name)]
     if lacking:
         return f"what it builds has no method '{lacking[0]}'"
     if not isinstance(getattr(runner, "weights", None), WeightsInfo):
@@ -142,19 +186,6 @@ def _runner_defect(runner: Any) -> str | None:
 
 
 def _with_policy(spec: RunnerSpec, text: str) -> RunnerSpec:
-    policy = text.partition(":")[0]
-    if not spec.policies:
+    if spec.tells is None:
         raise InputError(f"{spec.name} has no gate, so it takes no policy '+{text}'")
-    if policy not in spec.policies:
-        raise InputError(
-            f"{spec.name} knows no policy '{policy}'{suggestion(policy, spec.policies)}"
-        )
-    kind = POLICIES[policy]
-    return replace(
-        spec,
-        summary=f"{spec.summary}; {kind.summary}",
-        takes_tau=kind.takes_tau,
-        takes_tau2=kind.takes_tau2,
-        needs_truth=kind.needs_truth,
-        paths=kind.paths,
-    )
+    return with_policy(spec, policy_factory(text.partition(":")[0]).spec)

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from vosbench.baselines.errors import InputError, suggestion
-
-if TYPE_CHECKING:
-    from vosbench.runners.interface import RunnerOptions
 
 
 @dataclass(frozen=True)
@@ -52,9 +48,9 @@ SWITCHES: Mapping[str, Switch] = {
 }
 
 
-def switch(name: str, options: RunnerOptions) -> str:
+def switch(name: str, taken: Mapping[str, str]) -> str:
     """``"paper"`` or ``"code"`` for one switch."""
-    return options.switches.get(name, "code")
+    return taken.get(name, "code")
 
 
 def checked_switches(given: Mapping[str, str]) -> dict[str, str]:

@@ -68,12 +68,20 @@ class GatedTtvos(Ttvos):
         return delta
 
     def segment_reuse(
-        self, features: FrameFeatures, state: ObjectState, evidence: Evidence
+        self,
+        features: FrameFeatures,
+        state: ObjectState,
+        evidence: Evidence,
+        delta: Tensor | None = None,
     ) -> Segmentation:
-        """The reuse path: û16 from u16 of the last full frame and Δ; s16 isn't computed."""
+        """The reuse path: û16 from u16 of the last full frame and Δ; s16 isn't computed.
+
+        ``delta`` is :meth:`change` where that is known already.
+        """
         if state.u16 is None:
             raise RuntimeError("the state of an ungated network has nothing to reuse")
-        estimate = self.translator(state.u16, self.change(evidence))
+        delta = self.change(evidence) if delta is None else delta
+        estimate = self.translator(state.u16, delta)
         probability, update_weight = self._decode(features, evidence, estimate)
         return Segmentation(probability, None, update_weight)
 

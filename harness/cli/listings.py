@@ -78,22 +78,22 @@ def _shipped(entry: Entry) -> str:
 
 
 def _print_policies(console: Terminal) -> None:
-    from vosbench.runners.policies import POLICIES
+    from vosbench.runners.policy_registry import POLICIES, policy_defect
 
     table = plain_table("policy", "needs", "what it decides")
     table.title = "policies of gated models: MODEL+POLICY"
-    for name, kind in POLICIES.items():
-        needs = [
-            word
-            for word, needed in (
-                ("τ", kind.takes_tau),
-                ("τ₂", kind.takes_tau2),
-                ("annotations", kind.needs_truth),
-            )
-            if needed
+    for name, plugin in POLICIES.plugins().items():
+        problem = plugin.problem or policy_defect(name, plugin.value)
+        if problem is not None:
+            table.add_row(name, "broken", problem)
+            continue
+        spec = plugin.value.spec
+        thresholds = [
+            word for word, takes in (("τ", spec.takes_tau), ("τ₂", spec.takes_tau2)) if takes
         ]
-        shown = f"{name}:{kind.argument}" if kind.argument else name
-        table.add_row(shown, ", ".join(needs) or "–", kind.summary)
+        needs = [*thresholds, *sorted(spec.needs)]
+        shown = f"{name}:{spec.argument}" if spec.argument else name
+        table.add_row(shown, ", ".join(needs) or "–", spec.summary)
     console.print(table)
 
 

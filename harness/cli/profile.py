@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -55,7 +54,7 @@ def profile(
     opened = registry.open(dataset, data_root)
     clip = opened.clip(sequence or opened.sequences[0])
     chosen = choose_device(device)
-    runner = resolve(model).build(RunnerOptions(weights=weights, tau=Decimal(1)))
+    runner = resolve(model).build(RunnerOptions(weights=weights))
     say_how_read((runner.weights,))
     keep_large_blocks()
     with hold(device_id(chosen)):

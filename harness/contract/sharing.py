@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 import torch
@@ -13,7 +13,9 @@ from vosbench.harness.contract.clip import ContractClip
 from vosbench.harness.contract.play import ContractBreach, Recording, clip_info, play
 from vosbench.harness.contract.subject import NotApplicable, Subject
 from vosbench.runners.interface import Frame, SharingRunner, Spans, Step, Walk
-from vosbench.runners.policies import POLICIES, GatePolicy, make_policy
+from vosbench.runners.policies import Never
+from vosbench.runners.policy import GatePolicy
+from vosbench.runners.policy_registry import fitting, make_policy
 
 _CLIPS = 2
 """Walks take as many passes as there are policies; two clips say enough."""
@@ -23,12 +25,10 @@ def shared_walk(subject: Subject) -> None:
     """Compare one walk for all policies with one walk each, and the runner's own steps."""
     runner = subject.runner
     if not isinstance(runner, SharingRunner):
-        if subject.model.spec.policies:
-            raise ContractBreach("its spec has policies, but it is no SharingRunner: walk() lacks")
         raise NotApplicable("it shares no walk")
     for clip in _richest(subject.clips):
         own = subject.sound(clip)
-        named = _policies(subject, own, runner.policy)
+        named = _policies(subject, own)
         together = _together(runner, clip, tuple(named.values()), subject.device)
         for (name, policy), shared in zip(named.items(), together, strict=True):
             (alone,) = _together(runner, clip, (policy,), subject.device)
@@ -45,16 +45,14 @@ def _richest(clips: tuple[ContractClip, ...]) -> list[ContractClip]:
     return sorted(clips, key=lambda clip: -len(clip.objects))[:_CLIPS]
 
 
-def _policies(subject: Subject, own: Recording, first: GatePolicy) -> Mapping[str, GatePolicy]:
+def _policies(subject: Subject, own: Recording) -> Mapping[str, GatePolicy]:
     """The runner's own policy, then every other it may be given, with a τ that divides frames."""
+    first = subject.policy(subject.options.tau) or Never()
     seen = [o.p_gate for p in own.played for o in p.objects if o.p_gate is not None]
     tau = Decimal(str(round(statistics.median(seen), 6))) if seen else Decimal("0.5")
-    options = replace(subject.options, tau=tau, tau2=None)
-    named = {"its own": first, "its own, again": first}
-    for name in subject.model.spec.policies:
-        kind = POLICIES[name]
-        written = f"{name}:{kind.example}" if kind.argument else name
-        named[f"+{written} at τ={tau}"] = make_policy(replace(options, policy=written))
+    named: dict[str, GatePolicy] = {"its own": first, "its own, again": first}
+    for written in fitting(subject.model.spec):
+        named[f"+{written} at τ={tau}"] = make_policy(written, tau=tau, seed=subject.options.seed)
     return named
 
 

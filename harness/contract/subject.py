@@ -17,6 +17,7 @@ from vosbench.runners.registry import Model, resolve
 
 if TYPE_CHECKING:
     from vosbench.runners.interface import Runner
+    from vosbench.runners.policy import GatePolicy
 
 _DEFAULT_TAU = Decimal("0.5")
 
@@ -67,10 +68,14 @@ class Subject:
 
     def built(self, tau: Decimal | None = None) -> Runner:
         """A new runner, loaded; at another τ if that is given. Raises InputError."""
-        options = self.options if tau is None else replace(self.options, tau=tau, tau2=None)
-        runner = self.model.build(options)
+        options = self.options if tau is None else replace(self.options, tau=tau)
+        runner = self.model.steered(options)
         runner.load(self.device, self.precision)
         return runner
+
+    def policy(self, tau: Decimal | None) -> GatePolicy | None:
+        """The model's policy at a threshold; None for a model without."""
+        return self.model.decide_by(tau, seed=self.options.seed, switches=self.options.switches)
 
     @property
     def runner(self) -> Runner:

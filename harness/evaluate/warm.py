@@ -18,7 +18,7 @@ from vosbench.runners.policies import Always, AlwaysCopy, Never
 if TYPE_CHECKING:
     from vosbench.harness.datasets.clip import Clip
     from vosbench.runners.interface import Runner, Walk
-    from vosbench.runners.policies import GatePolicy
+    from vosbench.runners.policy import GatePolicy
 
 GPU_RULE = WarmUpRule()
 CPU_RULE = WarmUpRule(block=2, blocks=2, tolerance=0.1, max_runs=12)
@@ -79,8 +79,8 @@ def _first_frame(
 
 
 def can_force(runner: Runner) -> TypeGuard[SharingRunner]:
-    """Whether its paths can be taken one by one: it has policies, and takes them per walk."""
-    return isinstance(runner, SharingRunner) and bool(runner.spec.policies)
+    """Whether its paths can be taken one by one: it takes policies."""
+    return isinstance(runner, SharingRunner) and runner.spec.tells is not None
 
 
 def forced_walk(runner: Runner, info: ClipInfo, path: Path) -> Walk:

@@ -14,11 +14,12 @@ from vosbench.harness.datasets.dataset import Selection
 from vosbench.harness.sweep.interleave import interleaved
 from vosbench.harness.sweep.trials import Kind, TrialSpec
 from vosbench.runners.interface import RunnerOptions
-from vosbench.runners.policies import default_tau2, make_policy
+from vosbench.runners.policies import default_tau2
 from vosbench.runners.registry import Model, resolve
 
 if TYPE_CHECKING:
     from vosbench.runners.interface import WeightsInfo
+    from vosbench.runners.policy import GatePolicy
 
 
 @dataclass(frozen=True)
@@ -108,20 +109,21 @@ def group_key(spec: TrialSpec, lockstep: bool = True) -> str:
 
 def options_of(spec: TrialSpec) -> RunnerOptions:
     """The options from which a trial's runner is built again."""
-    policy = spec.model.partition("+")[2] or None
     return RunnerOptions(
         weights=None if spec.weights.startswith("shipped:") else spec.weights,
-        policy=policy,
         tau=spec.tau,
-        tau2=spec.tau2,
         seed=spec.seed,
         switches=spec.switches,
     )
 
 
+def policy_of(spec: TrialSpec) -> GatePolicy | None:
+    """The policy of a trial; None for a model without. Raises InputError where it can't be made."""
+    return resolve(spec.model).decide_by(spec.tau, spec.tau2, spec.seed, spec.switches)
+
+
 def _weights(models: Iterable[Model], request: Request) -> list[tuple[Model, PlannedWeights]]:
     """Each model with each of its weights; a network is built once, whatever its policies."""
-    tau = max(request.taus) if request.taus else None
     known: dict[tuple[int, str | None, str | None], WeightsInfo] = {}
     planned = []
     for model in models:
@@ -129,7 +131,7 @@ def _weights(models: Iterable[Model], request: Request) -> list[tuple[Model, Pla
         for asked in trained or request.weights or (None,):
             key = (id(model.factory), model.variant, asked)
             if key not in known:
-                options = RunnerOptions(weights=asked, tau=tau, switches=request.switches)
+                options = RunnerOptions(weights=asked, switches=request.switches)
                 known[key] = model.build(options).weights
             planned.append((model, PlannedWeights(model.name, asked, known[key])))
     return planned
@@ -154,15 +156,13 @@ def _check_grid(model: Model, grid: Sequence[TrialSpec]) -> None:
     if not grid:
         raise InputError(f"{model.name} copies above τ₂ and reuses above τ: give a --tau2 ≥ --tau")
     for spec in grid:
-        if spec.policy is not None:
-            make_policy(options_of(spec))
+        policy_of(spec)
 
 
 def _base_spec(
     model: Model, selection: Selection, weights: WeightsInfo, request: Request
 ) -> TrialSpec:
     spec = model.spec
-    policy = (model.policy or "learned") if spec.policies else None
     return TrialSpec(
         model=model.name,
         runner_version=spec.version,
@@ -174,7 +174,7 @@ def _base_spec(
         manifest_sha256=selection.manifest_sha256,
         sequences=selection.sequences,
         max_frames=selection.max_frames,
-        policy=policy,
+        policy=model.policy,
         margins=weights.margins,
         seed=request.seed,
         precision=request.precision,

@@ -24,11 +24,11 @@ from vosbench.harness.evaluate.summary import aggregate
 from vosbench.harness.measure.probe import peak_memory_mib
 from vosbench.harness.metrics import TruthCache
 from vosbench.harness.store import Claim, ClaimedTrial, LostLease, Storage, Worker
-from vosbench.harness.sweep.plan import options_of
+from vosbench.harness.sweep.plan import options_of, policy_of
 from vosbench.harness.sweep.trials import Kind, TrialSpec
 from vosbench.runners.interface import ClipInfo, Precision, SharingRunner
-from vosbench.runners.policies import make_policy
 from vosbench.runners.registry import resolve
+from vosbench.runners.steered import Steered
 
 if TYPE_CHECKING:
     import torch
@@ -139,7 +139,7 @@ class LocalExecutor:
             selection = self._selection(spec)
             if spec.kind is Kind.TIMING:
                 for trial in trials:
-                    self.timing(trial, runner, selection)
+                    self.timing(trial, _steered(runner, trial.spec), selection)
                 return
             for trial in trials:
                 self.storage.annotate(trial, self.notes)
@@ -197,9 +197,10 @@ class LocalExecutor:
         self.progress.begin(trials[0].spec, len(trials), clip.name)
 
         def begin(info: ClipInfo) -> Walk:
-            if isinstance(runner, SharingRunner) and len(trials) > 1:
-                policies = tuple(make_policy(options_of(trial.spec)) for trial in trials)
-                return runner.walk(info, policies)
+            policies = [policy_of(trial.spec) for trial in trials]
+            decided = tuple(policy for policy in policies if policy is not None)
+            if decided and isinstance(runner, SharingRunner):
+                return runner.walk(info, decided)
             return SoloWalk(runner, info)
 
         oracle = any(resolve(trial.spec.model).spec.needs_truth for trial in trials)
@@ -258,3 +259,11 @@ class LocalExecutor:
         finally:
             ended.set()
             thread.join()
+
+
+def _steered(runner: Runner, spec: TrialSpec) -> Runner:
+    policy = policy_of(spec)
+    if policy is None:
+        return runner
+    assert isinstance(runner, SharingRunner), "a model that takes policies"
+    return Steered(runner, policy)

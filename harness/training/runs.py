@@ -159,8 +159,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def weights_of(path: Path, model: str) -> WeightsInfo:
     """What a runner says of a checkpoint; InputError if it can't be loaded."""
-    options = RunnerOptions(weights=str(path), tau=Decimal(1))
-    return resolve(model).build(options).weights
+    return resolve(model).build(RunnerOptions(weights=str(path))).weights
 
 
 def run_training(

@@ -24,7 +24,9 @@ from vosbench.reports.figures.seeds import one_name_each, over_seeds, training_f
 from vosbench.reports.frames import UNTRAINED
 from vosbench.reports.labels import curve_names, margins_name, remarks
 from vosbench.reports.names import parse_model, role
+from vosbench.reports.policies import policy_spec
 from vosbench.reports.style import Look, family_look, margins_look, role_look
+from vosbench.runners.policy import Need
 
 ACCURACY_LABEL = "J&F (%)"
 REUSE_LABEL = "reuse rate (%)"
@@ -53,27 +55,30 @@ def fps_points(source: Readable, where: Selection, options: FigureOptions) -> pd
     return with_published(timed_points(source, where, options, everything), options, _any_method)
 
 
-_ALTERNATIVES = ("ours", "copy", "fusion", "cap", "N-gate", "reduced", "baseline")
-_ORACLES = ("ours", "g-iou", "random", "cap")
+_FORCED = {"always", "never", "always-copy"}
+_NO_ALTERNATIVES = {"g-iou", "random", *_FORCED}
+_NO_WAYS = {"copy", "fusion", "N-gate", "reduced", "baseline", *_FORCED}
+"""Roles that figures 7 and 8 leave to each other; a stranger's policy is in both."""
 
 
 def alternative_points(source: Readable, where: Selection, options: FigureOptions) -> pd.DataFrame:
-    """Ours, copy, fusion, cap, N-gate, and the ungated and reduced networks of their families."""
+    """Ours, copy, fusion, N-gate and other policies, and the ungated and reduced networks of
+    their families; oracles and the random control aside."""
 
     def wanted(found: pd.DataFrame) -> pd.Series[bool]:
-        roles = _roles(found)
-        return roles.isin(_ALTERNATIVES) & _of_gated_families(found) & main_weights(found, where)
+        alternatives = ~_roles(found).isin(_NO_ALTERNATIVES) & ~_oracles(found)
+        return alternatives & _of_gated_families(found) & main_weights(found, where)
 
     points = timed_points(source, where, options, wanted)
     return _by_family(with_published(points, options, _is_alternative))
 
 
 def oracle_points(source: Readable, where: Selection, options: FigureOptions) -> pd.DataFrame:
-    """The learned gate, the oracle by annotated IoU, and the random control."""
+    """The learned gate, the oracle by annotated IoU, the controls, and other policies."""
 
     def wanted(found: pd.DataFrame) -> pd.Series[bool]:
         known = found["reuse_rate"].notna() & main_weights(found, where)
-        return _roles(found).isin(_ORACLES) & known
+        return ~_roles(found).isin(_NO_WAYS) & known
 
     return _by_family(accuracy_points(source, where, options, wanted))
 
@@ -165,7 +170,8 @@ def draw(points: pd.DataFrame, how: Curves) -> Figure:
             ]
         _dress(axes, panel, how)
     sheet.label(how.x_label, ACCURACY_LABEL)
-    rates = " (random: its rate)" if (points["tau"].isna() & (points["point"] != "")).any() else ""
+    untimed = (points["tau"].isna() & (points["point"] != "")).any()
+    rates = " (of controls their rate or number)" if untimed else ""
     readable = 0 < sum(bool(label.text) for label in labels) <= canvas.MOST_LABELS
     key = f"numbers at points: τ{rates}" if readable else ""
     printed = points["weights"] == PRINTED
@@ -259,6 +265,12 @@ def _ungated(found: pd.DataFrame) -> pd.Series[bool]:
 def _roles(found: pd.DataFrame) -> pd.Series[str]:
     roles = [role(m, p) for m, p in zip(found["model"], found["policy"], strict=True)]
     return pd.Series(roles, index=found.index, dtype="object")
+
+
+def _oracles(found: pd.DataFrame) -> pd.Series[bool]:
+    """Runs of policies that see annotations."""
+    specs = found["policy"].map(lambda policy: policy_spec((policy or "").partition(":")[0]))
+    return specs.map(lambda spec: spec is not None and Need.TRUTH in spec.needs).astype(bool)
 
 
 def _of_gated_families(found: pd.DataFrame) -> pd.Series[bool]:

@@ -23,14 +23,17 @@ from vosbench.reports.figures import canvas
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.frames import trials
 from vosbench.reports.labels import curve_names, remarks
-from vosbench.reports.names import role
+from vosbench.reports.names import way as way_of
 from vosbench.reports.style import DIM, role_look
 
 RATES = (0.2, 0.3, 0.4, 0.5, 0.6)
 """Reuse rates that are read off."""
 
-WAYS = ("copy", "fusion", "cap", "g-iou", "random")
-"""What the learned gate is compared with; names as of :func:`~vosbench.reports.names.role`."""
+WAYS = ("copy", "fusion", "cap", "g-iou", "every", "random", "budget")
+"""What the learned gate is compared with first; names of :func:`~vosbench.reports.names.role`."""
+
+_NO_WAYS = ("ours", "N-gate", "always", "never", "always-copy")
+"""Other weights, or one rate of reuse alone: no curve to read."""
 
 COLUMNS = (
     "panel", "curve", "model", "way", "rate", "jf_mean", "ours", "ahead", "low", "high",
@@ -72,7 +75,7 @@ def at_equal_reuse(source: Readable, where: Selection, options: FigureOptions) -
     found = found[found["policy"].map(bool).astype(bool)]
     found = found.assign(
         curve=curve_names(found),
-        way=[_way(m, p) for m, p in zip(found["model"], found["policy"], strict=True)],
+        way=[way_of(m, p) for m, p in zip(found["model"], found["policy"], strict=True)],
         switched=found["switches"].map(lambda switches: str(sorted(switches.items()))),
     )
     rows: list[dict[str, Any]] = []
@@ -81,16 +84,14 @@ def at_equal_reuse(source: Readable, where: Selection, options: FigureOptions) -
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _way(model: str, policy: str) -> str:
-    """The role; caps of different length are ways of their own."""
-    way = role(model, policy)
-    return policy if way == "cap" else way
-
-
 def _in_order(ways: Iterable[str]) -> list[str]:
-    """Those that are compared with ours, as :data:`WAYS` has them."""
-    known = {way for way in ways if way.partition(":")[0] in WAYS}
-    return sorted(known, key=lambda way: (WAYS.index(way.partition(":")[0]), way))
+    """Those that are compared with ours: first as :data:`WAYS` has them, then any others."""
+
+    def place(name: str) -> tuple[int, str]:
+        role = name.partition(":")[0]
+        return (WAYS.index(role) if role in WAYS else len(WAYS), name)
+
+    return sorted({name for name in ways if name.partition(":")[0] not in _NO_WAYS}, key=place)
 
 
 def _compared(source: Readable, family: pd.DataFrame) -> Iterator[dict[str, Any]]:

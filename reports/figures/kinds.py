@@ -53,7 +53,7 @@ _ALL = (
     ),
     FigureKind(
         "alternatives",
-        "figure 7: ours, copy, fusion, N-gate and a reduced network",
+        "figure 7: ours, copy, fusion, other policies, N-gate and a reduced network",
         "accuracy and timing of a gated model's alternatives",
         "vosbench run --kind both --models g-frtm-fast,g-frtm-fast+copy,g-frtm-fast+fusion,"
         "frtm-fast --tau 0.1:1.0:0.3 --dataset motion",
@@ -62,7 +62,7 @@ _ALL = (
     ),
     FigureKind(
         "gate-vs-giou",
-        "figure 8: learned gate, oracle by annotated IoU, random control",
+        "figure 8: learned gate, oracle by annotated IoU, controls, other policies",
         "accuracy trials of a gated model",
         "vosbench run --models g-frtm-fast,g-frtm-fast+g-iou,g-frtm-fast+random:0.4 "
         "--tau 0.1:1.0:0.1 --dataset motion",
@@ -71,7 +71,7 @@ _ALL = (
     ),
     FigureKind(
         "equal-reuse",
-        "copy, fusion, cap, oracle and control against our gate at equal reuse",
+        "every other way of deciding against our gate at equal reuse",
         "accuracy trials of a learned gate and of other policies of the same weights",
         "vosbench run --models g-frtm-fast,g-frtm-fast+copy,g-frtm-fast+fusion,g-frtm-fast+g-iou "
         "--tau 0.1:1.0:0.1 --dataset motion",

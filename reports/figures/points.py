@@ -107,14 +107,17 @@ def as_points(found: pd.DataFrame, options: FigureOptions, *, by_machine: bool) 
 
 
 def point_name(model: str, tau: Any) -> str:
-    """What is written at a point: τ, the rate of a random control, or "" for neither."""
+    """What is written at a point: τ, a control's rate or number, or "" for neither."""
     if tau is not None:
         return f"{tau.normalize():f}"
-    return parse_model(model).argument
+    return parse_model(model).point
 
 
 def _value(text: str) -> float:
-    return float(text) if text else float("nan")
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
 
 
 def _first_seen(column: pd.Series[str]) -> pd.Series[int]:

@@ -49,8 +49,6 @@ class Subprocess:
         """Build the runner; the child starts when it is loaded."""
         if self.config is None:
             raise InputError("subprocess needs a config: write subprocess:CONFIG.toml")
-        if self.config.takes_tau and options.tau is None:
-            raise InputError(f"{self.config.path.name} needs a threshold: give --tau, e.g. 0.7")
         return SubprocessRunner(self.spec, self.config, options)
 
 
@@ -83,6 +81,8 @@ class SubprocessRunner:
         """Start the child and let it load its weights; raises InputError or ChildFault."""
         self._device = device
         self.close()
+        if self._config.takes_tau and self._options.tau is None:
+            raise InputError(f"{self._config.path.name} needs a threshold: give --tau, e.g. 0.7")
         self._child = Child(self._config.command, self._config.folder, _environment(self._config))
         tau = self._options.tau
         settings = {

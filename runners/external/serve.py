@@ -32,8 +32,6 @@ from vosbench.runners.interface import (
 )
 from vosbench.runners.registry import Model, resolve
 
-_ANY_TAU = Decimal("0.5")
-
 
 class ServedModel:
     """What :func:`vosbench_child.serve` asks, answered by a runner of this environment."""
@@ -52,7 +50,7 @@ class ServedModel:
             switches=settings["switches"],
         )
         self._device = torch.device(settings["device"])
-        self._runner: Runner = self._model.build(options)
+        self._runner: Runner = self._model.steered(options)
         self._runner.load(self._device, Precision(settings["precision"]))
 
     def start(self, clip: Mapping[str, Any]) -> None:
@@ -100,8 +98,7 @@ def config_text(model: Model, weights: str | None, files: tuple[str, ...]) -> st
         InputError: the model can't be built.
     """
     spec = model.spec
-    tau = _ANY_TAU if spec.takes_tau else None
-    info = model.build(RunnerOptions(weights=weights, tau=tau)).weights
+    info = model.build(RunnerOptions(weights=weights)).weights
     command = [sys.executable, "-m", "vosbench.runners.external.serve", model.name]
     if weights is not None:
         is_random = weights.startswith("random")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from torch import Tensor, nn
 from vosbench.runners import compiled
 from vosbench.runners.compiled import compile_parts, copied_out
 from vosbench.runners.interface import ClipInfo, Frame, Precision, RunnerOptions, no_spans
-from vosbench.runners.network_runner import NetworkRunner
 from vosbench.runners.registry import resolve
 
 CPU = torch.device("cpu")
@@ -23,11 +21,8 @@ CPU = torch.device("cpu")
 
 def labels(model: str, precision: Precision) -> list[Tensor]:
     """Masks of four frames, of which a gated model reuses half."""
-    policy = "random:0.5" if model.startswith("g-") else None
-    runner = resolve(f"{model}+{policy}" if policy else model).build(
-        RunnerOptions(weights="random:3", policy=policy, tau=Decimal(1))
-    )
-    assert isinstance(runner, NetworkRunner)
+    name = f"{model}+random:0.5" if model.startswith("g-") else model
+    runner = resolve(name).steered(RunnerOptions(weights="random:3"))
     runner.load(CPU, precision)
     generator = torch.Generator().manual_seed(4)
     images = torch.randint(0, 256, (5, 3, 64, 96), dtype=torch.uint8, generator=generator)

@@ -18,7 +18,8 @@ from vosbench.baselines.frtm.network import (
 from vosbench.harness.evaluate.flops import Arithmetic, count_flops
 from vosbench.runners.frtm import FrtmTracker, seeded_augment, seeded_start
 from vosbench.runners.interface import ClipInfo, Frame, no_spans
-from vosbench.runners.policies import Always, GatePolicy, Never
+from vosbench.runners.policies import Always, Never
+from vosbench.runners.policy import GatePolicy
 from vosbench.runners.tracking import SharedWalk
 
 

@@ -109,7 +109,7 @@ class Misnamed(Sound):
     spec = named("another-name")
 
 class BadPolicy(Sound):
-    spec = RunnerSpec("bad-policy", "1", "", policies=("cpoy",))
+    spec = RunnerSpec("bad-policy", "1", "", tells=frozenset({"p_gat"}))
 
 class Unbindable(Sound):
     spec = RunnerSpec("unbindable", "1", "", argument="FILE")
@@ -218,7 +218,7 @@ def test_thresholds_of_a_model_that_shares_nothing_run_one_by_one(
     [
         ("no-spec", "model 'no-spec' can't be used: it has no 'spec' of type RunnerSpec"),
         ("misnamed", "it is registered as misnamed but its spec says 'another-name'"),
-        ("bad-policy", "its spec names the policy 'cpoy'; did you mean 'copy'"),
+        ("bad-policy", "its spec tells policies of 'p_gat'; did you mean 'p_gate'"),
         ("unbindable", "its spec takes an argument (FILE), but it has no method 'bind'"),
         ("no-module", "No module named 'their_missing_module'"),
         ("bad-syntax", "model 'bad-syntax' of package their-models can't be used: SyntaxError"),

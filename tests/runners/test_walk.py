@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import numpy as np
 import pytest
 import torch
 
+from vosbench.runners.budget import Budget
 from vosbench.runners.interface import ClipInfo, Frame, Path, Precision, RunnerOptions, no_spans
 from vosbench.runners.network_runner import NetworkRunner
-from vosbench.runners.policies import Always, Copy, Fusion, GatePolicy, Learned, Never, Random
+from vosbench.runners.policies import Always, Copy, Every, Fusion, Learned, Never, Random
+from vosbench.runners.policy import Decision, Evidence, GatePolicy, Need, PolicySpec
 from vosbench.runners.registry import resolve
 from vosbench.runners.tracking import SharedWalk
 
@@ -40,8 +43,37 @@ def scene() -> tuple[list[torch.Tensor], dict[int, Masks]]:
     return frames, given
 
 
-def make_runner(name: str, **options: object) -> NetworkRunner[object]:
-    asked = RunnerOptions(weights="random:0", tau=Decimal(1), **options)  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class Counting:
+    """Computes an object in full whenever it has counted to ``most``."""
+
+    most: int
+    spec = PolicySpec("counting", "counts in its memory")
+
+    def decide(self, seen: Evidence) -> Decision:
+        counted = (seen.memory or 0) + 1
+        full = counted >= self.most
+        return Decision(Path.FULL if full else Path.REUSE, 0 if full else counted)
+
+
+@dataclass
+class Spy:
+    """Reuses all but every fourth frame, and notes what it was told."""
+
+    needs: frozenset[Need]
+    seen: list[Evidence] = field(default_factory=list)
+
+    @property
+    def spec(self) -> PolicySpec:
+        return PolicySpec("spy", "notes what it is told", self.needs)
+
+    def decide(self, seen: Evidence) -> Decision:
+        self.seen.append(seen)
+        return Decision(seen.cheap_if(seen.age < 4), (seen.object_id, seen.frame))
+
+
+def make_runner(name: str, **options: object) -> NetworkRunner:
+    asked = RunnerOptions(weights="random:0", **options)  # type: ignore[arg-type]
     runner = resolve(name).build(asked)
     assert isinstance(runner, NetworkRunner)
     for key, tensor in runner.network.named_parameters():
@@ -52,7 +84,7 @@ def make_runner(name: str, **options: object) -> NetworkRunner[object]:
 
 
 def walk(
-    runner: NetworkRunner[object], policies: tuple[GatePolicy, ...]
+    runner: NetworkRunner, policies: tuple[GatePolicy, ...]
 ) -> tuple[list[list[tuple[bytes, tuple[object, ...]]]], tuple[int, int]]:
     """What each policy got in each frame, and (passes computed, passes saved)."""
     frames, given = scene()
@@ -81,6 +113,12 @@ def test_a_shared_walk_equals_separate_runs(name: str) -> None:
         Fusion(Decimal(repr(seen[1])), middle),
         Random(Decimal("0.5")),
         Random(Decimal("0.5"), seed=1),
+        Every(3),
+        Budget(Decimal("0.5")),
+        Budget(Decimal("0.5"), "delta"),
+        Budget(Decimal("0.3"), "pixels"),
+        Counting(2),
+        Counting(3),
         Always(),
         Never(),
     )
@@ -91,6 +129,40 @@ def test_a_shared_walk_equals_separate_runs(name: str) -> None:
     assert saved > 0
     assert len({tuple(masks for masks, _ in lane) for lane in together}) > 3  # they do differ
     assert any(any(masks) for masks, _ in together[1][3:])
+
+
+@pytest.mark.parametrize("name", ["g-frtm-lite", "g-ttvos-lite"])
+def test_a_policy_is_told_what_it_asked_for_and_no_more(name: str) -> None:
+    runner, (frames, _) = make_runner(name), scene()
+    spy, blind = Spy(frozenset(Need)), Spy(frozenset())
+    told, _ = walk(runner, (spy, blind))
+    assert told[0] == told[1]
+    labels = [np.frombuffer(masks, np.uint8) for masks, _ in told[0]]
+    gates = {(t, o.id): o.p_gate for t, (_, told_of) in enumerate(told[0]) for o in told_of}  # type: ignore[attr-defined]
+    assert len(spy.seen) == 2 * FRAMES - 1 - 3  # object 1 from frame 1 on, object 2 from 3
+    for seen in spy.seen:
+        t, i = seen.frame, seen.object_id
+        assert seen.memory == (None if t == {1: 1, 2: 3}[i] else (i, t - 1))
+        assert seen.p_gate == gates[t, i]
+        assert seen.area == np.count_nonzero(labels[t - 1] == i)
+        assert seen.delta is not None and seen.delta > 0
+        assert seen.image is not None and seen.image.equal(frames[t])
+        assert seen.full_image is not None and seen.full_image.equal(frames[t - seen.age])
+        assert 1 <= seen.age <= 4 and seen.true_iou is not None
+    assert any(seen.area for seen in spy.seen)
+    for seen in blind.seen:
+        assert seen == Evidence(
+            "scene", seen.frame, seen.object_id, seen.last_full, memory=seen.memory
+        )
+
+
+def test_no_path_is_a_fault_that_names_the_policy() -> None:
+    class Wrong(Spy):
+        def decide(self, seen: Evidence) -> Decision:
+            return True  # type: ignore[return-value]
+
+    with pytest.raises(RuntimeError, match="policy spy decided True"):
+        walk(make_runner("g-frtm-lite"), (Wrong(frozenset()),))
 
 
 @pytest.mark.parametrize(

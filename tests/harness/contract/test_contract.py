@@ -32,7 +32,8 @@ from vosbench.runners.interface import (
     Step,
     WeightsInfo,
 )
-from vosbench.runners.policies import GatePolicy, Learned
+from vosbench.runners.policies import Learned
+from vosbench.runners.policy import GatePolicy, Need
 from vosbench.runners.registry import Model
 
 SPEC = RunnerSpec(
@@ -88,8 +89,10 @@ def clips() -> tuple[ContractClip, ...]:
     return tuple(ContractClip.of(name, frames, labels) for name, labels in named.items())
 
 
-def outcomes(kind: Callable[[RunnerOptions], object], **spec: object) -> dict[str, Outcome]:
-    model = Model("keeper", replace(SPEC, **spec), kind)  # type: ignore[arg-type]
+def outcomes(
+    kind: Callable[[RunnerOptions], object], policy: str | None = None, **spec: object
+) -> dict[str, Outcome]:
+    model = Model("keeper", replace(SPEC, **spec), kind, policy=policy)  # type: ignore[arg-type]
     options = RunnerOptions(tau=Decimal("0.5"))
     played = clips()
     subject = Subject(model, played, options, torch.device("cpu"), Precision.FLOAT32)
@@ -308,10 +311,6 @@ class Sharing(Keeper):
 
     spoilt = False
 
-    def __init__(self, options: RunnerOptions) -> None:
-        super().__init__(options)
-        self.policy: GatePolicy = Learned(self.tau)
-
     def sharing_key(self) -> str:
         return "keeper"
 
@@ -345,15 +344,16 @@ class Spoilt(Sharing):
 
 
 def test_a_shared_walk_must_equal_separate_runs() -> None:
-    policies = ("learned", "never", "random")
-    assert not failed(outcomes(Sharing, policies=policies))
-    found = outcomes(Spoilt, policies=policies)
+    told = frozenset({Need.P_GATE})
+    assert not failed(outcomes(Sharing, "learned", tells=told))
+    found = outcomes(Spoilt, "learned", tells=told)
     assert failed(found) == {"shared-walk"}
     assert "late, frame 3: 1 pixels differ from a run by itself" in found["shared-walk"].line
 
 
 def test_policies_need_a_shared_walk() -> None:
-    assert failed(outcomes(Keeper, policies=("learned",))) == {"shared-walk"}
+    found = outcomes(Keeper, tells=frozenset({Need.P_GATE}))
+    assert "no method 'walk'" in found["declared"].line
 
 
 def test_single_object_runners_get_merged_clips() -> None:

@@ -17,7 +17,8 @@ from vosbench.baselines.frtm.target import FRTM_FAST_TARGET
 from vosbench.harness.measure import allocator
 from vosbench.runners.frtm import FrtmTracker, seeded_augment, seeded_start
 from vosbench.runners.interface import ClipInfo, Frame, no_spans
-from vosbench.runners.policies import Always, GatePolicy, Never, Random
+from vosbench.runners.policies import Always, Never, Random
+from vosbench.runners.policy import GatePolicy
 from vosbench.runners.tracking import SharedWalk
 
 HEIGHT, WIDTH, CAPACITY = 48, 64, 8
@@ -45,11 +46,11 @@ def held_storages(value: object, seen: set[int]) -> Iterator[tuple[int, int]]:
         yield from held_storages(vars(value), seen)
 
 
-def held_bytes(walk: SharedWalk[object]) -> int:
+def held_bytes(walk: SharedWalk) -> int:
     return sum(dict(held_storages(walk, set())).values())
 
 
-def begin(policies: tuple[GatePolicy, ...]) -> SharedWalk[object]:
+def begin(policies: tuple[GatePolicy, ...]) -> SharedWalk:
     torch.manual_seed(7)  # one whose masks are not empty: those leave the memory as it is
     target = replace(FRTM_FAST_TARGET, capacity=CAPACITY)
     network = make_frtm(replace(G_FRTM_LITE, target=target))
@@ -59,7 +60,7 @@ def begin(policies: tuple[GatePolicy, ...]) -> SharedWalk[object]:
     return SharedWalk(tracker, ClipInfo("noise", HEIGHT, WIDTH, 10**6), policies)  # type: ignore[arg-type]
 
 
-def advance(walk: SharedWalk[object], frames: range) -> None:
+def advance(walk: SharedWalk, frames: range) -> None:
     masks = {1: torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)}
     masks[1][10:30, 12:40] = True
     masks[2] = ~masks[1]
