@@ -287,7 +287,7 @@ class SharedWalk:
         )
         answer = policy.decide(seen)
         decision = answer if isinstance(answer, Decision) else Decision(answer, seen.memory)
-        if decision.path not in (Path.FULL, Path.REUSE, Path.COPY):
+        if not isinstance(decision.path, Path) or decision.path is Path.INIT:
             raise RuntimeError(
                 f"the policy {policy.spec.name} decided {answer!r}, which is no path"
             )
