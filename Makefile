@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_MODELS ?= g-frtm-lite,frtm-lite
 
-.PHONY: demo test lint types install-demo install-test install-dev
+.PHONY: demo test lowest lint types install-demo install-test install-dev
 
 demo: install-demo
 	$(BIN)/vosbench run --models $(DEMO_MODELS) --tau 0.1:1.0:0.1
@@ -12,6 +12,27 @@ demo: install-demo
 
 test: install-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+
+# The fast part of the tests and the main job on the lowest versions that pyproject.toml allows.
+# Torch and torchvision, several GB, are those of $(VENV), and so is what only tests need.
+LOWEST = $(VENV)-lowest
+FAST = tests/harness/store tests/harness/regression tests/reports tests/runners/test_registry.py \
+  tests/harness/cli/test_app.py tests/harness/cli/test_systems.py
+
+lowest: install-test
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+	  > $$($(LOWEST)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/torch.pth
+	$(BIN)/uv pip compile --quiet --no-annotate --no-header --resolution lowest-direct \
+	  --python $(LOWEST)/bin/python pyproject.toml \
+	  | grep -Ev '^(torch|torchvision|triton|nvidia-.*-cu[0-9]+)==' > $(LOWEST)/versions.txt
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps \
+	  -r $(LOWEST)/versions.txt .
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile \
+	  -m "not slow" $(FAST)
+	$(LOWEST)/bin/vosbench run --models g-frtm-lite,frtm-lite --tau 0.5 --sequences deform \
+	  --max-frames 5 --db $(LOWEST)/results.db
 
 lint: install-dev
 	$(BIN)/ruff format --check .

@@ -98,6 +98,9 @@ def vosbench() -> None:
 def main() -> None:
     """Entry point of the console script."""
     streams.prepare()
+    if sys.platform == "win32":
+        complain("Windows is supported through WSL alone: install and run vosbench there")
+        sys.exit(2)
     out, err = sys.stdout, sys.stderr
     lost: str | None = None
     try:
