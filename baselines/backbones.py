@@ -31,9 +31,13 @@ class Channels(NamedTuple):
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """Name, channels, and the input statistics the weights were trained with (of 0..1 RGB)."""
+    """Name, channels, and the input statistics the weights were trained with (of 0..1 RGB).
+
+    ``stem`` is the number of channels at 1/2, before the four levels.
+    """
 
     name: str
+    stem: int
     channels: Channels
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -42,7 +46,7 @@ class BackboneSpec:
 class Backbone(nn.Module):
     """A frozen feature extractor in two halves.
 
-    Subclasses give :meth:`_first` and :meth:`_second` over normalised input.
+    Subclasses give :meth:`_stem` over normalised input, and the levels that follow.
     """
 
     mean: Tensor
@@ -56,16 +60,36 @@ class Backbone(nn.Module):
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
 
     def first(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Run the first half: uint8 RGB (B, 3, H, W) → f4, f8."""
+        """Run the first half: RGB 0..255 (B, 3, H, W) → f4, f8."""
+        f4 = self._first_level(self._stem(self._normalised(image)))
+        return f4, self._second_level(f4)
+
+    def early(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Run all but the last level, and keep the stem: RGB (B, 3, H, W) → f2, f4, f8, f16."""
+        f2 = self._stem(self._normalised(image))
+        f4 = self._first_level(f2)
+        f8 = self._second_level(f4)
+        return f2, f4, f8, self.third_level(f8)
+
+    def _normalised(self, image: Tensor) -> Tensor:
         x = image.to(self.mean.dtype) / 255
-        return self._first((x - self.mean) / self.std)
+        return (x - self.mean) / self.std
 
     def second(self, f8: Tensor) -> tuple[Tensor, Tensor]:
         """Run the second half: f8 → f16, f32."""
         f16 = self.third_level(f8)
         return f16, self.fourth_level(f16)
 
-    def _first(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _stem(self, x: Tensor) -> Tensor:
+        """Normalised RGB → f2."""
+        raise NotImplementedError
+
+    def _first_level(self, f2: Tensor) -> Tensor:
+        """f2 → f4."""
+        raise NotImplementedError
+
+    def _second_level(self, f4: Tensor) -> Tensor:
+        """f4 → f8."""
         raise NotImplementedError
 
     def third_level(self, f8: Tensor) -> Tensor:
@@ -91,11 +115,18 @@ class ResNet(Backbone):
         for index in range(4):
             self.add_module(f"layer{index + 1}", resnet.layer(spec.name, index))
 
-    def _first(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _stem(self, x: Tensor) -> Tensor:
         x = self.get_submodule("bn1")(self.get_submodule("conv1")(x))
-        x = self.get_submodule("maxpool")(self.get_submodule("relu")(x))
-        f4: Tensor = self.get_submodule("layer1")(x)
-        return f4, self.get_submodule("layer2")(f4)
+        f2: Tensor = self.get_submodule("relu")(x)
+        return f2
+
+    def _first_level(self, f2: Tensor) -> Tensor:
+        f4: Tensor = self.get_submodule("layer1")(self.get_submodule("maxpool")(f2))
+        return f4
+
+    def _second_level(self, f4: Tensor) -> Tensor:
+        f8: Tensor = self.get_submodule("layer2")(f4)
+        return f8
 
     def third_level(self, f8: Tensor) -> Tensor:
         f16: Tensor = self.get_submodule("layer3")(f8)
@@ -109,7 +140,7 @@ class ResNet(Backbone):
 class EfficientNetLite(Backbone):
     """EfficientNet-Lite0 without its head; keys are those of timm's ``tf_efficientnet_lite0``."""
 
-    _LEVELS = ((0, 2), (2, 3), (3, 5), (5, 7))  # blocks that end in f4, f8, f16, f32
+    _LEVELS = ((0, 1), (1, 2), (2, 3), (3, 5), (5, 7))  # blocks that end in f2, f4, f8, f16, f32
 
     def __init__(self, spec: BackboneSpec) -> None:
         super().__init__(spec)
@@ -123,15 +154,20 @@ class EfficientNetLite(Backbone):
             x = block(x)
         return x
 
-    def _first(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        f4 = self._level(0, self.bn1(self.conv_stem(x)))
-        return f4, self._level(1, f4)
+    def _stem(self, x: Tensor) -> Tensor:
+        return self._level(0, self.bn1(self.conv_stem(x)))
+
+    def _first_level(self, f2: Tensor) -> Tensor:
+        return self._level(1, f2)
+
+    def _second_level(self, f4: Tensor) -> Tensor:
+        return self._level(2, f4)
 
     def third_level(self, f8: Tensor) -> Tensor:
-        return self._level(2, f8)
+        return self._level(3, f8)
 
     def fourth_level(self, f16: Tensor) -> Tensor:
-        return self._level(3, f16)
+        return self._level(4, f16)
 
 
 _RESNETS = {
@@ -139,11 +175,12 @@ _RESNETS = {
     for name in resnet.BLOCKS
 }
 _KINDS: dict[str, tuple[Callable[[BackboneSpec], Backbone], BackboneSpec]] = {
-    name: (ResNet, BackboneSpec(name, channels, *_IMAGENET)) for name, channels in _RESNETS.items()
+    name: (ResNet, BackboneSpec(name, resnet.STEM, channels, *_IMAGENET))
+    for name, channels in _RESNETS.items()
 } | {
     "tf_efficientnet_lite0": (
         EfficientNetLite,
-        BackboneSpec("tf_efficientnet_lite0", Channels(24, 40, 112, 320), *_HALF),
+        BackboneSpec("tf_efficientnet_lite0", 16, Channels(24, 40, 112, 320), *_HALF),
     )
 }
 

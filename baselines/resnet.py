@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+STEM = 64
 WIDTHS = (64, 128, 256, 512)
 """Width of the blocks of layer1 to layer4; a bottleneck gives four times as many channels."""
 BLOCKS: Mapping[str, tuple[int, int, int, int]] = {
@@ -94,8 +95,8 @@ class Bottleneck(_Block):
 def stem() -> dict[str, nn.Module]:
     """The layers before the blocks, by name, in order: 3 channels → 64 at 1/4."""
     return {
-        "conv1": _conv(3, 64, 7, stride=2),
-        "bn1": nn.BatchNorm2d(64),
+        "conv1": _conv(3, STEM, 7, stride=2),
+        "bn1": nn.BatchNorm2d(STEM),
         "relu": nn.ReLU(inplace=True),
         "maxpool": nn.MaxPool2d(3, stride=2, padding=1),
     }
@@ -106,7 +107,7 @@ def layer(name: str, index: int) -> nn.Sequential:
     block = BasicBlock if expansion(name) == 1 else Bottleneck
     width = WIDTHS[index]
     outputs = expansion(name) * width
-    inputs = 64 if index == 0 else expansion(name) * WIDTHS[index - 1]
+    inputs = STEM if index == 0 else expansion(name) * WIDTHS[index - 1]
     blocks = [block(inputs, width, 1 if index == 0 else 2)]
     blocks += [block(outputs, width, 1) for _ in range(BLOCKS[name][index] - 1)]
     return nn.Sequential(*blocks)

@@ -22,7 +22,7 @@ class Factory:
     """Builds one of the built-in models.
 
     Attributes:
-        family: "frtm" or "ttvos"; see :mod:`vosbench.runners.families`.
+        family: "frtm", "half" or "ttvos"; see :mod:`vosbench.runners.families`.
         config: name of a constant in the family's module of configs.
         parameters: of the network, backbone included: written down, since counting them takes
             torch and every network (a test counts).
@@ -88,6 +88,15 @@ frtm_lite_r = Factory(
     "FRTM_LITE_R",
     3_183_294,
 )
+frtm_half = Factory(
+    _plain(
+        "frtm-half", "tf_efficientnet_lite0", "each frame first seen in half size, for a CPU; ours"
+    ),
+    "half",
+    "FRTM_HALF",
+    3_392_050,
+)
+g_frtm_half = _gated(frtm_half, 3_393_651)
 ttvos = Factory(_plain("ttvos", "resnet50", "TTVOS as published"), "ttvos", "TTVOS", 14_802_086)
 g_ttvos = _gated(ttvos, 16_448_953)
 ttvos_fast = Factory(

@@ -17,6 +17,7 @@ from torch import Tensor
 from vosbench.baselines.augment import first_frame_set
 from vosbench.baselines.backbones import Backbone
 from vosbench.baselines.frtm.aggregate import Aggregated, aggregate
+from vosbench.baselines.frtm.half import HalfFrtm
 from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
 from vosbench.baselines.frtm.reuse import p_gate
 from vosbench.baselines.frtm.target import TargetModel, fit, initial_weights
@@ -215,14 +216,18 @@ class FrtmTracker:
             return torch.sigmoid(logits[0, 0].to(score.dtype))
 
     def _fit(self, features: FrameFeatures, image: Tensor, mask: Tensor) -> TargetModel:
-        images, masks = self._augment(image, mask)
-        backbone = self.network.feature_extractor
-        f16 = features.f16(no_spans)
-        # One at a time: a batch of full-size activations leaves every cache.
+        like = self.network.refiner.project.conv2.weight.new_empty(())
+        samples = self._augment(image, mask)
+        backbone, config = self.network.feature_extractor, self.network.config.target
         with self.autocast():
-            others = [backbone.third_level(backbone.first(other[None])[1]) for other in images[1:]]
-        start = self._start(self.network.refiner.project.conv2.weight.new_empty(()))
-        return fit(self.network.config.target, start, torch.cat([f16, *others]), masks)
+            f16 = [features.f16(no_spans), *others_f16(backbone, samples)]
+        return fit(config, self._start(like), torch.cat(f16), samples[1])
+
+
+def others_f16(backbone: Backbone, samples: AugmentedSet) -> list[Tensor]:
+    """f16 of a first-frame set but for the untouched frame, (1, C16, h, w) each."""
+    # One at a time: a batch of full-size activations leaves every cache.
+    return [backbone.third_level(backbone.first(other[None])[1]) for other in samples[0][1:]]
 
 
 def seeded_augment(seed: int) -> Callable[[Tensor, Tensor], AugmentedSet]:
@@ -239,7 +244,9 @@ def seeded_augment(seed: int) -> Callable[[Tensor, Tensor], AugmentedSet]:
     return augment
 
 
-def seeded_start(network: FrtmNetwork, seed: int) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+def seeded_start(
+    network: FrtmNetwork | HalfFrtm, seed: int
+) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """Starting values drawn anew from ``seed`` for each object, as the published code does."""
     channels = network.feature_extractor.spec.channels.f16
     config = network.config.target

@@ -14,8 +14,8 @@ from vosbench.harness.text.terminal import Terminal
 from vosbench.runners.interface import Precision
 
 if TYPE_CHECKING:
+    from vosbench.harness.training.loop import Cadence, Report
     from vosbench.harness.training.request import TrainingRequest
-    from vosbench.harness.training.trainers import Cadence, Report
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +44,20 @@ def train(
         int | None, typer.Option("--frames", min=2, help="Frames of a clip (10).")
     ] = None,
     clips: Annotated[
-        int | None, typer.Option("--clips", min=1, help="Clips drawn once, then kept (1000).")
+        int | None,
+        typer.Option("--clips", min=1, help="Clips drawn once, or the newest of a stream (1000)."),
+    ] = None,
+    fresh: Annotated[
+        float | None,
+        typer.Option("--fresh", min=0, help="New clips a step, drawn while training goes on (0)."),
+    ] = None,
+    leaps: Annotated[
+        float | None,
+        typer.Option("--leaps", min=0, max=1, help="How often a clip leaps over frames (0)."),
+    ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option("--validation", help="Real sequences in DAVIS' layout, scored beside others."),
     ] = None,
     steps: Annotated[
         str | None,
@@ -114,6 +127,12 @@ def train(
     note: Annotated[
         str | None, typer.Option("--note", help="What results say of these weights.")
     ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, help="Processes that make a stream's clips.")
+    ] = 1,
+    keep_clips: Annotated[
+        bool, typer.Option("--keep-clips", help="Leave a stream's clips in the cache.")
+    ] = False,
     threads: options.Threads = None,
     db: options.Db = options.DEFAULT_DB,
 ) -> None:
@@ -122,7 +141,7 @@ def train(
     The same command goes on where an earlier one was stopped, to the step.
     """
     from vosbench.harness.cli.train_options import TrainOptions, completed
-    from vosbench.harness.training.trainers import Cadence
+    from vosbench.harness.training.loop import Cadence
 
     given = TrainOptions(
         model=model,
@@ -133,6 +152,9 @@ def train(
         size=size,
         frames=frames,
         clips=clips,
+        fresh=fresh,
+        leaps=leaps,
+        validation=validation,
         steps=steps,
         batch=batch,
         learning_rate=rate,
@@ -161,7 +183,7 @@ def train(
         cache=cache,
         folder=folder,
         tensorboard=tensorboard,
-        cadence=Cadence(save_every, validate_every, log_every),
+        cadence=Cadence(save_every, validate_every, log_every, workers, keep_clips),
         note=note,
         db=db,
     )

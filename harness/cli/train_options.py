@@ -32,6 +32,9 @@ class TrainOptions:
     size: str | None = None
     frames: int | None = None
     clips: int | None = None
+    fresh: float | None = None
+    leaps: float | None = None
+    validation: Path | None = None
     steps: str | None = None
     batch: int | None = None
     learning_rate: float | None = None
@@ -226,6 +229,12 @@ def _data(data: DataRequest, given: TrainOptions) -> DataRequest:
         data = replace(data, height=int(height), width=int(width))
     if given.frames is not None:
         data = replace(data, frames=given.frames)
+    if given.fresh is not None:
+        data = replace(data, fresh=given.fresh)
+    if given.leaps is not None:
+        data = replace(data, leaps=given.leaps)
+    if given.validation is not None:
+        data = replace(data, validation=str(given.validation))
     sampling = given.switches.get("clip-sampling")
     return data if sampling is None else replace(data, consecutive=sampling == "paper")
 

@@ -8,9 +8,8 @@ from vosbench.harness.text.terminal import Terminal
 
 if TYPE_CHECKING:
     from vosbench.harness.store import Storage
-    from vosbench.harness.training.loop import Progress
+    from vosbench.harness.training.loop import Cadence, Progress, Report
     from vosbench.harness.training.runs import Finished, PlannedTraining
-    from vosbench.harness.training.trainers import Cadence, Report
 
 
 def run_shown(

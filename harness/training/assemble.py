@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -12,12 +12,13 @@ from vosbench.baselines.errors import InputError
 from vosbench.baselines.frtm import network as networks
 from vosbench.baselines.frtm.network import FrtmConfig, FrtmNetwork, GatedFrtmNetwork, make_frtm
 from vosbench.baselines.imagenet import imagenet_state_dict
+from vosbench.harness.datasets import registry
 from vosbench.harness.training.data.clips import ClipSource, Mixture
 from vosbench.harness.training.data.encoding import Encoder
-from vosbench.harness.training.data.pictures import open_pictures
-from vosbench.harness.training.data.pool import ClipPool
+from vosbench.harness.training.data.pictures import blended, open_pictures
+from vosbench.harness.training.data.pool import ClipPool, Stream
 from vosbench.harness.training.data.synthetic import SyntheticClips, SyntheticConfig
-from vosbench.harness.training.data.videos import MotionClips
+from vosbench.harness.training.data.videos import MotionClips, VideoClips
 from vosbench.harness.training.frtm.gate_only import GateJob
 from vosbench.harness.training.frtm.scaling import load_all_but_gate, load_refiner
 from vosbench.harness.training.loop import Job, Training
@@ -72,12 +73,30 @@ class TrainingData:
         videos: other sources with their weights, such as :class:`.videos.VideoClips`.
         motion: weight of the built-in generator.
         clips: size and nature of synthetic clips.
+        validation: real sequences in DAVIS' layout, for choosing between weights; never learnt.
+        real_clips: how many clips of these are scored.
+        fresh: new clips a step; 0 draws a fixed number once.
     """
 
     pictures: tuple[tuple[float, Path], ...] = ()
     videos: tuple[tuple[float, ClipSource], ...] = ()
     motion: float = 0.0
     clips: SyntheticConfig = field(default_factory=SyntheticConfig)
+    validation: Path | None = None
+    real_clips: int = 24
+    fresh: float = 0.0
+
+    def stream(self) -> Stream | None:
+        """How clips stream; None for a fixed pool."""
+        return Stream(self.fresh) if self.fresh else None
+
+    def real(self) -> ClipSource | None:
+        """Clips of the real sequences, frame 0 first; None where none are named."""
+        if self.validation is None:
+            return None
+        dataset = registry.open(f"davis-layout:{self.validation}", None)
+        size = (self.clips.height, self.clips.width)
+        return VideoClips(dataset, size, self.clips.frames, leaps=self.clips.leaps or 0.3)
 
     def sources(self) -> tuple[ClipSource, ClipSource | None]:
         """Clips to learn from, and held-out ones: of the pictures, else of ``motion``, else None.
@@ -88,16 +107,19 @@ class TrainingData:
         size = (self.clips.height, self.clips.width)
         kept: list[tuple[float, ClipSource]] = list(self.videos)
         held: list[tuple[float, ClipSource]] = []
-        for weight, folder in self.pictures:
-            training, held_out = open_pictures(folder).split(HELD_OUT)
+        if self.pictures:
+            parted = [(w, open_pictures(folder).split(HELD_OUT)) for w, folder in self.pictures]
+            weight = sum(w for w, _ in parted)
+            training = blended([(w, kept_apart) for w, (kept_apart, _) in parted])
             kept.append((weight, SyntheticClips(training, self.clips)))
-            if len(held_out):
-                held.append((weight, SyntheticClips(held_out, self.clips)))
+            held_out = [(w, other) for w, (_, other) in parted if len(other)]
+            if held_out:
+                held.append((weight, SyntheticClips(blended(held_out), self.clips)))
         if self.motion:
-            kept.append((self.motion, MotionClips(size, self.clips.frames)))
+            motion = MotionClips(size, self.clips.frames, leaps=self.clips.leaps)
+            kept.append((self.motion, motion))
             if not held:
-                other = MotionClips(size, self.clips.frames, first_seed=HELD_OUT_MOTION)
-                held.append((self.motion, other))
+                held.append((self.motion, replace(motion, first_seed=HELD_OUT_MOTION)))
         if not kept:
             raise InputError("nothing to train on: name a folder of pictures, or videos")
         return _joined(kept), _joined(held) if held else None
@@ -165,7 +187,7 @@ def gather(recipe: Recipe, data: TrainingData, cache: Path, backbone: Path | Non
     network = build_network(recipe.model, recipe.seed, backbone)
     encoder = Encoder(network.feature_extractor, network.config.target)
     training, held_out = data.sources()
-    pool = ClipPool(training, encoder, cache, recipe.clips)
+    pool = ClipPool(training, encoder, cache, recipe.clips, stream=data.stream())
     if held_out is None:
         return Gathered(recipe, network, pool, None)
     # A tenth at most, so that a small training isn't spent on validation.

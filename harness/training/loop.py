@@ -9,14 +9,16 @@ import hashlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
+from vosbench.baselines.errors import InputError
 from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
 from vosbench.harness.store import VALIDATION
 from vosbench.harness.training.data.pool import ClipPool
@@ -50,6 +52,8 @@ class Training(ABC):
         validation: held-out clips; None for no validation.
         folder: of the state file.
         save_every, validate_every, log_every: steps between.
+        choose: series of the validation; a stage ends with the weights whose mean of these was
+            best. With none it ends with the last ones.
     """
 
     recipe: Recipe
@@ -60,6 +64,7 @@ class Training(ABC):
     save_every: int = 100
     validate_every: int = 200
     log_every: int = 20
+    choose: tuple[str, ...] = ()
 
     @property
     def state_path(self) -> Path:
@@ -82,6 +87,9 @@ class Training(ABC):
     @abstractmethod
     def validate(self, pool: ClipPool, reuse: ReuseRecipe | None) -> Mapping[str, float]:
         """Score the network, in eval mode, on held-out clips; named values."""
+
+
+AnyTraining = TypeVar("AnyTraining", bound=Training)
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,35 @@ class Progress:
     values: Mapping[str, float]
 
 
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """What a training does beside learning; none of it changes the outcome.
+
+    Attributes:
+        save, validate, log: steps between.
+        workers: processes that make the clips of a stream.
+        keep_clips: leave a stream's clips in the cache, for other trainings.
+    """
+
+    save: int = 100
+    validate: int = 200
+    log: int = 20
+    workers: int = 1
+    keep_clips: bool = False
+
+
+def paced(job: AnyTraining, cadence: Cadence) -> AnyTraining:
+    """The training with another cadence."""
+    if job.pool.stream is not None:
+        job.pool.stream.keep = cadence.keep_clips
+    return replace(
+        job, save_every=cadence.save, validate_every=cadence.validate, log_every=cadence.log
+    )
+
+
 @dataclass(frozen=True)
 class _Stage:
     name: str
@@ -151,7 +188,7 @@ def _stages(recipe: Recipe) -> Iterator[_Stage]:
 
 
 def train(
-    job: Training, report: Callable[[Progress], None] | None = None, stop_after: int | None = None
+    job: Training, report: Report | None = None, stop_after: int | None = None
 ) -> TrainingState:
     """Train from where the folder's state says, or from the beginning.
 
@@ -169,6 +206,7 @@ def train(
             continue
         if stage.index > state.stage:
             state.stage, state.step, state.optimiser = stage.index, 0, None
+            state.best, state.best_value = None, None
         left -= _run_stage(job, stage, state, left, report)
     return state
 
@@ -192,7 +230,7 @@ def _run_stage(
     stage: _Stage,
     state: TrainingState,
     left: int,
-    report: Callable[[Progress], None] | None,
+    report: Report | None,
 ) -> int:
     """Run up to ``left`` steps of a stage; returns how many."""
     optimiser = _prepare(job, stage, state)
@@ -210,6 +248,9 @@ def _run_stage(
             validation = _validate(job, stage)
             if validation is not None:
                 _note(state, news(_prefixed(validation)), report)
+                _keep_best(job, state, validation)
+        if state.step == stage.recipe.steps and state.best is not None:
+            load_own_weights(job.network, state.best)
         if state.step % job.save_every == 0 or ends:
             state.network, state.optimiser = own_weights(job.network), optimiser.state_dict()
             state.elapsed_s = spent + time.monotonic() - started
@@ -234,6 +275,7 @@ def _step(
     job: Training, stage: _Stage, optimiser: torch.optim.Adam, step: int
 ) -> Mapping[str, float]:
     rng = np.random.default_rng([job.recipe.seed, stage.index, step])
+    job.pool.advance(stage.before + step)
     job.set_modes(stage.reuse)
     rate = stage.recipe.rate(step)
     for group in optimiser.param_groups:
@@ -254,11 +296,25 @@ def _validate(job: Training, stage: _Stage) -> Mapping[str, float] | None:
     return job.validate(job.validation, stage.reuse)
 
 
+def _keep_best(job: Training, state: TrainingState, validation: Mapping[str, float]) -> None:
+    if not job.choose:
+        return
+    unknown = [name for name in job.choose if name not in validation]
+    if unknown:
+        raise InputError(
+            f"a recipe chooses by '{unknown[0]}', which this validation doesn't have: there are "
+            f"{', '.join(validation)}"
+        )
+    value = float(np.mean([validation[name] for name in job.choose]))
+    if state.best_value is None or value > state.best_value:
+        state.best, state.best_value = own_weights(job.network), value
+
+
 def _prefixed(series: Mapping[str, float]) -> Mapping[str, float]:
     return {VALIDATION + name: value for name, value in series.items()}
 
 
-def _note(state: TrainingState, news: Progress, report: Callable[[Progress], None] | None) -> None:
+def _note(state: TrainingState, news: Progress, report: Report | None) -> None:
     state.curve += [CurvePoint(news.step, name, value) for name, value in news.values.items()]
     if report is not None:
         report(news)

@@ -56,6 +56,11 @@ class DataRequest:
         height, width, frames: of every clip.
         consecutive: frames of videos follow each other (paper); else one random first frame and
             random others (code).
+        leaps: how often the next frame of a clip is not the next but a later one.
+        fresh: new clips a step, made by worker processes while training goes on; 0 draws a fixed
+            number once.
+        validation: folder of real sequences in DAVIS' layout, scored beside the held-out clips.
+        real_clips: how many clips of these.
     """
 
     pictures: tuple[Folder, ...] = ()
@@ -66,12 +71,20 @@ class DataRequest:
     width: int = 448
     frames: int = 10
     consecutive: bool = False
+    leaps: float = 0.0
+    fresh: float = 0.0
+    validation: str | None = None
+    real_clips: int = 24
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < _LEAST_SIDE:
             raise InputError(f"clips of {self.height}x{self.width} are too small to train on")
         if self.frames < 2:
             raise InputError(f"clips of {self.frames} frame: training needs 2 at least")
+        if not 0 <= self.leaps <= 1:
+            raise InputError(f"leaps of {self.leaps:g}: how often a frame leaps is from 0 to 1")
+        if not 0 <= self.fresh < float("inf"):
+            raise InputError(f"{self.fresh:g} fresh clips a step: it can't be below 0")
         if not 0 <= self.motion < float("inf"):
             raise InputError(f"the weight of motion is {self.motion:g}; it can't be below 0")
 
@@ -83,16 +96,25 @@ class DataRequest:
                 measured on.
         """
         for folder in self.pictures:
-            if not Path(folder.path).is_dir():
+            path = Path(folder.path)
+            if not (path.is_dir() or (path.parent / "images").is_dir()):
                 raise InputError(f"{folder.path}: no such folder of pictures")
         videos = [(f.weight, self._videos(_davis(Path(f.path)))) for f in self.davis]
         videos += [
             (f.weight, self._videos(registry.open("ytvos19-train", Path(f.path))))
             for f in self.ytvos
         ]
-        clips = SyntheticConfig(self.height, self.width, self.frames)
+        clips = SyntheticConfig(self.height, self.width, self.frames, leaps=self.leaps)
         pictures = tuple((f.weight, Path(f.path)) for f in self.pictures)
-        return TrainingData(pictures, tuple(videos), self.motion, clips)
+        return TrainingData(
+            pictures,
+            tuple(videos),
+            self.motion,
+            clips,
+            None if self.validation is None else Path(self.validation),
+            self.real_clips,
+            self.fresh,
+        )
 
     def _videos(self, dataset: Dataset) -> ClipSource:
         return VideoClips(dataset, (self.height, self.width), self.frames, self.consecutive)

@@ -28,11 +28,11 @@ from vosbench.harness.store import (
     TrainingSpec,
     Worker,
 )
-from vosbench.harness.training.loop import Progress
+from vosbench.harness.training.loop import Cadence, Progress, Report
 from vosbench.harness.training.recipe import GateRecipe
 from vosbench.harness.training.request import TrainingRequest, start_sha256
 from vosbench.harness.training.state import TrainingState
-from vosbench.harness.training.trainers import Cadence, Opened, Report, trainer_of
+from vosbench.harness.training.trainers import Opened, trainer_of
 from vosbench.runners.interface import RunnerOptions, WeightsInfo
 from vosbench.runners.registry import resolve
 

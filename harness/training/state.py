@@ -36,6 +36,7 @@ class TrainingState:
         optimiser: its state dict; None at the beginning of a stage.
         curve: losses and validation so far.
         elapsed_s: time spent, over all runs.
+        best, best_value: weights of this stage that validation liked best, where it chooses.
     """
 
     key: str
@@ -45,6 +46,8 @@ class TrainingState:
     optimiser: dict[str, Any] | None = None
     curve: list[CurvePoint] = field(default_factory=list)
     elapsed_s: float = 0.0
+    best: dict[str, Tensor] | None = None
+    best_value: float | None = None
 
 
 def own_weights(network: nn.Module) -> dict[str, Tensor]:

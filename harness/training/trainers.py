@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from vosbench.baselines.checkpoints import backbone_of, read_checkpoint
 from vosbench.baselines.errors import InputError, suggestion
@@ -13,25 +13,16 @@ from vosbench.baselines.ttvos.network import Ttvos
 from vosbench.harness.training import assemble, checkpoint, loop
 from vosbench.harness.training.assemble import Gathered
 from vosbench.harness.training.data.pool import ClipPool
-from vosbench.harness.training.loop import Progress, Training
+from vosbench.harness.training.data.producing import producing
+from vosbench.harness.training.half import trainer as half
+from vosbench.harness.training.half.trainer import HalfTrainer
+from vosbench.harness.training.loop import Cadence, Progress, Report, paced
 from vosbench.harness.training.recipe import Recipe, StageRecipe
 from vosbench.harness.training.request import TrainingRequest
 from vosbench.harness.training.state import TrainingState
 from vosbench.harness.training.ttvos import trainer as ttvos
 from vosbench.harness.training.ttvos.losses import TtvosRecipe
 from vosbench.harness.training.ttvos.trainer import TtvosJob
-
-AnyJob = TypeVar("AnyJob", bound=Training)
-Report = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class Cadence:
-    """Steps between what a training does beside learning; none of it changes the outcome."""
-
-    save: int = 100
-    validate: int = 200
-    log: int = 20
 
 
 class Opened(Protocol):
@@ -77,18 +68,14 @@ def _check_first_stage(recipe: Recipe) -> None:
 
 def _draw_clips(pool: ClipPool, recipe: Recipe, report: Report) -> None:
     """Draw and encode all clips first where training would read them all anyway."""
+    if pool.stream is not None:
+        return
     stages = (recipe.segmentation, recipe.reuse.stage if recipe.reuse else None)
     if sum(stage.steps * stage.batch for stage in stages if stage is not None) < 2 * pool.size:
         return
     for index in range(pool.size):
         pool.ensure(index)
         report(Progress("clips", index + 1, pool.size, {}))
-
-
-def _paced(job: AnyJob, cadence: Cadence) -> AnyJob:
-    return replace(
-        job, save_every=cadence.save, validate_every=cadence.validate, log_every=cadence.log
-    )
 
 
 class FrtmTrainer:
@@ -131,7 +118,8 @@ class _OpenedFrtm:
 
     def train(self, folder: Path, cadence: Cadence, report: Report) -> TrainingState:
         _draw_clips(self.gathered.pool, self.gathered.recipe, report)
-        return loop.train(_paced(self.gathered.job(folder, self.start), cadence), report)
+        with producing(self.gathered.pool, cadence.workers):
+            return loop.train(paced(self.gathered.job(folder, self.start), cadence), report)
 
     def save(self, path: Path, state: TrainingState, note: str) -> None:
         checkpoint.save(
@@ -205,8 +193,9 @@ class _OpenedTtvos:
 
     def train(self, folder: Path, cadence: Cadence, report: Report) -> TrainingState:
         _draw_clips(self.job.pool, self.request.recipe, report)
-        self.job = _paced(_ttvos_job(self.request, self.cache, folder), cadence)
-        return loop.train(self.job, report)
+        self.job = paced(_ttvos_job(self.request, self.cache, folder), cadence)
+        with producing(self.job.pool, cadence.workers):
+            return loop.train(self.job, report)
 
     def save(self, path: Path, state: TrainingState, note: str) -> None:
         job = self.job
@@ -225,6 +214,7 @@ class _OpenedTtvos:
 
 TRAINERS: Mapping[str, Trainer] = {
     **dict.fromkeys(assemble.CONFIGS, FrtmTrainer()),
+    **dict.fromkeys(half.CONFIGS, HalfTrainer()),
     **dict.fromkeys(ttvos.CONFIGS, TtvosTrainer()),
 }
 """The trainer of each model that can be trained."""

@@ -25,6 +25,20 @@ class TrainingClip:
     masks: NDArray[np.bool_]
 
 
+LONGEST_LEAP = 24
+
+
+def draw_times(
+    count: int, leaps: float, rng: np.random.Generator, longest: int = LONGEST_LEAP
+) -> NDArray[np.int64]:
+    """Times of ``count`` frames from 0 on: each the next, or with probability ``leaps`` one up to
+    ``longest`` later, short leaps being likelier.
+    """
+    leap = np.exp(rng.uniform(np.log(2), np.log(longest + 1), count - 1)).astype(np.int64)
+    steps = np.where(rng.random(count - 1) < leaps, np.clip(leap, 2, longest), 1)
+    return np.concatenate(([0], np.cumsum(steps)))
+
+
 class ClipSource(Protocol):
     """Something that draws clips; one seed always gives the same clip."""
 

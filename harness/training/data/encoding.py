@@ -11,12 +11,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from vosbench.baselines.backbones import Backbone
-from vosbench.baselines.frtm.target import TargetConfig, fit, initial_weights
+from vosbench.baselines.frtm.half import halved_image
+from vosbench.baselines.frtm.target import TargetConfig, TargetModel, fit, initial_weights
 from vosbench.harness.training.data.clips import TrainingClip
 from vosbench.runners.frtm import seeded_augment
 
@@ -60,6 +62,24 @@ class EncodedClip:
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in NAMES))
 
 
+class HalfLevels(NamedTuple):
+    """What frames seen in half size give, hN on the grid 1/N of the whole frame.
+
+    h4..h32 (T, C, h, w) are a backbone's f2..f16 of the half-size frame; scores (T, 1, h, w) are
+    the target model's, at 1/32.
+    """
+
+    h4: Tensor
+    h8: Tensor
+    h16: Tensor
+    h32: Tensor
+    scores: Tensor
+
+    def take(self, which: slice | Tensor) -> HalfLevels:
+        """Some of the frames."""
+        return HalfLevels(*(level[which] for level in self))
+
+
 @dataclass(frozen=True)
 class Encoder:
     """Runs the frozen part of FRTM over clips.
@@ -86,6 +106,22 @@ class Encoder:
     @torch.no_grad()
     def encode(self, clip: TrainingClip) -> EncodedClip:
         """Encode a clip, float16 on the CPU."""
+        return self._encode(clip)[0]
+
+    @torch.no_grad()
+    def encode_halved(self, clip: TrainingClip) -> tuple[EncodedClip, HalfLevels]:
+        """Encode a clip, and what its frames give in half size, float16 on the CPU."""
+        whole, model = self._encode(clip)
+        device = self.backbone.mean.device
+        images = torch.from_numpy(clip.images).permute(0, 3, 1, 2).to(device)
+        parts = []
+        for image in images:
+            levels = self.backbone.early(halved_image(image[None]))
+            parts.append((*levels, model.score(levels[-1])))
+        halves = (torch.cat(level).half().cpu() for level in zip(*parts, strict=True))
+        return whole, HalfLevels(*halves)
+
+    def _encode(self, clip: TrainingClip) -> tuple[EncodedClip, TargetModel]:
         device = self.backbone.mean.device
         images = torch.from_numpy(clip.images).permute(0, 3, 1, 2).to(device)
         masks = torch.from_numpy(clip.masks).to(device)
@@ -98,7 +134,7 @@ class Encoder:
         scores = model.score(f16)
         clip_masks = masks[:, None].to(torch.uint8)
         f4, f8, f16, f32, scores = (t.half().cpu() for t in (f4, f8, f16, f32, scores))
-        return EncodedClip(f4, f8, f16, f32, scores, clip_masks.cpu())
+        return EncodedClip(f4, f8, f16, f32, scores, clip_masks.cpu()), model
 
     def _frame_by_frame(self, images: Tensor) -> tuple[Tensor, Tensor]:
         # A batch of full-size activations leaves every cache of a CPU.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -46,11 +47,14 @@ class PictureFolder:
     def sha256(self) -> str:
         """Hash of the selected files' names and bytes."""
         digest = hashlib.sha256()
+        known: dict[Path, bytes] = {}
         for pair in self.files:
             for path in pair:
+                if path not in known:
+                    content = read_regular(path, PICTURE_BYTES, "a picture")
+                    known[path] = hashlib.sha256(content).digest()
                 digest.update(path.name.encode())
-                content = read_regular(path, PICTURE_BYTES, "a picture")
-                digest.update(hashlib.sha256(content).digest())
+                digest.update(known[path])
         return digest.hexdigest()
 
     def split(self, held_out: float) -> tuple[PictureFolder, PictureFolder]:
@@ -76,8 +80,40 @@ def _decoded(path: Path, flags: int) -> NDArray[np.uint8]:
     return np.asarray(pixels, np.uint8)
 
 
+MOST_REPEATS = 30
+
+
+def blended(parts: Sequence[tuple[float, PictureFolder]]) -> PictureFolder:
+    """Several folders as one, from which each is drawn about in proportion to its weight.
+
+    Pictures of a weightier folder stand in the list more often, up to :data:`MOST_REPEATS` times,
+    and the order is that of a hash, so that pictures of all folders follow each other.
+    """
+    if len(parts) == 1:
+        return parts[0][1]
+    shares = [weight / max(len(folder), 1) for weight, folder in parts]
+    least = min(shares)
+    keyed = [
+        (hashlib.sha256(f"{turn}/{pair[0].name}".encode()).digest(), pair)
+        for (_, folder), share in zip(parts, shares, strict=True)
+        for turn in range(min(MOST_REPEATS, round(share / least)))
+        for pair in folder.files
+    ]
+    return PictureFolder(parts[0][1].root, tuple(pair for _, pair in sorted(keyed)))
+
+
 def open_pictures(root: Path) -> PictureFolder:
-    """Open a folder with ``images/`` and ``masks/``; InputError says what is missing."""
+    """Open a folder with ``images/`` and ``masks/``; InputError says what is missing.
+
+    Where there is no such folder but its parent is one, the last part of the name is that of a
+    set: the pictures whose names begin with it.
+    """
+    if not root.exists() and (root.parent / "images").is_dir():
+        whole = open_pictures(root.parent)
+        files = tuple(pair for pair in whole.files if pair[0].name.startswith(root.name))
+        if not files:
+            raise InputError(f"{root.parent} has no picture whose name begins with {root.name}")
+        return PictureFolder(root, files)
     for folder in (root / "images", root / "masks"):
         if not folder.is_dir():
             raise InputError(f"{root} holds no folder '{folder.name}': images/ and masks/ needed")

@@ -1,4 +1,4 @@
-"""A fixed number of encoded clips on disk; whatever is missing is made when it is first read."""
+"""Encoded clips on disk, a fixed number or a stream; what is missing is made when it is read."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from vosbench.baselines.atomic import replacing
 from vosbench.harness.training.data.clips import ClipSource
-from vosbench.harness.training.data.encoding import NAMES, EncodedClip, Encoder
+from vosbench.harness.training.data.encoding import NAMES, EncodedClip, Encoder, HalfLevels
 
 _LEVELS = NAMES[:4]
 _STATISTICS_CLIPS = 16
@@ -29,12 +31,44 @@ class LevelStatistics(NamedTuple):
     std: Tensor
 
 
+@dataclass
+class Stream:
+    """How a pool's window slides as training goes on: a function of the step alone.
+
+    Attributes:
+        fresh: new clips a step.
+        keep: leave files of clips that fell out of the window, for other trainings.
+        step: where training is; the pool moves it.
+        told: shared with the workers that make clips; None where there are none.
+    """
+
+    fresh: float
+    keep: bool = False
+    step: int = 0
+    told: Any = None
+
+    BEGINNING: ClassVar[int] = 48
+
+    def move(self, step: int) -> None:
+        """Training is at this step now."""
+        self.step = step
+        if self.told is not None:
+            self.told.value = step
+
+    def window(self, size: int) -> tuple[int, int]:
+        """Index of the oldest clip, and how many there are: few at first, then ``size``."""
+        end = self.BEGINNING + int(self.fresh * self.step)
+        start = max(0, end - size)
+        return start, end - start
+
+
 @dataclass(frozen=True)
 class ClipPool:
     """Clips ``first_seed`` … ``first_seed + size − 1`` of a source, encoded.
 
     Attributes:
         folder: where files are kept; several pools may share it.
+        stream: lets a window slide over the clips; None draws from all of them throughout.
     """
 
     source: ClipSource
@@ -42,12 +76,35 @@ class ClipPool:
     folder: Path
     size: int
     first_seed: int = 0
+    stream: Stream | None = None
 
     @cached_property
     def sha256(self) -> str:
         """Hash of all that the encoded clips depend on."""
-        parts = (self.source.sha256, self.encoder.sha256, str(self.size), str(self.first_seed))
+        parts = [self.source.sha256, self.encoder.sha256, str(self.size), str(self.first_seed)]
+        if self.stream is not None:
+            parts.append(f"{self.stream.fresh}")
         return hashlib.sha256("/".join(parts).encode()).hexdigest()
+
+    def choose(self, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw the clips of a batch, each once if there are enough."""
+        start, size = (0, self.size) if self.stream is None else self.stream.window(self.size)
+        return np.asarray(start + rng.choice(size, batch, replace=batch > size), np.int64)
+
+    def advance(self, step: int) -> None:
+        """Let the window slide to where it stands at a step; clips behind it are removed."""
+        if self.stream is None:
+            return
+        before, _ = self.stream.window(self.size)
+        self.stream.move(step)
+        start, _ = self.stream.window(self.size)
+        if not self.stream.keep:
+            for index in range(max(before, start - self.size), start):
+                self.remove(index)
+
+    def remove(self, index: int) -> None:
+        """Remove a clip's file, if there is one."""
+        self._file(index).unlink(missing_ok=True)
 
     @cached_property
     def _place(self) -> Path:
@@ -74,11 +131,14 @@ class ClipPool:
 
     def ensure(self, index: int) -> Path:
         """Make the clip's file if it is missing."""
-        path = self._place / f"{self.first_seed + index:08d}.safetensors"
+        path = self._file(index)
         if not path.exists():
             encoded = self.encoder.encode(self.source.draw(self.first_seed + index))
             write_tensors(path, {name: getattr(encoded, name) for name in NAMES})
         return path
+
+    def _file(self, index: int) -> Path:
+        return self._place / f"{self.first_seed + index:08d}.safetensors"
 
     def beside(self, name: str) -> Path:
         """A file among the clips, for what was computed from them."""
@@ -116,3 +176,32 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write whole or not at all: a kill must not leave half a file under the final name."""
     with replacing(path) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(temporary))
+
+
+@dataclass(frozen=True)
+class HalvedPool(ClipPool):
+    """A pool that also keeps what the frames give in half size, in files beside the clips'."""
+
+    def ensure(self, index: int) -> Path:
+        """Make the clip's files if one is missing."""
+        path = self._file(index)
+        if not (path.exists() and self._halves(index).exists()):
+            whole, halves = self.encoder.encode_halved(self.source.draw(self.first_seed + index))
+            write_tensors(self._halves(index), halves._asdict())
+            write_tensors(path, {name: getattr(whole, name) for name in NAMES})
+        return path
+
+    def read_halves(self, index: int, frames: Sequence[int]) -> HalfLevels:
+        """Frames of a clip in half size, as float32."""
+        self.ensure(index)
+        with safe_open(str(self._halves(index)), "pt") as file:
+            cuts = [file.get_slice(name) for name in HalfLevels._fields]
+            return HalfLevels(*(torch.cat([c[t : t + 1].float() for t in frames]) for c in cuts))
+
+    def remove(self, index: int) -> None:
+        """Remove a clip's files, if there are any."""
+        super().remove(index)
+        self._halves(index).unlink(missing_ok=True)
+
+    def _halves(self, index: int) -> Path:
+        return self._file(index).with_suffix(".half.safetensors")

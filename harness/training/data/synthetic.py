@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.training.data.clips import TrainingClip
+from vosbench.harness.training.data.clips import TrainingClip, draw_times
 from vosbench.harness.training.data.degrade import Camera, Light, draw_camera, draw_light
 from vosbench.harness.training.data.layers import Canvas, Layer, make_texture, over, render
 from vosbench.harness.training.data.paths import Motion, Pace, draw_motion, draw_pace
@@ -37,6 +37,7 @@ class SyntheticConfig:
         own_scene: how often the scene is the object's own picture with the hole filled.
         in_place: how often the object then starts where it was, with natural edges and contacts.
         distractors, occluders: how often there are any.
+        leaps: how often the next frame is not the next but up to ``LONGEST_LEAP`` later.
     """
 
     height: int = 256
@@ -48,6 +49,7 @@ class SyntheticConfig:
     in_place: float = 0.65
     distractors: float = 0.5
     occluders: float = 0.35
+    leaps: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,10 @@ class SyntheticClips:
 
     @cached_property
     def sha256(self) -> str:
-        text = json.dumps([VERSION, self.pictures.sha256, asdict(self.config)])
+        settings = asdict(self.config)
+        if not self.config.leaps:  # without it clips are what they were before it existed
+            del settings["leaps"]
+        text = json.dumps([VERSION, self.pictures.sha256, settings])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def draw(self, seed: int) -> TrainingClip:
@@ -91,6 +96,8 @@ class SyntheticClips:
     def _times(self, rng: np.random.Generator) -> Sequence[int]:
         late = rng.random() < self.config.late
         first = int(rng.integers(5, self.config.lateness + 1)) if late else 1
+        if self.config.leaps:
+            return (0, *(first + draw_times(self.config.frames - 1, self.config.leaps, rng)))
         return (0, *range(first, first + self.config.frames - 1))
 
     def _stage(self, picture: Picture, rng: np.random.Generator) -> _Scene:

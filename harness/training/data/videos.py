@@ -16,7 +16,7 @@ from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.datasets.motion.generate import make_clip
 from vosbench.harness.datasets.motion.kinds import KINDS
-from vosbench.harness.training.data.clips import TrainingClip
+from vosbench.harness.training.data.clips import TrainingClip, draw_times
 
 _TRIES = 50
 _LEAST_SHARE = 0.003  # of the picture: a smaller first mask teaches little
@@ -31,17 +31,20 @@ class VideoClips:
         frames: of a clip.
         consecutive: frames that follow each other, as the paper's text has it; otherwise a random
             first frame and random others of the video, as the published code draws them.
+        leaps: how often a next frame is a later one instead, in order, as in synthetic clips.
     """
 
     dataset: Dataset
     size: tuple[int, int] = (256, 448)
     frames: int = 10
     consecutive: bool = True
+    leaps: float = 0.0
 
     @cached_property
     def sha256(self) -> str:
         manifest = self.dataset.select().manifest_sha256
-        text = json.dumps([manifest, self.size, self.frames, self.consecutive])
+        parts = [manifest, self.size, self.frames, self.consecutive]
+        text = json.dumps([*parts, self.leaps] if self.leaps else parts)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def draw(self, seed: int) -> TrainingClip:
@@ -61,7 +64,15 @@ class VideoClips:
         annotated = [t for t in sorted(clip.annotation_paths) if t >= clip.objects[object_id]]
         if len(annotated) < self.frames:
             return None
-        if self.consecutive:
+        if self.leaps:
+            longest = max(2, len(annotated) // (self.frames - 1))
+            times = draw_times(self.frames, self.leaps, rng, longest)
+            times = times[times < len(annotated)]
+            if len(times) < self.frames:
+                return None
+            start = int(rng.integers(len(annotated) - times[-1]))
+            chosen = [annotated[start + int(t)] for t in times]
+        elif self.consecutive:
             start = int(rng.integers(len(annotated) - self.frames + 1))
             chosen = annotated[start : start + self.frames]
         else:
@@ -88,15 +99,18 @@ class MotionClips:
 
     Attributes:
         first_seed: added to the seeds asked for.
+        leaps: how often the next frame is a later one, as in synthetic clips.
     """
 
     size: tuple[int, int] = (256, 448)
     frames: int = 10
     first_seed: int = 1_000_000
+    leaps: float = 0.0
 
     @property
     def sha256(self) -> str:
-        text = json.dumps(["motion", sorted(KINDS), self.size, self.frames, self.first_seed])
+        parts = ["motion", sorted(KINDS), self.size, self.frames, self.first_seed]
+        text = json.dumps([*parts, self.leaps] if self.leaps else parts)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def draw(self, seed: int) -> TrainingClip:
@@ -107,6 +121,10 @@ class MotionClips:
         shown = [i for i, t in clip.objects.items() if t == 0]
         rng = np.random.default_rng([seed, 1])
         object_id = int(rng.choice(shown))
-        stride = int(rng.integers(1, 4))
-        chosen = slice(0, stride * self.frames, stride)
+        if self.leaps:
+            longest = max(2, 4 * self.frames // (self.frames - 1) - 1)
+            chosen: slice | NDArray[np.int64] = draw_times(self.frames, self.leaps, rng, longest)
+        else:
+            stride = int(rng.integers(1, 4))
+            chosen = slice(0, stride * self.frames, stride)
         return TrainingClip(clip.images[chosen], clip.labels[chosen] == object_id)

@@ -54,7 +54,7 @@ def draw_frames(
     pool: ClipPool, batch: int, rng: np.random.Generator, windows: Windows = WHOLE
 ) -> EncodedClip:
     """One later frame of each of ``batch`` clips."""
-    indices = rng.choice(pool.size, batch, replace=batch > pool.size)
+    indices = pool.choose(batch, rng)
     frames = rng.integers(1, pool.frames, batch)
     read = [pool.read(int(i), [int(t)]) for i, t in zip(indices, frames, strict=True)]
     if windows != WHOLE:
@@ -72,7 +72,7 @@ def draw_pairs(
     """Frames t − n and t of each clip, n drawn from ``gaps``, and the first frame."""
     possible = [gap for gap in gaps if gap < pool.frames]
     chosen, before, starts = [], [], []
-    for index in rng.choice(pool.size, batch, replace=batch > pool.size):
+    for index in pool.choose(batch, rng):
         gap = int(rng.choice(possible))
         last = int(rng.integers(0, pool.frames - gap))
         clip = pool.read(int(index), [0, last, last + gap])

@@ -62,7 +62,7 @@ def draw_run(
     second frame, and may go backwards. Frames bounce at the clip's ends.
     """
     batch, length = len(times), len(times[0])
-    indices = rng.choice(pool.size, batch, replace=batch > pool.size)
+    indices = pool.choose(batch, rng)
     read = []
     for index, wanted in zip(indices, times, strict=True):
         start, step = _beginning(pool, int(index), rng)

@@ -13,12 +13,11 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.measure.environment import Environment
 from vosbench.harness.measure.probe import read_environment
 from vosbench.harness.store import State, Storage, TrainingRecord, TrainingSpec
-from vosbench.harness.training.loop import Progress
+from vosbench.harness.training.loop import Cadence, Progress, Report
 from vosbench.harness.training.recipe import Recipe, StageRecipe
 from vosbench.harness.training.request import DataRequest, TrainingRequest
 from vosbench.harness.training.runs import PlannedTraining, run_training
 from vosbench.harness.training.state import TrainingState
-from vosbench.harness.training.trainers import Cadence, Report
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from vosbench.baselines.errors import InputError
 from vosbench.baselines.frtm.network import FRTM_FAST, G_FRTM_FAST
 from vosbench.harness.training import assemble
 from vosbench.harness.training.checkpoint import halved
+from vosbench.harness.training.loop import Cadence
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.request import DataRequest, TrainingRequest
-from vosbench.harness.training.trainers import Cadence, trainer_of
+from vosbench.harness.training.trainers import trainer_of
 from vosbench.runners.interface import RunnerOptions
 from vosbench.runners.registry import resolve
 

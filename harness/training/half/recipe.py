@@ -1,0 +1,38 @@
+"""What a training of FRTM-half depends on beyond other recipes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vosbench.baselines.errors import InputError
+from vosbench.harness.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class HalfRecipe(Recipe):
+    """A training of FRTM-half.
+
+    Attributes:
+        walk: frames of a walk after the first one.
+        full_rate: how often a frame of a walk is computed in full.
+        truth_rate: how often a walk goes on with the true mask in place of its own.
+        fine_from: fraction of the segmentation stage after which the level at 1/4 counts; the
+            three levels before it cost half.
+        gate_weight: of the gate's loss, in the reuse stage.
+        choose: series of validation; a stage ends with the weights whose mean of these was best,
+            and with the last ones where none are named.
+    """
+
+    walk: int = 4
+    full_rate: float = 0.4
+    truth_rate: float = 0.25
+    fine_from: float = 0.4
+    gate_weight: float = 0.5
+    choose: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.walk < 1:
+            raise InputError(f"a walk of {self.walk} frames leads nowhere: 1 at least")
+        if self.reuse is not None and self.reuse.gate.rate is not None:
+            raise InputError(f"{self.model} has no N-gate loss: train its gate with margins")

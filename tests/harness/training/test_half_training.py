@@ -1,0 +1,163 @@
+"""FRTM-half's training: its walk is the tracker's, resumes bit for bit, and learns to carry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from training_toys import CLIPS, TARGET, make_encoder, write_pictures
+
+from vosbench.baselines.errors import InputError
+from vosbench.baselines.frtm.half import G_FRTM_HALF, HalfFrtm, make_half
+from vosbench.harness.training.data.pool import HalvedPool, Stream
+from vosbench.harness.training.data.synthetic import SyntheticClips
+from vosbench.harness.training.half.recipe import HalfRecipe
+from vosbench.harness.training.half.steps import draw_walk, read_walk, walk_along
+from vosbench.harness.training.half.trainer import HalfJob
+from vosbench.harness.training.half.validation import validate_half
+from vosbench.harness.training.loop import train
+from vosbench.harness.training.recipe import ReuseRecipe, StageRecipe
+from vosbench.runners.frtm import seeded_augment, seeded_start
+from vosbench.runners.half import HalfTracker
+from vosbench.runners.interface import no_spans
+from vosbench.runners.policy import Path as Way
+
+TINY = replace(G_FRTM_HALF, target=TARGET, far=8, near=8, carry=(8, 8, 8, 8), refine=(8, 8, 8, 8))
+STAGE = StageRecipe(4, batch=2, learning_rate=2e-3)
+RECIPE = HalfRecipe(
+    "g-frtm-half", STAGE, ReuseRecipe(STAGE, finetune="all"), soft_iou=1.0, walk=2, mirror=True
+)
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> HalvedPool:
+    root = tmp_path_factory.mktemp("half")
+    source = SyntheticClips(write_pictures(root / "pictures"), CLIPS)
+    return HalvedPool(source, make_encoder(), root / "cache", 4)
+
+
+def network() -> HalfFrtm:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        made = make_half(TINY)
+    made.feature_extractor.load_state_dict(make_encoder().backbone.state_dict())
+    return made
+
+
+def job(pool: HalvedPool, folder: Path, recipe: HalfRecipe = RECIPE) -> HalfJob:
+    return HalfJob(recipe, network(), pool, None, folder, 2, 100, 1)
+
+
+def test_a_walk_is_the_trackers(pool: HalvedPool) -> None:
+    net = network()
+    clip = pool.source.draw(0)
+    images = torch.from_numpy(clip.images).permute(0, 3, 1, 2)
+    tracker = HalfTracker(net, seeded_augment(0), seeded_start(net, 0))
+    with torch.no_grad():
+        first = tracker.features(images[0], no_spans)
+        state = tracker.begin(first, images[0], torch.from_numpy(clip.masks[0]))
+        match = tracker.match(tracker.features(images[1], no_spans), state, no_spans)
+        full = tracker.segment(match, Way.FULL, no_spans)
+        seen = walk_along(net, read_walk(pool, [(0, [0, 1])], (False, True)))[0]
+        p = torch.sigmoid(net.asked(seen.carried, *seen.known)).item()
+    # The pool keeps half precision.
+    torch.testing.assert_close(seen.carried.logits, match.carried.logits, atol=0.02, rtol=0.02)
+    whole = torch.nn.functional.interpolate(seen.logits, (64, 96), mode="bilinear")
+    torch.testing.assert_close(torch.sigmoid(whole[0, 0]), full.probability, atol=0.02, rtol=0.02)
+    assert float(match.p_gate) == pytest.approx(p, abs=0.01)
+
+
+def test_the_last_full_frame_stays_while_the_previous_one_moves_on(pool: HalvedPool) -> None:
+    walk = read_walk(pool, [(0, [0, 1, 2, 3])], (False, True, False, False))
+    with torch.no_grad():
+        seen = walk_along(network(), walk)
+    assert [frame.last for frame in seen] == [0, 1, 1]
+    assert [frame.logits is not None for frame in seen] == [True, False, False]
+    last, previous = zip(*(frame.known for frame in seen), strict=True)
+    assert last[0] is previous[0] and last[1] is previous[1]  # both are the frame before
+    assert last[2] is last[1] and previous[2] is not previous[1]
+
+
+def test_true_masks_take_the_place_of_own_ones(pool: HalvedPool) -> None:
+    walk = read_walk(pool, [(0, [0, 1, 2])], (False, False, False))
+    with torch.no_grad():
+        seen = walk_along(network(), walk, truth=torch.ones(3, 1, dtype=torch.bool))
+    true = torch.nn.functional.adaptive_avg_pool2d(walk.masks[1], (16, 24))
+    assert torch.equal(seen[1].known[1].masks[3], true)
+
+
+def test_a_resumed_stream_ends_as_an_undisturbed_one(pool: HalvedPool, tmp_path: Path) -> None:
+    def streamed(name: str) -> HalvedPool:
+        return replace(pool, size=2, stream=Stream(0.5), folder=tmp_path / name)
+
+    recipe = replace(RECIPE, clips=2)
+    Stream.BEGINNING, beginning = 2, Stream.BEGINNING
+    try:
+        whole = train(job(streamed("a"), tmp_path / "whole", recipe))
+        train(job(streamed("b"), tmp_path / "broken", recipe), stop_after=3)
+        train(job(streamed("b"), tmp_path / "broken", recipe), stop_after=2)
+        end = train(job(streamed("b"), tmp_path / "broken", recipe))
+    finally:
+        Stream.BEGINNING = beginning
+    assert end.curve == whole.curve
+    for name, tensor in whole.network.items():
+        assert torch.equal(tensor, end.network[name]), name
+
+
+def test_a_stage_ends_with_the_weights_that_validation_chose(
+    pool: HalvedPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([0.2, 0.9, 0.5])
+    kept: list[torch.Tensor] = []
+
+    def score(self: HalfJob, *_: object) -> dict[str, float]:
+        kept.append(self.network.carry.fine.weight.clone())
+        return {"video reuse": next(values)}
+
+    monkeypatch.setattr(HalfJob, "validate", score)
+    recipe = replace(RECIPE, segmentation=replace(STAGE, steps=3), reuse=None)
+    chosen = HalfJob(
+        recipe, network(), pool, pool, tmp_path / "a", 1, 1, 1, choose=("video reuse",)
+    )
+    state = train(chosen)
+    assert state.best_value == pytest.approx(0.9)
+    assert torch.equal(chosen.network.carry.fine.weight, kept[1])
+    assert torch.equal(state.network["carry.fine.weight"], kept[1])
+    assert not torch.equal(kept[1], kept[2])
+    wrong = replace(chosen, choose=("video jf",), folder=tmp_path / "b")
+    monkeypatch.setattr(HalfJob, "validate", lambda *_: {"video reuse": 1.0})
+    with pytest.raises(InputError, match=r"'video jf'.*there are video reuse"):
+        train(wrong)
+
+
+def test_it_learns_to_carry_a_bright_disk(pool: HalvedPool, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, segmentation=replace(STAGE, steps=60, batch=4), reuse=None)
+    before = validate_half(network(), pool)
+    learnt = job(pool, tmp_path, replace(recipe, fine_from=0.0))
+    train(learnt)
+    learnt.network.eval()
+    after = validate_half(learnt.network, pool)
+    assert after["reuse"] > before["reuse"] + 0.2 and after["full"] > before["full"] + 0.2
+
+
+def test_the_gate_alone_leaves_all_else_as_it_was(pool: HalvedPool, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, segmentation=None, reuse=ReuseRecipe(STAGE, finetune="none"))
+    alone = job(pool, tmp_path, recipe)
+    before = {name: tensor.clone() for name, tensor in alone.network.state_dict().items()}
+    train(alone)
+    changed = {
+        name for name, tensor in alone.network.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }  # fmt: skip
+    assert changed and all(name.startswith("gate.") for name in changed)
+
+
+def test_walks_stay_within_their_clips(pool: HalvedPool) -> None:
+    import numpy as np
+
+    walk = draw_walk(pool, 3, replace(RECIPE, walk=99), np.random.default_rng(0))
+    assert len(walk.masks) == CLIPS.frames and len(walk.masks[0]) == 3
+    with pytest.raises(InputError, match="a walk of 0 frames"):
+        replace(RECIPE, walk=0)
