@@ -63,6 +63,9 @@ class ClipInfo:
         traced: frames of which a runner may tell an :class:`ObjectTrace`.
         ungiven: ids that labels may hold in any frame though no mask of them is given: DAVIS 2017
             counts all ids up to the largest one.
+        object_names: where every object has a folder of its own in stored predictions, since
+            objects may overlap: the folders' names by id.
+        wanted: by object id, the frames that count; empty where all may.
         ignored: ids that stored predictions may hold and that are background until they are
             objects: void (255), and objects that come later.
     """
@@ -77,6 +80,8 @@ class ClipInfo:
     traced: range = range(0)
     ungiven: frozenset[int] = frozenset()
     ignored: frozenset[int] = frozenset()
+    object_names: Mapping[int, str] = field(default_factory=dict)
+    wanted: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,10 +120,18 @@ class ObjectStep:
 
 @dataclass(frozen=True)
 class Step:
-    """A frame's result: labels, uint8 (H, W) with 0 for background, and one entry per object."""
+    """A frame's result.
+
+    Attributes:
+        labels: uint8 (H, W), 0 for background.
+        objects: one entry per object.
+        masks: where a runner lets objects overlap, each one's mask, bool (H, W), by id; they are
+            scored in place of the labels.
+    """
 
     labels: torch.Tensor
     objects: tuple[ObjectStep, ...]
+    masks: Mapping[int, torch.Tensor] | None = None
 
 
 class Spans(Protocol):
@@ -148,6 +161,7 @@ class RunnerSpec:
         tells: what it can tell a gate policy; None for a model that takes no policy. A model that
             takes one is a :class:`SharingRunner`, and is named ``MODEL+POLICY``.
         takes_tau, takes_tau2: thresholds that must be given.
+        predicts_early: stored predictions, which may show an object before its mask is given.
         argument: what follows the name and a colon, for instance "DIR"; "" where nothing does.
             Its factory is an :class:`ArgumentFactory`.
     """
@@ -163,6 +177,7 @@ class RunnerSpec:
     tells: frozenset[Need] | None = None
     takes_tau: bool = False
     takes_tau2: bool = False
+    predicts_early: bool = False
     argument: str = ""
 
 

@@ -51,8 +51,8 @@ def evaluate(
         all_equal_warning,
         evaluate_folder,
         scores_json,
-        write_official_csv,
     )
+    from vosbench.harness.metrics.measures import MEASURES
 
     opened = registry.open(dataset, data_root, protocol)
     selection = opened.select(parse_names(sequences) if sequences else None)
@@ -63,6 +63,7 @@ def evaluate(
         name, reason = next(iter(unscored.items()))
         raise InputError(f"{dataset} can't be scored here: {name}: {reason}")
     scores = evaluate_folder(results_dir, scored, workers=jobs)
+    by_name = {clip.name: clip for clip, _ in scored}
     for name, reason in unscored.items():
         complain(f"{name} has no score: {reason}")
     _say_binary([clip for clip, _ in scored])
@@ -70,19 +71,38 @@ def evaluate(
     if warning is not None:
         complain(f"warning: {warning}")
     if as_json:
-        write_out(json_text(scores_json(scores) | {"protocol": opened.protocol.name}, indent=None))
+        found = scores_json(
+            scores, lambda s: by_name[s].unseen, lambda s, i: f"{s}_{by_name[s].object_name(i)}"
+        )
+        write_out(json_text(found | {"protocol": opened.protocol.name}, indent=None))
     else:
-        Terminal().print(_table(scores))
+        Terminal().print(_table(scores, by_name))
         say(f"{opened.protocol.name}: {opened.protocol.counts}")
-    whole = len(scored) == len(opened.sequences)
+    if MEASURES[opened.protocol.measures].official_csv:
+        whole = len(scored) == len(opened.sequences)
+        _write_csv(scores, csv_dir, results_dir, _split(opened, whole), quiet=as_json)
+    elif csv_dir is not None:
+        raise InputError(f"--csv-dir: {opened.protocol.name} has no CSV files: take --json")
+
+
+def _write_csv(
+    scores: tuple[SequenceScores, ...],
+    csv_dir: Path | None,
+    results_dir: Path,
+    split: str,
+    *,
+    quiet: bool,
+) -> None:
+    from vosbench.harness.metrics import write_official_csv
+
     try:
-        files = write_official_csv(scores, csv_dir or results_dir, _split(opened, whole))
+        files = write_official_csv(scores, csv_dir or results_dir, split)
     except InputError as error:
         if csv_dir is not None:
             raise
         complain(f"CSV files not written: {error} (--csv-dir DIR)")
     else:
-        if not as_json:
+        if not quiet:
             say("wrote " + " and ".join(map(str, files)))
 
 
@@ -104,31 +124,27 @@ def _say_binary(clips: list[Clip]) -> None:
         complain(f"the masks of {names[0]}{more} hold 0 and 255 alone: 255 is one object")
 
 
-def _table(scores: tuple[SequenceScores, ...]) -> Table:
-    from vosbench.harness.metrics import object_statistics, summarise
+def _table(scores: tuple[SequenceScores, ...], clips: dict[str, Clip]) -> Table:
+    """A row per object; then the set's own figures, in the same columns and in further lines."""
+    from vosbench.harness.metrics import object_figures, summarise
+    from vosbench.harness.metrics.measures import MEASURES
 
-    numbers = ("J", "recall", "decay", "F", "recall", "decay")
-    table = plain_table("object", *numbers, right=numbers)
-
-    def percent(values: list[float | None]) -> list[str]:
-        return ["–" if v is None else f"{100 * v:.1f}" for v in values]
-
-    for o in object_statistics(scores):
-        values = [o.j.mean, o.j.recall, o.j.decay, o.f.mean, o.f.recall, o.f.decay]
-        table.add_row(f"{o.sequence}_{o.object_id}", *percent(values))
-    total = summarise(scores)
+    measures = MEASURES[scores[0].measures]
+    titles = measures.columns.values()
+    table = plain_table("object", *titles, right=tuple(titles))
+    for o in object_figures(scores):
+        name = clips[o.sequence].object_name(o.object_id)
+        table.add_row(f"{o.sequence}_{name}", *(_percent(o.figures[n]) for n in measures.columns))
+    total = summarise(scores, lambda name: clips[name].unseen)
     table.add_section()
-    table.add_row(
-        f"all: J&F {100 * total.jf_mean:.2f}",
-        *percent(
-            [
-                total.j_mean,
-                total.j_recall,
-                total.j_decay,
-                total.f_mean,
-                total.f_recall,
-                total.f_decay,
-            ]
-        ),
-    )
+    jf = total.get("jf_mean")
+    title = "all" if jf is None else f"all: J&F {100 * jf:.2f}"
+    table.add_row(title, *(_percent(total.get(name)) for name in measures.columns))
+    for name, official in measures.official.items():
+        if name not in measures.columns and name != "jf_mean":
+            table.add_row(f"{official} {_percent(total[name])}")
     return table
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.decode import Size, read_image
 from vosbench.harness.datasets.labels import read_labels
-from vosbench.harness.datasets.objects import VOID, present_ids, strangers, without, without_void
+from vosbench.harness.datasets.objects import VOID, strangers, without, without_void
+from vosbench.harness.datasets.overlap import Masks, flat, ids_of, read_overlapping
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,12 @@ class Clip:
         label_size: height and width of the annotations, where they aren't those of the frames.
         ignored_ids: ids that predictions may hold though they are background: void, and objects
             that start after the frames that the clip was cut to.
+        counts_early: predictions of an object count before its first mask is given too.
+        counted: by object id, the frames that count, where files beside the masks say so; None
+            where the protocol says it of the annotations.
+        mask_paths: by frame index and object id, a mask each, where objects may overlap;
+            ``annotation_paths`` names the first one of every frame then.
+        object_names: what the objects are called, where that isn't their ids.
     """
 
     name: str
@@ -57,6 +64,10 @@ class Clip:
     others_are_background: bool = False
     label_size: Size | None = None
     ignored_ids: frozenset[int] = frozenset({VOID})
+    counts_early: bool = False
+    counted: Mapping[int, tuple[int, ...]] | None = None
+    mask_paths: Mapping[int, Mapping[int, Path]] = field(default_factory=dict)
+    object_names: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for object_id, first in self.objects.items():
@@ -82,6 +93,15 @@ class Clip:
     @cached_property
     def _scored(self) -> frozenset[int]:
         return frozenset(self.scored_ids)
+
+    @property
+    def early_ids(self) -> frozenset[int]:
+        """Ids that predictions may show before a mask of them is given, and that count then."""
+        return self.ungiven | frozenset(self.objects if self.counts_early else ())
+
+    def object_name(self, object_id: int) -> str:
+        """What an object is called in its dataset."""
+        return self.object_names.get(object_id, str(object_id))
 
     def starting(self, t: int) -> tuple[int, ...]:
         """Ids of the objects whose first frame is ``t``, ascending."""
@@ -113,10 +133,15 @@ class Clip:
     def annotation(self, t: int) -> NDArray[np.uint8] | None:
         """Label map of frame ``t``, uint8 (H, W), background and void 0; None if it has none.
 
+        Where masks overlap, the lowest id is in front: :meth:`masks` has all of them.
+
         Raises:
             InputError: the file is damaged, of another size, no label map, holds ids that are not
                 among the sequence's, or lacks an object that starts in this frame.
         """
+        if self.mask_paths:
+            found = self.masks(t)
+            return None if found is None else flat(found)
         path = self.annotation_paths.get(t)
         if path is None:
             return None
@@ -129,14 +154,39 @@ class Clip:
             labels = without_void(labels)
         if self.merge_objects:
             labels = (labels != 0).view(np.uint8)
+        self._require_first_masks(t, labels)
+        return labels
+
+    def masks(self, t: int) -> Masks | None:
+        """The masks of frame ``t``, a label map or such as overlap; None if it has none.
+
+        Raises:
+            InputError: as :meth:`annotation`.
+        """
+        if not self.mask_paths:
+            return self.annotation(t)
+        paths = self.mask_paths.get(t)
+        if paths is None:
+            return None
+        found = read_overlapping(paths, self.label_size or self.size)
+        self._require_first_masks(t, found)
+        return found
+
+    def _require_first_masks(self, t: int, masks: Masks) -> None:
         starting = self.starting(t)
-        absent = set(starting) - present_ids(labels) if starting else ()
+        absent = set(starting) - ids_of(masks) if starting else ()
         if absent:
+            path = self.mask_paths.get(t, {}).get(min(absent), self.annotation_paths[t])
             raise InputError(
                 f"{path}: no pixel of object {min(absent)}, whose first frame this is: "
                 "a first mask is needed to track it"
             )
-        return labels
+
+    def mask_files(self) -> dict[Path, tuple[int, int | None]]:
+        """Every mask file: its frame, and its object where it shows one alone."""
+        if not self.mask_paths:
+            return {path: (t, None) for t, path in self.annotation_paths.items()}
+        return {path: (t, i) for t, ps in self.mask_paths.items() for i, path in ps.items()}
 
     def _known(self, path: Path, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         unknown = strangers(labels, self._scored)
@@ -165,12 +215,17 @@ class Clip:
             raise InputError(f"max_frames is {max_frames}; a clip has at least one frame")
         kept = {i: first for i, first in self.objects.items() if first < max_frames}
         outputs = self.output_frames
+        counted = self.counted
         return replace(
             self,
             frame_names=self.frame_names[:max_frames],
             image_paths=self.image_paths[:max_frames],
             annotation_paths={t: p for t, p in self.annotation_paths.items() if t < max_frames},
+            mask_paths={t: paths for t, paths in self.mask_paths.items() if t < max_frames},
             objects=kept,
+            counted=None
+            if counted is None
+            else {i: tuple(t for t in ts if t < max_frames) for i, ts in counted.items()},
             ignored_ids=self.ignored_ids | (set(self.objects) - set(kept)),
             classes={i: name for i, name in self.classes.items() if i in kept},
             unseen=None if self.unseen is None else self.unseen & set(kept),

@@ -15,6 +15,7 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.decode import read_image
 from vosbench.harness.datasets.labels import read_labels
+from vosbench.harness.datasets.overlap import read_mask
 from vosbench.harness.datasets.places import cache_dir, write_atomically
 
 ContentHash = Callable[[Path, bool], str]
@@ -63,12 +64,25 @@ def _entry(clip: Clip, hashes: Mapping[Path, str]) -> dict[str, Any]:
             [name, hashes[path]]
             for name, path in zip(clip.frame_names, clip.image_paths, strict=True)
         ],
-        "annotations": [[t, hashes[path]] for t, path in sorted(clip.annotation_paths.items())],
+        "annotations": _annotations(clip, hashes),
         "objects": sorted(clip.objects.items()),
         "merge_objects": clip.merge_objects,
         "classes": sorted(clip.classes.items()),
         "unseen": None if clip.unseen is None else sorted(clip.unseen),
     }
+
+
+def _annotations(clip: Clip, hashes: Mapping[Path, str]) -> list[list[int | str]]:
+    """Frame and hash of each label map; of each object's mask, frame, object and hash."""
+    files = sorted((t, i or 0, path) for path, (t, i) in clip.mask_files().items())
+    return [[t, *([i] if i else []), hashes[path]] for t, i, path in files]
+
+
+def _verify(clip: Clip, path: Path, t: int, object_id: int | None) -> None:
+    if object_id is None or t == clip.objects.get(object_id):
+        clip.masks(t)
+    else:
+        read_mask(path, clip.label_size or clip.size)
 
 
 def _clip_hashes(
@@ -78,16 +92,17 @@ def _clip_hashes(
     cache_path = _cache_path(clip, content_hash)
     cached = _read_cache(cache_path)
     wanted = dict.fromkeys(clip.image_paths, False)
-    wanted |= dict.fromkeys(clip.annotation_paths.values(), True)
+    masks = clip.mask_files()
+    wanted |= dict.fromkeys(masks, True)
     stamps = {path: _stamp(path) for path in wanted}
     missing = [path for path, stamp in stamps.items() if cached.get(str(path), [])[:2] != stamp]
     frames = {path: t for t, path in enumerate(clip.image_paths)}
-    annotated = {path: t for t, path in clip.annotation_paths.items()}
 
     def verified(path: Path) -> str:
         # What has a hash has been decoded: damaged data is found before anything runs.
         if wanted[path]:
-            clip.annotation(annotated[path])
+            t, object_id = masks[path]
+            _verify(clip, path, t, object_id)
         else:
             clip.image(frames[path])
         return content_hash(path, wanted[path])

@@ -17,12 +17,14 @@ class ScoringPlan:
         merge_objects: every nonzero label is object 1 (DAVIS 2016).
         ignored: ids that predictions may hold beside those of ``frames``, and that don't count.
         unscored: why no frame of any object counts; None where one does.
+        measures: name of what is measured (:mod:`vosbench.harness.metrics.measures`).
     """
 
     frames: Mapping[int, tuple[int, ...]]
     merge_objects: bool = False
     ignored: frozenset[int] = frozenset()
     unscored: str | None = None
+    measures: str = "davis"
 
     def __post_init__(self) -> None:
         """Hold the mapping by value; only object 1 can be scored in merged sequences."""

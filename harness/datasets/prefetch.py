@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.overlap import Masks
 
 
 class Decoded(NamedTuple):
-    """A frame: its index, its pixels uint8 RGB (H, W, 3), its label map uint8 (H, W) or None."""
+    """A frame: its index, its pixels uint8 RGB (H, W, 3), and its annotated masks or None."""
 
     t: int
     image: NDArray[np.uint8]
-    annotation: NDArray[np.uint8] | None
+    annotation: Masks | None
 
 
 class Prefetch:
@@ -62,5 +63,5 @@ class Prefetch:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _decode(self, t: int) -> Decoded:
-        annotation = self._clip.annotation(t) if self._annotations else None
+        annotation = self._clip.masks(t) if self._annotations else None
         return Decoded(t, self._clip.image(t), annotation)

@@ -33,14 +33,14 @@ class Protocol:
         counts: in a line, which frames count for which object.
         objects: a sequence as the protocol sees it, from the objects that its masks show.
         frames: the frames that count, of a sequence as ``objects`` gave it.
-        seen_unseen: objects of seen and unseen classes have means of their own (YouTube-VOS).
+        measures: name of what is measured (:mod:`vosbench.harness.metrics.measures`).
     """
 
     name: str
     counts: str
     objects: Callable[[Clip], Clip]
     frames: Callable[[Clip], Frames]
-    seen_unseen: bool = False
+    measures: str = "davis"
 
     def plan(self, clip: Clip) -> ScoringPlan:
         """What is scored of a sequence as ``objects`` gave it; nothing, where nothing can be."""
@@ -56,7 +56,7 @@ class Protocol:
             )
         if reason is not None:
             frames = dict.fromkeys(frames, ())
-        return ScoringPlan(frames, clip.merge_objects, clip.ignored_ids, reason)
+        return ScoringPlan(frames, clip.merge_objects, clip.ignored_ids, reason, self.measures)
 
 
 def _between(clip: Clip) -> Frames:
@@ -86,7 +86,7 @@ YTVOS = Protocol(
     "the annotated frames after an object's first one",
     as_they_appear,
     _after_the_first,
-    seen_unseen=True,
+    measures="ytvos",
 )
 OWN_CLIPS = Protocol(
     "own-clips@1",

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.overlap import mask_of
 
 HIGH_IOU = 0.7
 """Pairs above it count as similar (section 1 of the paper: 73.3 % of those of DAVIS 2017)."""
@@ -121,12 +122,12 @@ def clip_stats(clip: Clip) -> tuple[ObjectStats, ...]:
     """
     counters = {i: _Counter() for i in clip.object_ids}
     for t in sorted(clip.annotation_paths):
-        labels = clip.annotation(t)
-        assert labels is not None
+        masks = clip.masks(t)
+        assert masks is not None
         for object_id, counter in counters.items():
             first = clip.objects[object_id]
             if t == first or (t > first and not clip.first_masks_only):
-                counter.add(t, labels == object_id)
+                counter.add(t, mask_of(masks, object_id))
     return tuple(counter.stats(clip.name, i) for i, counter in counters.items())
 
 

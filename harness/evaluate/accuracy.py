@@ -10,9 +10,10 @@ import numpy as np
 
 from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.dataset import Dataset
+from vosbench.harness.datasets.overlap import flat, mask_of
 from vosbench.harness.datasets.prefetch import Decoded, Prefetch
 from vosbench.harness.evaluate.annotations import Annotations, Labels
-from vosbench.harness.evaluate.faults import checked_labels
+from vosbench.harness.evaluate.faults import checked_masks
 from vosbench.harness.evaluate.lanes import Lane, split_lane
 from vosbench.harness.evaluate.summary import clip_result
 from vosbench.harness.metrics import SequenceScorer, TruthCache
@@ -61,14 +62,22 @@ class SoloWalk:
         return (self._runner.step(frame, spans),)
 
 
-def clip_info(clip: Clip, truth: Annotations | None, device: torch.device) -> ClipInfo:
-    """What a runner may know of ``clip``; with ``truth``, annotations as well (for oracles)."""
+def clip_info(
+    clip: Clip,
+    truth: Annotations | None,
+    device: torch.device,
+    wanted: Mapping[int, tuple[int, ...]] | None = None,
+) -> ClipInfo:
+    """What a runner may know of ``clip``; with ``truth``, annotations as well (for oracles).
+
+    ``wanted`` are the frames that count, by object id.
+    """
     import torch
 
     def mask(t: int, object_id: int) -> torch.Tensor | None:
         assert truth is not None
-        labels = truth.labels(t)
-        return None if labels is None else torch.from_numpy(labels == object_id).to(device)
+        masks = truth.masks(t)
+        return None if masks is None else torch.from_numpy(mask_of(masks, object_id)).to(device)
 
     height, width = clip.size
     return ClipInfo(
@@ -79,8 +88,10 @@ def clip_info(clip: Clip, truth: Annotations | None, device: torch.device) -> Cl
         truth=mask if truth is not None else None,
         frame_names=clip.frame_names,
         merged=clip.merge_objects,
-        ungiven=clip.ungiven,
+        ungiven=clip.early_ids,
         ignored=clip.ignored_ids | set(clip.objects),
+        object_names=clip.object_names,
+        wanted=wanted or {},
     )
 
 
@@ -92,6 +103,7 @@ def evaluate_clip(
     on_frame: Callable[[], None],
     *,
     oracle: bool = False,
+    early: bool = False,
 ) -> tuple[ClipResult, ...]:
     """Walk a clip and score it: one result per policy, in order.
 
@@ -99,6 +111,7 @@ def evaluate_clip(
         begin: begins the walk.
         policies: how many steps the walk gives per frame.
         oracle: let the runner see annotations.
+        early: let it predict before the first object is given, where that counts.
         on_frame: told after each frame.
 
     Raises:
@@ -106,9 +119,11 @@ def evaluate_clip(
         RunnerFault: the runner broke its interface.
     """
     truth = Annotations(clip)
-    info = clip_info(clip, truth if oracle else None, how.device)
+    wanted = how.dataset.plan(clip).frames
+    info = clip_info(clip, truth if oracle else None, how.device, wanted)
     walk = begin(replace(info, traced=how.traced))
-    observed = _ObservedWalk(walk, clip, how, truth, policies)
+    early = early and clip.counts_early
+    observed = _ObservedWalk(walk, clip, how, truth, policies, early=early)
     for decoded in Prefetch(clip):
         observed.advance(decoded)
         on_frame()
@@ -125,10 +140,17 @@ class _ObservedWalk:
     """A walk, and the lanes that note what it does."""
 
     def __init__(
-        self, walk: Walk, clip: Clip, how: Evaluation, truth: Annotations, policies: int
+        self,
+        walk: Walk,
+        clip: Clip,
+        how: Evaluation,
+        truth: Annotations,
+        policies: int,
+        *,
+        early: bool,
     ) -> None:
         self._walk, self._clip, self._device, self._truth = walk, clip, how.device, truth
-        self._traced = how.traced
+        self._traced, self._early = how.traced, early
         self._known: set[int] = set()
         scorer = SequenceScorer(clip.name, how.dataset.plan(clip), how.cache)
         masks: list[Labels] | None = [] if how.keep_masks else None
@@ -140,7 +162,7 @@ class _ObservedWalk:
         self._truth.observe(t, decoded.annotation)
         new = self._clip.starting(t)
         self._known |= set(new)
-        if not self._known:
+        if not self._known and not self._early:
             blank = np.zeros(self._clip.size, np.uint8)
             for lane in self.lanes:
                 lane.note(t, blank, None, self._truth)
@@ -148,10 +170,11 @@ class _ObservedWalk:
         steps = dict(enumerate(self._step(decoded)))
         branches = [pair for lane in self.lanes for pair in split_lane(lane, steps)]
         for lane, step in branches:
-            labels = checked_labels(step, frame=t, clip=self._clip, known=self._known, new=new)
-            lane.note(t, labels, step, self._truth)
+            masks = checked_masks(step, frame=t, clip=self._clip, known=self._known, new=new)
+            lane.note(t, masks, step, self._truth)
             if t in self._traced:
-                lane.trace.note(t, decoded.image, labels, decoded.annotation, step)
+                annotation = None if decoded.annotation is None else flat(decoded.annotation)
+                lane.trace.note(t, decoded.image, flat(masks), annotation, step)
         self.lanes = [lane for lane, _ in branches]
 
     def _step(self, decoded: Decoded) -> tuple[Step, ...]:

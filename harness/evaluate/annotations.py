@@ -6,41 +6,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.overlap import Masks, areas_of, mask_of
 
 Labels = NDArray[np.uint8]
 _KEPT = 64
 
 
 class Annotations:
-    """Label maps of a clip by frame; the last few stay in memory, others are read again."""
+    """Masks of a clip by frame; those of the last few stay in memory, others are read again."""
 
     def __init__(self, clip: Clip) -> None:
         self._clip = clip
-        self._kept: dict[int, Labels | None] = {}
+        self._kept: dict[int, Masks | None] = {}
         self._ious: dict[tuple[int, int, int], float] = {}
         self._areas: dict[int, list[float]] = {i: [] for i in clip.scored_ids}
 
-    def put(self, t: int, labels: Labels | None) -> None:
-        """Keep a label map that was decoded anyway; None where the frame has none."""
-        self._kept[t] = labels
+    def put(self, t: int, masks: Masks | None) -> None:
+        """Keep masks that were decoded anyway; None where the frame has none."""
+        self._kept[t] = masks
         if len(self._kept) > _KEPT:
             del self._kept[next(iter(self._kept))]
 
-    def labels(self, t: int) -> Labels | None:
-        """The label map of frame ``t``, (H, W), or None."""
+    def masks(self, t: int) -> Masks | None:
+        """The masks of frame ``t``, or None."""
         if t not in self._kept:
-            self.put(t, self._clip.annotation(t))
+            self.put(t, self._clip.masks(t))
         return self._kept[t]
 
-    def observe(self, t: int, labels: Labels | None) -> None:
+    def observe(self, t: int, masks: Masks | None) -> None:
         """Take a frame in, once each and in order: IoU with frame t − 1, and areas."""
-        self.put(t, labels)
-        if labels is None or self._clip.first_masks_only:
+        self.put(t, masks)
+        if masks is None or self._clip.first_masks_only:
             return
-        counts = np.bincount(labels.ravel(), minlength=256)
+        shares = areas_of(masks)
         for object_id, areas in self._areas.items():
-            if counts[object_id]:
-                areas.append(counts[object_id] / labels.size)
+            if shares.get(object_id):
+                areas.append(shares[object_id])
         for object_id, first in self._clip.objects.items():
             if first < t and t - 1 in self._clip.annotation_paths:
                 self.iou(object_id, t - 1, t)
@@ -61,9 +62,9 @@ class Annotations:
         return self._ious[key]
 
     def _iou(self, object_id: int, before: int, now: int) -> float:
-        first, second = self.labels(before), self.labels(now)
+        first, second = self.masks(before), self.masks(now)
         if first is None or second is None or self._clip.first_masks_only:
             return float("nan")
-        a, b = first == object_id, second == object_id
+        a, b = mask_of(first, object_id), mask_of(second, object_id)
         union = np.count_nonzero(a | b)
         return np.count_nonzero(a & b) / union if union else float("nan")

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.harness.datasets.objects import present_ids
+from vosbench.harness.datasets.overlap import Masks, Overlapping
 from vosbench.runners.interface import Path
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+
+    import torch
 
     from vosbench.harness.datasets.clip import Clip
     from vosbench.runners.interface import Step
@@ -22,10 +25,10 @@ class RunnerFault(RuntimeError):  # noqa: N818 - said of the runner, not raised 
     """A runner gave something that its interface doesn't allow."""
 
 
-def checked_labels(
+def checked_masks(
     step: Step, *, frame: int, clip: Clip, known: Collection[int], new: Collection[int]
-) -> NDArray[np.uint8]:
-    """Hold a runner's step against the interface and return its labels (H, W).
+) -> Masks:
+    """Hold a runner's step against the interface and return its masks.
 
     It waits for the device, so it has no place between frames that are timed.
 
@@ -48,7 +51,8 @@ def checked_labels(
         shape = tuple(labels.shape)
         raise RunnerFault(f"frame {frame}: labels are {shape}, the frame is {clip.size}")
     fetched: NDArray[np.uint8] = labels.cpu().numpy()
-    strange = sorted(present_ids(fetched) - {*known, *clip.ungiven})
+    allowed = {*known, *clip.early_ids}
+    strange = sorted(present_ids(fetched) - allowed)
     if strange:
         raise RunnerFault(f"frame {frame}: label {strange[0]} is no object of the clip")
     told = sorted(o.id for o in step.objects)
@@ -59,4 +63,20 @@ def checked_labels(
             raise RunnerFault(f"frame {frame}: object {o.id} has path '{o.path}'")
         if o.p_gate is not None and not (math.isfinite(o.p_gate) and 0 <= o.p_gate <= 1):
             raise RunnerFault(f"frame {frame}: object {o.id} has p_gate {o.p_gate}, not 0..1")
-    return fetched
+    return fetched if step.masks is None else _overlapping(step.masks, frame, clip, allowed)
+
+
+def _overlapping(
+    masks: Mapping[int, torch.Tensor], frame: int, clip: Clip, allowed: Collection[int]
+) -> Overlapping:
+    import torch
+
+    for object_id, mask in masks.items():
+        if object_id not in allowed:
+            raise RunnerFault(f"frame {frame}: mask of {object_id}, which is no object of the clip")
+        if mask.dtype != torch.bool or tuple(mask.shape) != clip.size:
+            raise RunnerFault(
+                f"frame {frame}: mask of object {object_id} is {mask.dtype} {tuple(mask.shape)}, "
+                f"not bool {clip.size}"
+            )
+    return Overlapping(clip.size, {i: mask.cpu().numpy() for i, mask in masks.items()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.overlap import Masks, mask_of
 from vosbench.harness.evaluate.annotations import Labels
 from vosbench.runners.interface import Frame
 
@@ -15,11 +16,11 @@ def frame_of(t: int, image: Labels, device: torch.device) -> Frame:
 
 
 def given_masks(
-    clip: Clip, t: int, labels: Labels | None, device: torch.device
+    clip: Clip, t: int, masks: Masks | None, device: torch.device
 ) -> dict[int, torch.Tensor]:
-    """Masks, bool (H, W), of the objects that start in frame ``t``, from its label map."""
+    """Masks, bool (H, W), of the objects that start in frame ``t``."""
     new = clip.starting(t)
     if not new:
         return {}
-    assert labels is not None, "a clip's objects start in annotated frames"
-    return {i: torch.from_numpy(labels == i).to(device) for i in new}
+    assert masks is not None, "a clip's objects start in annotated frames"
+    return {i: torch.from_numpy(mask_of(masks, i)).to(device) for i in new}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vosbench.harness.datasets.overlap import Masks, Overlapping, flat
 from vosbench.harness.evaluate.annotations import Annotations, Labels
 from vosbench.harness.evaluate.traces import Trace
 from vosbench.harness.metrics import SequenceScorer, SequenceScores
@@ -56,13 +57,17 @@ class Lane:
         twin._last_full = dict(self._last_full)
         return twin
 
-    def note(self, t: int, labels: Labels, step: Step | None, truth: Annotations) -> None:
-        """Note frame ``t``: its labels (H, W), and the step unless no object was there yet."""
+    def note(self, t: int, masks: Masks, step: Step | None, truth: Annotations) -> None:
+        """Note frame ``t``: its masks, and the step unless no object was there yet."""
+        labels = flat(masks)
         self._digest.update(labels.tobytes())
+        if isinstance(masks, Overlapping):
+            for object_id, mask in sorted(masks.masks.items()):
+                self._digest.update(bytes([object_id]) + np.packbits(mask).tobytes())
         if self.masks is not None:
             self.masks.append(labels)
         if t in self.scorer.plan.objects_at:
-            self.scorer.add(t, lambda: _annotated(truth, t), labels)
+            self.scorer.add(t, lambda: _annotated(truth, t), masks)
         width = len(self.object_ids)
         p_gate, path, iou = [np.nan] * width, [0] * width, [np.nan] * width
         for o in step.objects if step is not None else ():
@@ -84,8 +89,8 @@ class Lane:
         return self._digest.hexdigest()
 
     def scores(self) -> SequenceScores | None:
-        """J and F of the whole clip; None where nothing of it counts."""
-        return None if self.scorer.plan.unscored is not None else self.scorer.result()
+        """What was measured of the whole clip; None where nothing of it counts."""
+        return None if self.scorer.plan.unscored is not None else self.scorer.result().counted()
 
     def series(self) -> dict[str, NDArray[np.generic]]:
         """``p_gate``, ``path`` and ``full_iou``, each (T, K)."""
@@ -99,10 +104,10 @@ class Lane:
         return named | self.trace.series(self.object_ids)
 
 
-def _annotated(truth: Annotations, t: int) -> Labels:
-    labels = truth.labels(t)
-    assert labels is not None, "the scoring plan names annotated frames only"
-    return labels
+def _annotated(truth: Annotations, t: int) -> Masks:
+    masks = truth.masks(t)
+    assert masks is not None, "the scoring plan names annotated frames only"
+    return masks
 
 
 def split_lane(lane: Lane, steps: dict[int, Step]) -> list[tuple[Lane, Step]]:

@@ -88,7 +88,7 @@ class _Profiler:
         self._clock = clock_for(device)
         self._truth = Annotations(clip)
         self._start = min(clip.objects.values())
-        labels = self._truth.labels(self._start)
+        labels = self._truth.masks(self._start)
         self._masks = given_masks(clip, self._start, labels, device)
         self._frames_shown = [
             frame_of(t, clip.image(min(t, len(clip) - 1)), device)

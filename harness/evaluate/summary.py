@@ -12,13 +12,8 @@ from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.evaluate.annotations import Annotations
 from vosbench.harness.evaluate.lanes import Lane
-from vosbench.harness.metrics import (
-    ObjectScores,
-    SequenceScores,
-    object_statistics,
-    summarise,
-    youtube_vos_score,
-)
+from vosbench.harness.metrics import SequenceScores, object_figures
+from vosbench.harness.metrics.measures import MEASURES, Figures, ObjectFigures
 from vosbench.harness.sweep.trials import PATH_CODES, ClipResult
 
 Scalars = dict[str, float]
@@ -46,13 +41,12 @@ def clip_result(
         metrics |= {"passes_computed": float(passes[0]), "passes_saved": float(passes[1])}
     if scores is not None:
         series |= _score_series(scores)
-        for o in object_statistics([scores]):
-            objects[o.object_id] |= {
-                f"{letter}_{name}": math.nan if value is None else value
-                for letter, stats in (("j", o.j), ("f", o.f))
-                for name, value in vars(stats).items()
-            }
-        metrics |= _score_means([scores])
+        measures = MEASURES[scores.measures]
+        figures = object_figures([scores])
+        for o in figures:
+            objects[o.object_id] |= _known(o.figures)
+        if any(len(o.frames) for o in scores.objects):
+            metrics |= _known(measures.sequence(o.figures for o in figures))
     return ClipResult(
         sequence=clip.name,
         object_ids=lane.object_ids,
@@ -75,38 +69,27 @@ def aggregate(dataset: Dataset, clips: Sequence[ClipResult]) -> Scalars:
         values = [clip.metrics[name] for clip in clips if name in clip.metrics]
         if values:
             total[name] = sum(values)
-    scores = [_scores_of(clip) for clip in clips if "j" in clip.series]
-    total |= _score_means(scores)
-    if scores and dataset.protocol.seen_unseen:
-        total |= _seen_unseen(dataset, scores)
-    return total
+    return total | _scores(dataset, [clip for clip in clips if "scored_frames" in clip.series])
 
 
-def _seen_unseen(dataset: Dataset, scores: Sequence[SequenceScores]) -> Scalars:
-    """G and its four parts, where the dataset says which classes occur in training."""
-    unseen = {s.name: dataset.clip(s.name).unseen for s in scores}
-    if any(ids is None for ids in unseen.values()):
-        return {}
-
-    def is_seen(name: str, object_id: int) -> bool:
-        return object_id not in (unseen[name] or ())
-
-    score = youtube_vos_score(scores, is_seen)
-    named = {
-        "g_all": score.g,
-        "j_seen": score.j_seen,
-        "j_unseen": score.j_unseen,
-        "f_seen": score.f_seen,
-        "f_unseen": score.f_unseen,
-    }
-    return {name: math.nan if value is None else value for name, value in named.items()}
+def _scores(dataset: Dataset, clips: Sequence[ClipResult]) -> Scalars:
+    """The protocol's figures of clips of which a frame counts; nothing where there is none."""
+    measures = MEASURES[dataset.protocol.measures]
+    found: list[ObjectFigures] = []
+    for clip in clips:
+        unseen = dataset.clip(clip.sequence).unseen if measures.seen_unseen else None
+        for object_id, metrics in clip.object_metrics.items():
+            known = {n: metrics[n] for n in measures.figure_names if n in metrics}
+            figures = {n: None if math.isnan(value) else value for n, value in known.items()}
+            is_unseen = None if unseen is None else object_id in unseen
+            found.append(ObjectFigures(clip.sequence, object_id, is_unseen, figures))
+    counted = any(value is not None for o in found for value in o.figures.values())
+    return _known(measures.summary(found)) if counted else {}
 
 
-def _score_means(scores: Sequence[SequenceScores]) -> Scalars:
-    """Means over all objects of which a frame counts; nothing where there is none."""
-    if not any(len(o.frames) for s in scores for o in s.objects):
-        return {}
-    return dict(vars(summarise(scores)))
+def _known(figures: Figures) -> Scalars:
+    """Figures as they are stored: NaN for what is unknown."""
+    return {name: math.nan if value is None else value for name, value in figures.items()}
 
 
 def reuse_rates(path: NDArray[np.generic]) -> Scalars:
@@ -134,25 +117,16 @@ def _adjacent_iou(clip: Clip, truth: Annotations) -> NDArray[np.float32]:
 
 
 def _score_series(scores: SequenceScores) -> dict[str, NDArray[np.generic]]:
-    """``scored_frames`` (N,), ``j`` and ``f`` (N, K); NaN where an object isn't scored."""
+    """``scored_frames`` (N,), and the measures' series (N, K); NaN where an object isn't scored."""
     frames = sorted({int(t) for o in scores.objects for t in o.frames})
     row = {t: n for n, t in enumerate(frames)}
-    j, f = (np.full((len(frames), len(scores.objects)), np.nan) for _ in range(2))
+    names = MEASURES[scores.measures].kept
+    series = {name: np.full((len(frames), len(scores.objects)), np.nan) for name in names}
     for k, o in enumerate(scores.objects):
         rows = [row[int(t)] for t in o.frames]
-        j[rows, k], f[rows, k] = o.j, o.f
-    return {"scored_frames": np.array(frames, np.int32), "j": j, "f": f}
-
-
-def _scores_of(clip: ClipResult) -> SequenceScores:
-    """Undo :func:`_score_series`."""
-    frames = clip.series["scored_frames"].astype(np.int64)
-    j, f = (clip.series[name].astype(np.float64) for name in ("j", "f"))
-    objects = []
-    for k, object_id in enumerate(clip.object_ids):
-        counted = ~np.isnan(j[:, k])
-        objects.append(ObjectScores(object_id, frames[counted], j[counted, k], f[counted, k]))
-    return SequenceScores(clip.sequence, tuple(objects))
+        for name, values in o.series.items():
+            series[name][rows, k] = values
+    return {"scored_frames": np.array(frames, np.int32), **series}
 
 
 def _mean(values: Iterable[float] | NDArray[np.generic]) -> float:

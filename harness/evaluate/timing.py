@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vosbench.harness.datasets.overlap import flat
 from vosbench.harness.datasets.prefetch import Decoded, Prefetch
 from vosbench.harness.evaluate.accuracy import clip_info
 from vosbench.harness.evaluate.annotations import Annotations
-from vosbench.harness.evaluate.faults import checked_labels
+from vosbench.harness.evaluate.faults import checked_masks
 from vosbench.harness.evaluate.inputs import frame_of, given_masks
 from vosbench.harness.evaluate.summary import reuse_rates
 from vosbench.harness.evaluate.warm import warm_first_frame, warm_paths
@@ -232,7 +233,7 @@ def _labels(
     if step is None:
         return np.zeros(clip.size, np.uint8)
     known = [i for i, first in clip.objects.items() if first <= t]
-    return checked_labels(step, frame=t, clip=clip, known=known, new=new)
+    return flat(checked_masks(step, frame=t, clip=clip, known=known, new=new))
 
 
 def _timed(

@@ -73,7 +73,7 @@ def _first_frame(
     runner: Runner, clip: Clip, truth: Annotations, device: torch.device
 ) -> tuple[Frame, dict[int, torch.Tensor], ClipInfo]:
     start = min(clip.objects.values())
-    masks = given_masks(clip, start, truth.labels(start), device)
+    masks = given_masks(clip, start, truth.masks(start), device)
     info = clip_info(clip, truth if runner.spec.needs_truth else None, device)
     return frame_of(start, clip.image(start), device), masks, info
 

@@ -6,39 +6,26 @@ from vosbench.harness.metrics.official import object_name, scores_json, write_of
 from vosbench.harness.metrics.planes import FrameScore, score_frame
 from vosbench.harness.metrics.region import region_similarity
 from vosbench.harness.metrics.scorer import ObjectScores, SequenceScorer, SequenceScores
-from vosbench.harness.metrics.statistics import (
-    ObjectStatistics,
-    ScoreSummary,
-    SeriesStatistics,
-    YoutubeVosScore,
-    all_equal_warning,
-    object_statistics,
-    series_statistics,
-    summarise,
-    youtube_vos_score,
-)
+from vosbench.harness.metrics.statistics import SeriesStatistics, series_statistics
+from vosbench.harness.metrics.summary import all_equal_warning, object_figures, summarise
 from vosbench.harness.metrics.truth_cache import TruthCache
 
 __all__ = [
     "FrameScore",
     "ObjectScores",
-    "ObjectStatistics",
-    "ScoreSummary",
     "SequenceScorer",
     "SequenceScores",
     "SeriesStatistics",
     "TruthCache",
-    "YoutubeVosScore",
     "all_equal_warning",
     "boundary_accuracy",
     "evaluate_folder",
+    "object_figures",
     "object_name",
-    "object_statistics",
     "region_similarity",
     "score_frame",
     "scores_json",
     "series_statistics",
     "summarise",
     "write_official_csv",
-    "youtube_vos_score",
 ]

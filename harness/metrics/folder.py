@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -18,9 +18,14 @@ import numpy as np
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.clip import Clip
-from vosbench.harness.datasets.labels import Labels, read_labels
+from vosbench.harness.datasets.overlap import Masks
 from vosbench.harness.datasets.plan import ScoringPlan
-from vosbench.harness.datasets.predictions import prediction_files
+from vosbench.harness.datasets.predictions import (
+    Files,
+    object_prediction_files,
+    prediction_files,
+    read_prediction,
+)
 from vosbench.harness.metrics.scorer import ObjectScores, SequenceScorer, SequenceScores
 
 PROCESS_FRAMES = 2000
@@ -37,7 +42,7 @@ class _Chunk:
 
     clip: Clip
     plan: ScoringPlan
-    frames: tuple[tuple[int, Path], ...]
+    frames: tuple[tuple[int, Files], ...]
 
 
 def evaluate_folder(
@@ -89,21 +94,28 @@ def score_chunk(chunk: _Chunk) -> SequenceScores:
     scorer = SequenceScorer(clip.name, chunk.plan)
     for t, predicted in chunk.frames:
 
-        def truth(t: int = t) -> Labels:
-            labels = clip.annotation(t)
-            assert labels is not None, "a plan names annotated frames only"
-            return labels
+        def truth(t: int = t) -> Masks:
+            masks = clip.masks(t)
+            assert masks is not None, "a plan names annotated frames only"
+            return masks
 
         truth_source = clip.annotation_paths[t]
-        labels = read_labels(predicted)
-        scorer.add(t, truth, labels, truth_source=truth_source, source=predicted)
+        masks = read_prediction(predicted, clip.label_size or clip.size)
+        source = predicted if isinstance(predicted, Path) else None
+        scorer.add(t, truth, masks, truth_source=truth_source, source=source)
     return scorer.result()
 
 
 def _chunks(results_dir: Path, clip: Clip, plan: ScoringPlan) -> Iterator[_Chunk]:
     indices = list(plan.objects_at)
     names = {t: clip.frame_names[t] for t in indices}
-    paths = prediction_files(results_dir, clip.name, list(names.values()))
+    paths: Mapping[str, Files]
+    if clip.mask_paths:
+        wanted = {i: [clip.frame_names[t] for t in ts] for i, ts in plan.frames.items()}
+        objects = {i: clip.object_name(i) for i in plan.object_ids}
+        paths = object_prediction_files(results_dir, clip.name, objects, wanted)
+    else:
+        paths = prediction_files(results_dir, clip.name, list(names.values()))
     # A clip in which nothing counts still has its objects in the result.
     for start in range(0, max(1, len(indices)), CHUNK_FRAMES):
         part = indices[start : start + CHUNK_FRAMES]
@@ -112,18 +124,15 @@ def _chunks(results_dir: Path, clip: Clip, plan: ScoringPlan) -> Iterator[_Chunk
 
 def _join(parts: Sequence[SequenceScores]) -> SequenceScores:
     """One clip's scores from those of its chunks, which are in order."""
-    return SequenceScores(
-        parts[0].name,
-        tuple(
-            ObjectScores(
-                same[0].object_id,
-                np.concatenate([o.frames for o in same]),
-                np.concatenate([o.j for o in same]),
-                np.concatenate([o.f for o in same]),
-            )
-            for same in zip(*(part.objects for part in parts), strict=True)
-        ),
+    objects = tuple(
+        ObjectScores(
+            same[0].object_id,
+            np.concatenate([o.frames for o in same]),
+            {name: np.concatenate([o.series[name] for o in same]) for name in same[0].series},
+        )
+        for same in zip(*(part.objects for part in parts), strict=True)
     )
+    return replace(parts[0], objects=objects).counted()
 
 
 def _told(scores: SequenceScores, tell: Callable[[int], None]) -> SequenceScores:

@@ -3,46 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
+from vosbench.harness.metrics.measures import MEASURES
 from vosbench.harness.metrics.scorer import SequenceScores
-from vosbench.harness.metrics.statistics import ScoreSummary, object_statistics, summarise
+from vosbench.harness.metrics.summary import UnseenOf, object_figures, summarise
 
 GLOBAL_COLUMNS = ("J&F-Mean", "J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
 SEQUENCE_COLUMNS = ("Sequence", "J-Mean", "F-Mean")
-
-
-class GlobalJson(TypedDict):
-    """Means over all objects."""
-
-    JF_mean: float
-    J_mean: float
-    J_recall: float
-    J_decay: float
-    F_mean: float
-    F_recall: float
-    F_decay: float
-
-
-class ObjectJson(TypedDict):
-    """One object; means are None (null) if no frame counts."""
-
-    J_mean: float | None
-    J_recall: float | None
-    J_decay: float | None
-    F_mean: float | None
-    F_recall: float | None
-    F_decay: float | None
-    J_frames: list[float]
-    F_frames: list[float]
-
-
-ScoresJson = TypedDict("ScoresJson", {"objects": dict[str, ObjectJson], "global": GlobalJson})
-"""What ``vosbench eval --json`` prints; objects are named ``<sequence>_<object id>``."""
 
 
 def object_name(sequence: str, object_id: int) -> str:
@@ -50,27 +22,44 @@ def object_name(sequence: str, object_id: int) -> str:
     return f"{sequence}_{object_id}"
 
 
-def scores_json(sequences: Sequence[SequenceScores]) -> ScoresJson:
+def scores_json(
+    sequences: Sequence[SequenceScores],
+    unseen_of: UnseenOf = lambda _: None,
+    name_of: Callable[[str, int], str] = object_name,
+) -> dict[str, dict[str, Any]]:
     """All scores as one object that :func:`json.dumps` takes.
+
+    ``global`` holds the figures of the set and ``objects`` those of each object, by the official
+    tool's names, with what was measured in each frame beside them; None (null) is unknown.
+
+    Args:
+        sequences: what was scored.
+        unseen_of: classes that training lacks, where means over them are apart.
+        name_of: an object's name, from its sequence and its id.
 
     Raises:
         ValueError: no object has a frame that counts.
     """
-    scores = [scores for sequence in sequences for scores in sequence.objects]
-    objects: dict[str, ObjectJson] = {
-        object_name(o.sequence, o.object_id): {
-            "J_mean": o.j.mean,
-            "J_recall": o.j.recall,
-            "J_decay": o.j.decay,
-            "F_mean": o.f.mean,
-            "F_recall": o.f.recall,
-            "F_decay": o.f.decay,
-            "J_frames": series.j.tolist(),
-            "F_frames": series.f.tolist(),
+    measures = MEASURES[sequences[0].measures]
+    names = measures.object_official or measures.official
+    scored = [scores for sequence in sequences for scores in sequence.objects]
+    objects: dict[str, dict[str, Any]] = {
+        name_of(o.sequence, o.object_id): {
+            official: o.figures[name] for name, official in names.items()
         }
-        for o, series in zip(object_statistics(sequences), scores, strict=True)
+        | {f"{_title(name)}_frames": values.tolist() for name, values in scores.series.items()}
+        for o, scores in zip(object_figures(sequences), scored, strict=True)
     }
-    return {"objects": objects, "global": _global_json(summarise(sequences))}
+    total = summarise(sequences, unseen_of)
+    return {
+        "objects": objects,
+        "global": {official: total[name] for name, official in measures.official.items()},
+    }
+
+
+def _title(name: str) -> str:
+    """``F_new`` for the series ``f_new``; a flag's name stays."""
+    return name[0].upper() + name[1:] if name[0] in "jf" else name
 
 
 def write_official_csv(
@@ -86,31 +75,21 @@ def write_official_csv(
         ValueError: no object has a frame that counts.
     """
     total = summarise(sequences)
-    j = (total.j_mean, total.j_recall, total.j_decay)
-    f = (total.f_mean, total.f_recall, total.f_decay)
     global_file = folder / f"global_results-{split}.csv"
     sequence_file = folder / f"per-sequence_results-{split}.csv"
     _write_rows(
-        global_file, [GLOBAL_COLUMNS, [_decimals(mean) for mean in (total.jf_mean, *j, *f)]]
+        global_file,
+        [GLOBAL_COLUMNS, [_decimals(total[name]) for name in MEASURES["davis"].official]],
     )
     rows = [
-        (object_name(o.sequence, o.object_id), _decimals(o.j.mean), _decimals(o.f.mean))
-        for o in object_statistics(sequences)
+        (
+            object_name(o.sequence, o.object_id),
+            *(_decimals(o.figures[n]) for n in ("j_mean", "f_mean")),
+        )
+        for o in object_figures(sequences)
     ]
     _write_rows(sequence_file, [SEQUENCE_COLUMNS, *rows])
     return global_file, sequence_file
-
-
-def _global_json(total: ScoreSummary) -> GlobalJson:
-    return {
-        "JF_mean": total.jf_mean,
-        "J_mean": total.j_mean,
-        "J_recall": total.j_recall,
-        "J_decay": total.j_decay,
-        "F_mean": total.f_mean,
-        "F_recall": total.f_recall,
-        "F_decay": total.f_decay,
-    }
 
 
 def _decimals(value: float | None) -> str:

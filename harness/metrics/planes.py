@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.harness.datasets.objects import merged, present_ids
+from vosbench.harness.datasets.overlap import Overlapping
 from vosbench.harness.metrics.boundary import boundary_map, dilate_disk, f_measure, tolerance_px
 from vosbench.harness.metrics.region import jaccard
 
@@ -154,6 +155,25 @@ def split_labels(
             selected = (window == label).view(np.uint8)
             box = whole if len(present) == 1 else _box_of(selected)
             planes[label] = _plane(selected, box, at, size)
+    return planes
+
+
+def split_masks(
+    masks: Overlapping, wanted: Collection[int], *, known: Collection[int] | None = None
+) -> dict[int, ObjectPlane]:
+    """Planes of those ``wanted`` objects that have a pixel in masks that may overlap.
+
+    Raises UnknownLabelsError for an object that is not among ``known``.
+    """
+    if known is not None and (unknown := tuple(sorted(set(masks.masks) - set(known)))):
+        raise UnknownLabelsError(unknown)
+    whole = _Box(0, 0, masks.size[1], masks.size[0])
+    planes = {}
+    for object_id, mask in masks.masks.items():
+        selected = mask.view(np.uint8)
+        box = _box_of(selected)
+        if object_id in wanted and box.width:
+            planes[object_id] = _plane(selected, box, whole, masks.size)
     return planes
 
 

@@ -2,44 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.datasets.overlap import Masks, Overlapping
 from vosbench.harness.datasets.plan import ScoringPlan
-from vosbench.harness.metrics.planes import UnknownLabelsError, score_planes, split_labels
+from vosbench.harness.metrics.measures import MEASURES, Measures
+from vosbench.harness.metrics.planes import (
+    ObjectPlane,
+    UnknownLabelsError,
+    split_labels,
+    split_masks,
+)
 from vosbench.harness.metrics.truth_cache import TruthCache, TruthFrame, TruthKey
 
 Labels = NDArray[np.uint8]
-TruthSource = Labels | Callable[[], Labels]
+TruthSource = Masks | Callable[[], Masks]
 
 
 @dataclass(frozen=True)
 class ObjectScores:
-    """J and F of one object over the frames that count.
+    """What was measured of one object over the frames that count.
 
     Attributes:
         object_id: its label.
         frames: int64 (N,), indices of the scored frames, ascending; N may be 0.
-        j, f: float64 (N,), in 0..1.
+        series: float64 (N,) each, by the names of its measures; ``j`` and ``f`` in 0..1.
     """
 
     object_id: int
     frames: NDArray[np.int64]
-    j: NDArray[np.float64]
-    f: NDArray[np.float64]
+    series: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def j(self) -> NDArray[np.float64]:
+        """Region similarity."""
+        return self.series["j"]
+
+    @property
+    def f(self) -> NDArray[np.float64]:
+        """Boundary accuracy, where it is measured."""
+        return self.series["f"]
+
+    def counted(self, measures: Measures) -> ObjectScores:
+        """What of it counts in the end, and is kept."""
+        kept = measures.counted(self.series)
+        series = {name: self.series[name][kept] for name in measures.kept}
+        return ObjectScores(self.object_id, self.frames[kept], series)
 
 
 @dataclass(frozen=True)
 class SequenceScores:
-    """The scores of one clip, its objects by ascending id."""
+    """The scores of one clip, its objects by ascending id.
+
+    Attributes:
+        name: the clip's.
+        objects: their scores.
+        measures: name of what was measured.
+    """
 
     name: str
     objects: tuple[ObjectScores, ...]
+    measures: str = "davis"
+
+    def counted(self) -> SequenceScores:
+        """What counts in the end, of a whole clip: some rules look at all of its frames."""
+        measures = MEASURES[self.measures]
+        return replace(self, objects=tuple(o.counted(measures) for o in self.objects))
 
 
 def check_label_map(labels: NDArray[np.generic], place: str) -> None:
@@ -56,9 +90,9 @@ def check_label_map(labels: NDArray[np.generic], place: str) -> None:
 
 
 class SequenceScorer:
-    """J and F of every object of one clip, one frame at a time.
+    """Measures every object of one clip, one frame at a time.
 
-    Holds no image: memory grows by two numbers per object and frame.
+    Holds no image: memory grows by a few numbers per object and frame.
 
     Args:
         name: the clip's name, for messages and the cache.
@@ -71,7 +105,8 @@ class SequenceScorer:
         self.plan = plan
         self._cache = cache
         self._known = {*plan.object_ids, *plan.ignored}
-        self._scores: dict[int, tuple[tuple[float, float], ...]] = {}
+        self._measures = MEASURES[plan.measures]
+        self._scores: dict[int, tuple[tuple[float, ...], ...]] = {}
 
     def fork(self) -> SequenceScorer:
         """A scorer that goes on from here by itself, with the same plan and cache."""
@@ -83,7 +118,7 @@ class SequenceScorer:
         self,
         index: int,
         truth: TruthSource,
-        predicted: Labels,
+        predicted: Masks,
         *,
         truth_source: str | Path | None = None,
         source: str | Path | None = None,
@@ -92,9 +127,9 @@ class SequenceScorer:
 
         Args:
             index: the frame's index in its clip, from 0; each at most once, in any order.
-            truth: annotated object ids, uint8 (H, W), or a function that loads them, which isn't
-                called if the cache holds the frame. Ids outside the plan are background.
-            predicted: predicted object ids, uint8 (H, W).
+            truth: annotated masks, or a function that loads them, which isn't called if the cache
+                holds the frame. Ids outside the plan are background.
+            predicted: predicted masks.
             truth_source, source: names of both in messages, such as their files.
 
         Raises:
@@ -107,27 +142,22 @@ class SequenceScorer:
             raise ValueError(f"{self.name}: frame {index} was scored before")
         place = str(source or f"{self.name}: prediction of frame {index}")
         truth_place = str(truth_source or f"{self.name}: annotation of frame {index}")
-        check_label_map(predicted, place)
+        size = _checked_size(predicted, place)
         annotated = self._prepared(index, truth, truth_place)
-        if predicted.shape != annotated.size:
+        if size != annotated.size:
             raise InputError(
-                f"{place} is {_size_text(predicted.shape)}, its annotation "
+                f"{place} is {_size_text(size)}, its annotation "
                 f"{_size_text(annotated.size)}: predict at the size of the annotation"
             )
         try:
-            planes = split_labels(
-                predicted,
-                object_ids,
-                merge_objects=self.plan.merge_objects,
-                known=self._known,
-            )
+            planes = self._planes(predicted, object_ids, self._known)
         except UnknownLabelsError as error:
             raise InputError(
                 f"{place} has {_ids_text(error.ids)} that the annotation of {self.name} lacks "
                 f"(it has {_list_text(self.plan.object_ids)}): predict annotated objects only"
             ) from None
         self._scores[index] = tuple(
-            score_planes(annotated.planes.get(i), planes.get(i)) for i in object_ids
+            self._measures.frame(annotated.planes.get(i), planes.get(i), size) for i in object_ids
         )
 
     def result(self) -> SequenceScores:
@@ -142,30 +172,43 @@ class SequenceScorer:
                 f"{self.name}: {len(missing)} of {len(self.plan.objects_at)} frames to score have "
                 f"no prediction, first frame {missing[0]}: predict every frame"
             )
-        return SequenceScores(self.name, tuple(self._of(i) for i in self.plan.object_ids))
+        objects = tuple(self._of(i) for i in self.plan.object_ids)
+        return SequenceScores(self.name, objects, self.plan.measures)
 
     def _prepared(self, index: int, truth: TruthSource, place: str) -> TruthFrame:
         def prepare() -> TruthFrame:
-            labels = truth() if callable(truth) else truth
-            check_label_map(labels, place)
+            masks = truth() if callable(truth) else truth
+            size = _checked_size(masks, place)
             # All of the clip's objects, for the cache also serves plans of other protocols.
-            planes = split_labels(
-                labels, self.plan.object_ids, merge_objects=self.plan.merge_objects
-            )
-            return TruthFrame((labels.shape[0], labels.shape[1]), planes)
+            return TruthFrame(size, self._planes(masks, self.plan.object_ids, None))
 
         if self._cache is None:
             return prepare()
         key = TruthKey(self.name, index, self.plan.object_ids, self.plan.merge_objects)
         return self._cache.frame(key, prepare)
 
+    def _planes(
+        self, masks: Masks, wanted: Collection[int], known: Collection[int] | None
+    ) -> dict[int, ObjectPlane]:
+        if isinstance(masks, Overlapping):
+            return split_masks(masks, wanted, known=known)
+        merge = self.plan.merge_objects
+        return split_labels(masks, wanted, merge_objects=merge, known=known)
+
     def _of(self, object_id: int) -> ObjectScores:
         frames = self.plan.frames[object_id]
-        pairs = [self._scores[t][self.plan.objects_at[t].index(object_id)] for t in frames]
-        values = np.array(pairs, np.float64).reshape(len(frames), 2)
-        return ObjectScores(
-            object_id, np.array(frames, np.int64), values[:, 0].copy(), values[:, 1].copy()
-        )
+        names = self._measures.series
+        rows = [self._scores[t][self.plan.objects_at[t].index(object_id)] for t in frames]
+        values = np.array(rows, np.float64).reshape(len(frames), len(names))
+        series = {name: values[:, k].copy() for k, name in enumerate(names)}
+        return ObjectScores(object_id, np.array(frames, np.int64), series)
+
+
+def _checked_size(masks: Masks, place: str) -> tuple[int, int]:
+    if isinstance(masks, Overlapping):
+        return masks.size
+    check_label_map(masks, place)
+    return masks.shape[0], masks.shape[1]
 
 
 def _size_text(shape: tuple[int, ...]) -> str:

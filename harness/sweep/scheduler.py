@@ -203,8 +203,16 @@ class LocalExecutor:
                 return runner.walk(info, decided)
             return SoloWalk(runner, info)
 
-        oracle = any(resolve(trial.spec.model).spec.needs_truth for trial in trials)
-        results = evaluate_clip(begin, len(trials), clip, how, self.progress.frame, oracle=oracle)
+        specs = [resolve(trial.spec.model).spec for trial in trials]
+        results = evaluate_clip(
+            begin,
+            len(trials),
+            clip,
+            how,
+            self.progress.frame,
+            oracle=any(spec.needs_truth for spec in specs),
+            early=all(spec.predicts_early for spec in specs),
+        )
         for trial, result in zip(trials, results, strict=True):
             with suppress(LostLease):  # taken away: no business of ours any more
                 self.storage.record(trial, result)

@@ -192,8 +192,9 @@ def test_missing_folders_and_annotations_are_named(clip: Clip, tmp_path: Path) -
 
 
 def test_objects_without_frames_have_null_means(tmp_path: Path) -> None:
-    none = ObjectScores(2, np.empty(0, np.int64), np.empty(0), np.empty(0))
-    one = ObjectScores(1, np.arange(2), np.array([1.0, 0.5]), np.array([0.5, 0.5]))
+    none = ObjectScores(2, np.empty(0, np.int64), {"j": np.empty(0), "f": np.empty(0)})
+    both = {"j": np.array([1.0, 0.5]), "f": np.array([0.5, 0.5])}
+    one = ObjectScores(1, np.arange(2), both)
     scores = (SequenceScores("late", (one, none)),)
     written = json.loads(json.dumps(scores_json(scores), allow_nan=False))
     assert written["objects"]["late_2"]["J_mean"] is None
@@ -205,7 +206,7 @@ def test_objects_without_frames_have_null_means(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    one = ObjectScores(1, np.arange(1), np.ones(1), np.ones(1))
+    one = ObjectScores(1, np.arange(1), {"j": np.ones(1), "f": np.ones(1)})
     with pytest.raises(InputError, match="can't be written"):
         write_official_csv((SequenceScores("a", (one,)),), tmp_path / "file")
 

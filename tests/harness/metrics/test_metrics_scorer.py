@@ -13,9 +13,8 @@ from vosbench.harness.metrics import (
     SequenceScores,
     TruthCache,
     all_equal_warning,
-    object_statistics,
+    object_figures,
     summarise,
-    youtube_vos_score,
 )
 
 
@@ -31,7 +30,8 @@ def _square(label: int = 1, at: int = 4, size: tuple[int, int] = (32, 48)) -> np
 
 
 def _scores(j: list[float], f: list[float], object_id: int = 1) -> ObjectScores:
-    return ObjectScores(object_id, np.arange(len(j)), np.array(j, float), np.array(f, float))
+    series = {"j": np.array(j, float), "f": np.array(f, float)}
+    return ObjectScores(object_id, np.arange(len(j)), series)
 
 
 def test_frames_that_do_not_count_are_not_looked_at() -> None:
@@ -183,34 +183,35 @@ def test_means_are_over_objects_not_over_sequences() -> None:
             SequenceScores("b", (_scores([0.2] * 5, [0.4] * 5), _scores([], [], 9))),
         )
     )
-    assert summary.j_mean == pytest.approx((1 + 0.5 + 0.2) / 3)
-    assert summary.j_recall == pytest.approx((1 + 0.5 + 0) / 3)
+    assert summary["j_mean"] == pytest.approx((1 + 0.5 + 0.2) / 3)
+    assert summary["j_recall"] == pytest.approx((1 + 0.5 + 0) / 3)
     # Only the series 1, 0 falls, from its first bin (1) to its last (0).
-    assert summary.j_decay == pytest.approx(1 / 3)
-    assert summary.f_mean == pytest.approx((1 + 0 + 0.4) / 3)
-    assert summary.jf_mean == pytest.approx((summary.j_mean + summary.f_mean) / 2)
+    assert summary["j_decay"] == pytest.approx(1 / 3)
+    assert summary["f_mean"] == pytest.approx((1 + 0 + 0.4) / 3)
+    assert summary["jf_mean"] == pytest.approx(((1 + 0.5 + 0.2) / 3 + (1 + 0 + 0.4) / 3) / 2)
 
 
 def test_nothing_scored_has_no_mean() -> None:
     empty = SequenceScores("a", (_scores([], []),))
-    assert object_statistics((empty,))[0].j.mean is None
+    assert object_figures((empty,))[0].figures["j_mean"] is None
     with pytest.raises(ValueError, match="no object"):
         summarise((empty,))
 
 
 def test_g_is_the_mean_of_seen_and_unseen() -> None:
     sequences = (
-        SequenceScores("a", (_scores([0.8], [0.6]), _scores([0.2, 0.4], [0.1, 0.3], 2))),
-        SequenceScores("b", (_scores([0.4], [0.2]), _scores([], [], 3))),
+        SequenceScores("a", (_scores([0.8], [0.6]), _scores([0.2, 0.4], [0.1, 0.3], 2)), "ytvos"),
+        SequenceScores("b", (_scores([0.4], [0.2]), _scores([], [], 3)), "ytvos"),
     )
-    score = youtube_vos_score(sequences, lambda name, i: (name, i) != ("a", 2))
-    assert score.j_seen == pytest.approx(0.6)
-    assert score.f_seen == pytest.approx(0.4)
-    assert score.j_unseen == pytest.approx(0.3)
-    assert score.f_unseen == pytest.approx(0.2)
-    assert score.g == pytest.approx((0.6 + 0.4 + 0.3 + 0.2) / 4)
-    only_seen = youtube_vos_score(sequences, lambda name, i: True)
-    assert (only_seen.j_unseen, only_seen.g) == (None, None)
+    score = summarise(sequences, lambda name: frozenset({2} if name == "a" else ()))
+    assert score["j_seen"] == pytest.approx(0.6)
+    assert score["f_seen"] == pytest.approx(0.4)
+    assert score["j_unseen"] == pytest.approx(0.3)
+    assert score["f_unseen"] == pytest.approx(0.2)
+    assert score["g_all"] == pytest.approx((0.6 + 0.4 + 0.3 + 0.2) / 4)
+    only_seen = summarise(sequences, lambda _: frozenset())
+    assert (only_seen["j_unseen"], only_seen["g_all"]) == (None, None)
+    assert "g_all" not in summarise(sequences)
 
 
 def test_equal_scores_are_suspicious() -> None:
