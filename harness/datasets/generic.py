@@ -78,7 +78,7 @@ class LayoutFactory:
         def build(sequence: str) -> Clip:
             clip = split.build(sequence)
             ids = {t: present_ids(read_labels(p)) for t, p in clip.annotation_paths.items()}
-            return replace(clip, first_masks_only=_only_first(ids, clip.objects))
+            return replace(clip, first_masks_only=only_first(ids, clip.objects))
 
         return Dataset(
             name, OWN_CLIPS, folder, tuple(sorted(meta)), build, OF_LAYOUTS, audit=split.audit
@@ -116,13 +116,13 @@ def scanned_clip(name: str, image_folder: Path, annotation_folder: Path) -> Clip
         annotation_paths=annotations,
         objects=objects,
         merge_objects=binary,
-        first_masks_only=_only_first(ids, objects),
+        first_masks_only=only_first(ids, objects),
         binary=binary,
         label_size=other_size(next(iter(annotations.values())), size),
     )
 
 
-def _only_first(ids: Mapping[int, set[int]], objects: Mapping[int, int]) -> bool:
+def only_first(ids: Mapping[int, set[int]], objects: Mapping[int, int]) -> bool:
     """Whether annotations of these ids show each object in its first frame and nowhere else."""
     return all(
         present - {VOID} == {i for i, first in objects.items() if first == t}

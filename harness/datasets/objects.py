@@ -26,6 +26,9 @@ Labels = NDArray[np.uint8]
 VOID = 255
 """The sample of unclear pixels."""
 
+ANY_ID = frozenset(range(1, 256))
+"""For rules that take every id that they don't count for background."""
+
 _FEW = 6
 
 
@@ -118,6 +121,11 @@ def of_the_first_mask(clip: Clip) -> Clip:
         others_are_background=True,
         ignored_ids=frozenset(),
     )
+
+
+def of_the_first_mask_others_ignored(clip: Clip) -> Clip:
+    """VOST: the objects of DAVIS 2017; other ids in predictions are background."""
+    return replace(of_the_first_mask(clip), ignored_ids=ANY_ID)
 
 
 def all_as_one(clip: Clip) -> Clip:

@@ -14,6 +14,7 @@ from vosbench.harness.datasets.objects import (
     all_as_one,
     as_they_appear,
     of_the_first_mask,
+    of_the_first_mask_others_ignored,
 )
 from vosbench.harness.datasets.plan import ScoringPlan
 
@@ -73,6 +74,11 @@ def _after_the_first_but_the_last(clip: Clip) -> Frames:
     return {i: tuple(t for t in ts if t < last) for i, ts in _after_the_first(clip).items()}
 
 
+def _as_files_say(clip: Clip) -> Frames:
+    assert clip.counted is not None, "its dataset reads the frames that count from files"
+    return clip.counted
+
+
 _BETWEEN = "all annotated frames but the first and the last"
 DAVIS16 = Protocol("davis16-val@1", f"{_BETWEEN}, all objects as one", all_as_one, _between)
 DAVIS17 = Protocol(
@@ -93,6 +99,35 @@ OWN_CLIPS = Protocol(
     "the annotated frames after an object's first one, but the sequence's last",
     as_they_appear,
     _after_the_first_but_the_last,
+)
+MOSEV2 = Protocol(
+    "mosev2@1",
+    f"{_BETWEEN}, for each object of meta.json, whether it is there or not",
+    as_they_appear,
+    _between,
+    measures="mosev2",
+)
+LVOS = Protocol(
+    "lvos@1",
+    "every fifth frame of an object's range in the meta file, but its first and its last",
+    as_they_appear,
+    _as_files_say,
+    measures="lvos",
+)
+VOST = Protocol(
+    "vost@1",
+    f"{_BETWEEN}, for each id up to the largest of the first mask",
+    of_the_first_mask_others_ignored,
+    _between,
+    measures="vost",
+)
+SAV = Protocol(
+    "sav@1",
+    "an object's annotated frames but its first and last, from the one on in which truth or "
+    "prediction shows it",
+    as_they_appear,
+    _as_files_say,
+    measures="sav",
 )
 
 OF_LAYOUTS = (OWN_CLIPS, DAVIS16, DAVIS17, YTVOS)

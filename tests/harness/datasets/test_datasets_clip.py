@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.datasets.clip import Clip, present_ids
+from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.davis import DAVIS16_VAL, DAVIS17_VAL
 from vosbench.harness.datasets.generic import scanned_clip
+from vosbench.harness.datasets.objects import present_ids
 from vosbench.harness.datasets.palette import write_labels
 from vosbench.harness.datasets.prefetch import Prefetch
 
