@@ -18,7 +18,11 @@ import pandas as pd
 
 from vosbench.harness.store import Readable, Selection, State, results
 from vosbench.harness.sweep.trials import Kind
-from vosbench.reports.catalog import weights_notes
+from vosbench.reports.catalog import IDENTITY, identities, timing_conditions, weights_notes
+from vosbench.reports.labels import curve_names
+from vosbench.reports.looks import COLUMNS as LOOK
+from vosbench.reports.looks import looks
+from vosbench.reports.names import parse_model
 
 SETTING = (
     "model",
@@ -62,44 +66,41 @@ TIMING = (
 )
 """Aggregates of timing trials; those that begin with ``gflop/`` too."""
 
+_DONE = (State.COMPLETE,)
 _MACHINE = ("device", "environment_key")
 UNTRAINED = "untrained"
 
 
 def trials(source: Readable, where: Selection, kind: Kind) -> pd.DataFrame:
-    """Complete trials of one kind: the columns of ``results``, and three more.
+    """Complete trials of one kind: the columns of ``results``, and more.
 
     ``setting`` is a hash over :data:`SETTING`; ``weights_note`` says in words what has to be said
     about the weights ("untrained", the checkpoint's note, or ""); ``evaluation`` is a short name
-    of the clips, the same for trials whose accuracies may be compared.
+    of the clips, the same for trials whose accuracies may be compared; ``curve`` is the name of
+    its curve, and ``colour``, ``marker``, ``dash`` how it is drawn, whatever else is selected.
 
     Raises:
         InputError: no results there, or a database that can't be read.
     """
-    found = results(source, replace(where, kinds=(kind,), states=(State.COMPLETE,)))
-    found["setting"] = _text_column(found, SETTING)
-    found["weights_note"] = _notes(found, weights_notes(source))
-    found["evaluation"] = _evaluations(found)
-    return found
+    return _described(source, results(source, replace(where, kinds=(kind,), states=_DONE)))
 
 
 def measured(source: Readable, where: Selection) -> pd.DataFrame:
     """One row per setting and machine that timed it: accuracy, and the median of all repeats.
 
     The columns of :func:`trials`; ``device`` and ``environment_key`` are of the timing, None
-    where a setting wasn't timed; ``repeats`` counts its timing trials. A setting that was only
-    timed has NaN for its accuracy.
+    where a setting wasn't timed; ``repeats`` counts its timing trials, ``fps_low`` and ``fps_high``
+    are the slowest and the fastest of them, ``threads`` those of the machine, and ``busy`` says
+    whether others used the device in any of them. A setting that was only timed has NaN for its
+    accuracy.
 
     Raises:
         InputError: no results there, or a database that can't be read.
     """
-    both = replace(where, kinds=(), states=(State.COMPLETE,))
-    found = results(source, both)
-    found["setting"] = _text_column(found, SETTING)
-    found["weights_note"] = _notes(found, weights_notes(source))
-    found["evaluation"] = _evaluations(found)
+    found = _described(source, results(source, replace(where, kinds=(), states=_DONE)))
     timing_columns = [name for name in found if name in TIMING or str(name).startswith("gflop/")]
-    times = _medians(found[found["kind"] == Kind.TIMING.value], timing_columns)
+    timed = found[found["kind"] == Kind.TIMING.value]
+    times = _medians(timed.merge(timing_conditions(source), on="key", how="left"), timing_columns)
     accuracy = found[found["kind"] == Kind.ACCURACY.value].drop_duplicates("setting")
     untold = ~found["setting"].isin(accuracy["setting"])
     only_timed = found[untold].drop_duplicates("setting").copy()
@@ -107,16 +108,49 @@ def measured(source: Readable, where: Selection) -> pd.DataFrame:
     settings = settings.drop(columns=[*timing_columns, *_MACHINE])
     joined = settings.merge(times, on="setting", how="left", sort=False)
     joined["repeats"] = joined["repeats"].fillna(0).astype("int64")
-    for name in _MACHINE:
+    joined["busy"] = joined["busy"].eq(True)
+    for name in (*_MACHINE, "threads"):
         joined[name] = joined[name].astype(object).where(joined[name].notna(), None)
     return joined
+
+
+def _described(source: Readable, found: pd.DataFrame) -> pd.DataFrame:
+    """The trials with what :func:`trials` says of them."""
+    notes = weights_notes(source)
+    found["setting"] = _text_column(found, SETTING)
+    found["weights_note"] = _notes(found, notes)
+    found["evaluation"] = _evaluations(found)
+    known = _curves(source, notes)
+    own = looks(zip(known["curve"], known["model"], known["policy"], strict=True))
+    names = dict(zip(_text_column(known, IDENTITY), known["curve"], strict=True))
+    found["curve"] = _text_column(found, IDENTITY).map(names).astype("object")
+    for name in LOOK:
+        drawn = {curve: getattr(look, name) for curve, look in own.items()}
+        found[name] = found["curve"].map(drawn).astype("object")
+    return found
+
+
+def _curves(source: Readable, notes: Mapping[str, str]) -> pd.DataFrame:
+    """What tells the curves of the whole database apart, and their names."""
+    known = identities(source)
+    known["weights_note"] = _notes(known, notes)
+    return known.assign(curve=curve_names(known))
+
+
+def curves_and_models(source: Readable) -> set[str]:
+    """All names that curves of the database go by."""
+    known = _curves(source, weights_notes(source))
+    return {*known["curve"], *known["model"], *(parse_model(n).curve for n in known["model"])}
 
 
 def _medians(times: pd.DataFrame, columns: list[Hashable]) -> pd.DataFrame:
     """Median over repeats, per setting and machine, with the number of repeats."""
     groups = times.groupby(["setting", "environment_key"], sort=False, dropna=False)
     medians = groups[columns].median()
+    medians["fps_low"], medians["fps_high"] = groups["fps"].min(), groups["fps"].max()
     medians["device"] = groups["device"].first()
+    medians["threads"] = groups["threads"].first()
+    medians["busy"] = groups["busy"].agg(lambda marks: any(mark is True for mark in marks))
     medians["repeats"] = groups.size()
     return medians.reset_index()
 

@@ -62,6 +62,10 @@ def _differences(rows: pd.DataFrame) -> list[list[str]]:
     extras: list[list[str]] = [[] for _ in range(len(rows))]
     for column, write in _PARTS.items():
         texts = ["" if _missing(value) else write(value) for value in rows[column]]
+        if column == "weights":
+            texts = [
+                _weights(text, model) for text, model in zip(texts, rows["model"], strict=True)
+            ]
         _add(extras, texts)
     hashes_of: dict[tuple[str, ...], set[str]] = {}
     for parts, sha256 in zip(extras, rows["weights_sha256"], strict=True):
@@ -69,6 +73,15 @@ def _differences(rows: pd.DataFrame) -> list[list[str]]:
     if any(len(hashes) > 1 for hashes in hashes_of.values()):
         _add(extras, [sha256[:_SHORT_HASH] for sha256 in rows["weights_sha256"]])
     return extras
+
+
+def _weights(text: str, model: str) -> str:
+    """A checkpoint by as much of its name as the model's doesn't say already."""
+    parts = parse_model(model)
+    network = f"{parts.base}@{parts.variant}" if parts.variant else parts.base
+    if text.startswith("shipped:"):
+        return "shipped"
+    return text.removesuffix(".safetensors").removeprefix(f"{network}-")
 
 
 def _add(extras: list[list[str]], texts: Sequence[str]) -> None:
@@ -110,8 +123,44 @@ def remarks(frame: pd.DataFrame) -> str:
         models = dict.fromkeys(parse_model(name).curve for name in rows["model"])
         everywhere = len(rows) == len(frame)
         lines.append(str(note) if everywhere else f"{note}: {', '.join(models)}")
-    if "environment_key" in frame:
-        keys = frame["environment_key"].dropna().nunique()
-        if keys > 1:
-            lines.append(f"timed in {keys} environments: speeds compare only within a panel")
-    return "\n".join(lines)
+    return "\n".join([*lines, *timing_remarks(frame)])
+
+
+def timing_remarks(frame: pd.DataFrame) -> list[str]:
+    """What speeds belong to: device, threads, precision, repeats, and whether others used it.
+
+    Reads ``device``, ``environment_key``, ``threads``, ``precision``, ``repeats``, ``busy``
+    and ``curve`` where there are any; nothing is said of rows that weren't timed.
+    """
+    if "environment_key" not in frame or frame["environment_key"].isna().all():
+        return []
+    timed = frame[frame["environment_key"].notna()]
+    machines = [_machine(rows) for _, rows in timed.groupby("environment_key", sort=False)]
+    lines = ["timed on " + "; ".join(dict.fromkeys(machines))]
+    keys = timed["environment_key"].nunique()
+    if keys > 1:
+        lines.append(f"timed in {keys} environments: speeds compare only within a panel")
+    busy = timed[timed["busy"].eq(True)] if "busy" in timed else timed[:0]
+    if len(busy):
+        who = "all of them" if len(busy) == len(timed) else ", ".join(dict.fromkeys(busy["curve"]))
+        lines.append(f"{BUSY}: others used the device while these were timed: {who}")
+    return lines
+
+
+def _machine(rows: pd.DataFrame) -> str:
+    """``AMD EPYC, 2 threads, float32, 3 repeats`` of the rows of one machine."""
+    parts = [str(rows["device"].iloc[0])]
+    if "threads" in rows and rows["threads"].notna().any():
+        threads = int(rows["threads"].dropna().iloc[0])
+        parts.append(f"{threads} thread{'' if threads == 1 else 's'}")
+    if "precision" in rows:
+        parts.append("/".join(dict.fromkeys(map(str, rows["precision"]))))
+    if "repeats" in rows:
+        low, high = int(rows["repeats"].min()), int(rows["repeats"].max())
+        span = str(low) if low == high else f"{low} to {high}"
+        parts.append(f"{span} repeat{'' if high == 1 else 's'}")
+    return ", ".join(parts)
+
+
+BUSY = "busy"
+"""The word for timings that others disturbed."""

@@ -1,16 +1,14 @@
-"""One look for all figures: colours, markers, sizes, and files that repeat byte for byte.
+"""One style for all figures: colours, sizes for screen and paper, files that repeat byte for byte.
 
-Colours are seaborn's colour-blind palette. A model keeps its colour and marker whatever else is
-in a plot: they follow from its name alone.
+Colours are seaborn's colour-blind palette; those of models are in :mod:`vosbench.reports.looks`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,8 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from vosbench.baselines.errors import InputError
-from vosbench.reports.names import parse_model
-from vosbench.reports.policies import policy_spec
 
 _BLUE, _ORANGE, _GREEN, _VERMILION, _PURPLE, _BROWN, _PINK, _GREY, _YELLOW, _SKY = (
     sns.color_palette("colorblind").as_hex()
@@ -36,49 +31,7 @@ NOTE_COLOUR = "#8a3b00"
 INK, DIM = _INK, _DIM
 
 FORMATS = ("png", "svg", "pdf")
-
-
-@dataclass(frozen=True)
-class Look:
-    """How one curve is drawn: matplotlib's colour, marker and line style."""
-
-    colour: str
-    marker: str = "o"
-    line: str | tuple[int, tuple[int, ...]] = "-"
-
-
-_FAMILY_COLOURS: Mapping[str, str] = {
-    "frtm": _VERMILION,
-    "frtm-fast": _BLUE,
-    "frtm-lite": _GREEN,
-    "ttvos": _PURPLE,
-    "ttvos-lite": _ORANGE,
-}
-_OTHER_COLOURS = (_BROWN, _SKY, _GREY, _INK, _PINK)
-
-_ROLES: Mapping[str, Look] = {
-    "ours": Look(_BLUE, "o", "-"),
-    "copy": Look(_ORANGE, "s", "--"),
-    "fusion": Look(_GREEN, "^", "-."),
-    "cap": Look(_SKY, "p", "-."),
-    "g-iou": Look(_PURPLE, "D", "--"),
-    "random": Look(_DIM, "X", ":"),
-    "every": Look(_PINK, "d", ":"),
-    "budget": Look(_BROWN, "h", "-."),
-    "N-gate": Look(_VERMILION, "P", "-"),
-    "reduced": Look(_BROWN, "v", "none"),
-    "baseline": Look(_INK, "*", "none"),
-    "always": Look(_SKY, "<", "none"),
-    "never": Look(_SKY, ">", "none"),
-    "always-copy": Look(_ORANGE, "<", "none"),
-}
-_OTHER_MARKERS = ("h", "d", "p", "8")
-_VARIANT_MARKERS = ("s", "^", "D", "v", "P", "X", "h", "p")
-_TINTS: Mapping[str, float] = {"copy": 0.45, "fusion": -0.45, "g-iou": 0.25, "random": 0.6}
-"""How far a policy's colour lies from its family's: above 0 to white, below to black."""
-
-_M1_COLOURS = {Decimal("1"): _BLUE, Decimal("0.7"): _ORANGE, Decimal("0.35"): _GREEN}
-_M2_LOOKS = {Decimal("0"): ("o", "-"), Decimal("0.2"): ("s", "--"), Decimal("0.4"): ("^", ":")}
+NARROWEST_IN, WIDEST_IN = 2.0, 40.0
 
 PATH_COLOURS: Mapping[str, str] = {
     "init": _INK,
@@ -117,6 +70,7 @@ _RC: Mapping[str, Any] = {
     "grid.linewidth": 0.7,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
+    "legend.title_fontsize": 8.5,
     "lines.linewidth": 1.8,
     "lines.markersize": 6.5,
     "text.color": _INK,
@@ -124,64 +78,37 @@ _RC: Mapping[str, Any] = {
     "ytick.color": _INK,
     "savefig.dpi": 160,
     "svg.fonttype": "none",
-    "svg.hashsalt": "vosbench",
-    "pdf.fonttype": 42,
 }
+
+_PAPER: Mapping[str, Any] = {
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.7,
+    "axes.titlesize": 8,
+    "figure.titlesize": 9,
+    "font.size": 8,
+    "grid.linewidth": 0.5,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.5,
+    "savefig.dpi": 300,
+    "xtick.labelsize": 7,
+    "xtick.major.pad": 2,
+    "ytick.labelsize": 7,
+    "ytick.major.pad": 2,
+}
+"""At the size of print nothing is written smaller than :data:`SMALLEST_PT`."""
+
+SMALLEST_PT = 7.0
+
+_FIXED: Mapping[str, Any] = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.hashsalt": "vosbench"}
+"""Whatever a style says: fonts are embedded as TrueType, and files repeat."""
 
 _METADATA: Mapping[str, Mapping[str, None]] = {
     "png": {"Software": None},
     "svg": {"Date": None},
     "pdf": {"CreationDate": None},
 }
-
-
-def family_look(model: str, policy: str | None) -> Look:
-    """Colour by the network's family, marker and line by the gate's policy.
-
-    A policy that brings a colour of its own keeps it in every family.
-    """
-    parts = parse_model(model)
-    colour = _FAMILY_COLOURS.get(parts.family) or _pick(_OTHER_COLOURS, parts.family)
-    if not policy:
-        return Look(colour, "v" if parts.reduced else "*", "none")
-    name = policy.partition(":")[0]
-    shape = role_look("ours" if name == "learned" else name)
-    spec = policy_spec(name)
-    own = spec.colour if spec is not None else ""
-    tinted = own or _tinted(colour, _TINTS.get(name, 0.0))
-    if not parts.variant:
-        return Look(tinted, shape.marker, shape.line)
-    lines = ("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-    digest = hashlib.sha256(parts.variant.encode()).digest()
-    marker = _VARIANT_MARKERS[digest[1] % len(_VARIANT_MARKERS)]
-    return Look(_tinted(tinted, (-0.35, 0.0, 0.35)[digest[2] % 3]), marker, lines[digest[3] % 4])
-
-
-def role_look(name: str) -> Look:
-    """Of an alternative, see :func:`vosbench.reports.names.role`."""
-    known = _ROLES.get(name)
-    if known is not None:
-        return known
-    spec = policy_spec(name)
-    colour = (spec.colour if spec is not None else "") or _pick(_OTHER_COLOURS, name)
-    marker = spec.marker if spec is not None else ""
-    known_marker = marker in Line2D.markers and marker not in ("", " ", "None", "none")
-    return Look(colour, marker if known_marker else _pick(_OTHER_MARKERS, name), "-.")
-
-
-def margins_look(margins: str) -> Look:
-    """Colour by m1, marker and line by m2."""
-    try:
-        m1, m2 = (Decimal(part.strip()).normalize() for part in margins.split(","))
-    except (InvalidOperation, ValueError):
-        return role_look(margins)
-    marker, line = _M2_LOOKS.get(m2) or (_pick(_OTHER_MARKERS, str(m2)), "-.")
-    return Look(_M1_COLOURS.get(m1) or _pick(_OTHER_COLOURS, str(m1)), marker, line)
-
-
-def _pick(choices: tuple[str, ...], name: str) -> str:
-    """The same choice for the same name, on any machine."""
-    return choices[hashlib.sha256(name.encode()).digest()[0] % len(choices)]
 
 
 def readable(colour: str) -> str:
@@ -203,16 +130,76 @@ def _tinted(colour: str, by: float) -> str:
     return to_hex((red, green, blue))
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """What a figure is made for.
+
+    Attributes:
+        width_in: its width in print, in inches; its notes then stand in a caption beside it. None
+            for the screen: as wide as it likes, with all notes in the picture.
+        title: whether its title is drawn.
+        settings: of matplotlib, over the house's.
+    """
+
+    width_in: float | None = None
+    title: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.width_in is not None and not NARROWEST_IN <= self.width_in <= WIDEST_IN:
+            raise InputError(
+                f"a figure is {NARROWEST_IN:g} to {WIDEST_IN:g} inches wide, not {self.width_in:g}"
+            )
+
+    @property
+    def paper(self) -> bool:
+        """Whether it is made for a page."""
+        return self.width_in is not None
+
+
+@dataclass
+class Caption:
+    """What a figure says beside its picture: filled while it is drawn."""
+
+    title: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+SCREEN = Sheet()
+
+_SHEET: ContextVar[Sheet] = ContextVar("sheet")
+_CAPTION: ContextVar[Caption] = ContextVar("caption")
+
+
+def sheet() -> Sheet:
+    """What the figure that is being drawn is made for."""
+    return _SHEET.get(SCREEN)
+
+
+def caption() -> Caption:
+    """Of the figure that is being drawn."""
+    return _CAPTION.get(Caption())
+
+
 @contextmanager
-def styled() -> Iterator[None]:
+def styled(made_for: Sheet = SCREEN) -> Iterator[Caption]:
     """Figures are made and saved inside this block; settings outside it stay as they were."""
     settings = {
         **sns.plotting_context("paper", font_scale=1.15),
         **sns.axes_style("whitegrid"),
         **_RC,
+        **(_PAPER if made_for.paper else {}),
+        **made_for.settings,
+        **_FIXED,
     }
-    with mpl.rc_context(settings):
-        yield
+    told = Caption()
+    sheet_before, caption_before = _SHEET.set(made_for), _CAPTION.set(told)
+    try:
+        with mpl.rc_context(settings):
+            yield told
+    finally:
+        _SHEET.reset(sheet_before)
+        _CAPTION.reset(caption_before)
 
 
 def checked_format(out: Path) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +18,7 @@ from vosbench.harness.text.terminal import Terminal
 
 if TYPE_CHECKING:
     from vosbench.harness.store import Selection
+    from vosbench.reports.dressing import Dressing
     from vosbench.reports.figures import FigureOptions
 
 
@@ -38,11 +42,16 @@ def report(
     dataset: options.Datasets = None,
     study: options.Study = None,
     sequence: Annotated[
-        str | None, typer.Option("--sequence", help="The clip, for figures of one clip.")
+        str | None,
+        typer.Option("--sequence", metavar="NAME", help="The sequence, for figures of one."),
     ] = None,
     tau: Annotated[
-        str | None, typer.Option("--tau", help="The threshold, for figures of one.")
+        str | None, typer.Option("--tau", metavar="τ", help="The threshold, for figures of one.")
     ] = None,
+    threshold: Annotated[
+        float,
+        typer.Option("--threshold", min=0, max=1, help="high-iou: mean IoU of its sequences."),
+    ] = 0.8,
     published: Annotated[
         bool, typer.Option("--published", help="Draw the paper's numbers too.")
     ] = False,
@@ -50,6 +59,19 @@ def report(
         bool,
         typer.Option("--published-counting", help="Reuse rates with the first frame as reused."),
     ] = False,
+    width: Annotated[
+        str | None,
+        typer.Option("--width", metavar="WIDTH", help="Made for a page: 3.25in, 6.875in, 83mm."),
+    ] = None,
+    title: Annotated[bool, typer.Option("--title/--no-title", help="Draw its title.")] = True,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--labels", metavar="NAME=TEXT", help="Call a model so; repeatable."),
+    ] = None,
+    style: Annotated[
+        Path | None,
+        typer.Option("--style", metavar="FILE", help="Its own looks: .mplstyle or .toml."),
+    ] = None,
 ) -> None:
     """Make figures and tables, published beside measured, each with its data as CSV."""
     asked = [fig is not None, table is not None, claims, everything, listing]
@@ -58,27 +80,44 @@ def report(
     where = options.selection(models, dataset, study)
     if listing:
         _list()
-    elif fig is not None:
-        chosen = _figure_options(sequence, tau, published, published_counting)
-        _figure(fig, db, where, out, chosen)
-    elif everything:
-        chosen = _figure_options(sequence, tau, published, published_counting)
+    elif fig is not None or everything:
+        from vosbench.reports.figures import FigureOptions
+        from vosbench.reports.style import Sheet
+
+        chosen = FigureOptions(
+            sequence=sequence,
+            tau=parse_taus([tau])[0] if tau is not None else None,
+            iou_from=threshold,
+            published=published,
+            published_counting=published_counting,
+            sheet=Sheet(None if width is None else _inches(width), title=title),
+            dressing=_dressing(style, labels),
+            command=shlex.join(["vosbench", *sys.argv[1:]]),
+        )
+        if fig is not None:
+            _figure(fig, db, where, out, chosen)
+            return
         _everything(db, where, out or Path("report"), chosen)
     else:
         _table(table, db, where, out)
 
 
-def _figure_options(
-    sequence: str | None, tau: str | None, published: bool, published_counting: bool
-) -> FigureOptions:
-    from vosbench.reports.figures import FigureOptions
+_UNITS = {"in": 1.0, "": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
+"""Inches in a unit; TeX's point."""
 
-    return FigureOptions(
-        sequence=sequence,
-        tau=parse_taus([tau])[0] if tau is not None else None,
-        published=published,
-        published_counting=published_counting,
-    )
+
+def _inches(text: str) -> float:
+    """``3.25in``, ``83mm``, … as inches."""
+    found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(in|cm|mm|pt|)", text.strip())
+    if found is None:
+        raise InputError(f"--width {text}: write a length, e.g. 3.25in, 8.25cm, 83mm or 237pt")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _dressing(style: Path | None, labels: list[str] | None) -> Dressing:
+    from vosbench.reports.dressing import PLAIN, load_style, over
+
+    return over(PLAIN if style is None else load_style(style), options.pairs(labels, "--labels"))
 
 
 def _list() -> None:

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from vosbench.reports.style import NOTE_COLOUR, readable
+from vosbench.reports.style import NOTE_COLOUR, SMALLEST_PT, caption, readable, sheet
 
 MOST_PANELS = 6
 """More than that can't be read in one figure."""
@@ -24,10 +24,20 @@ MOST_PANELS = 6
 MOST_ENTRIES = 40
 """Entries of a legend; more of them push the panels out of sight."""
 
-_CHARACTERS_PER_INCH = 13.5
 _HANDLE_CHARACTERS = 7
-_LINE_IN = 0.19
-"""Height of a line of the legend."""
+_NARROWEST_PANEL_IN = 2.3
+
+
+@dataclass(frozen=True)
+class _Type:
+    """How much the legend's type takes: characters an inch, and the height of its lines."""
+
+    characters: float
+    line_in: float
+
+
+def _type() -> _Type:
+    return _Type(16.0, 0.155) if sheet().paper else _Type(13.5, 0.19)
 
 
 def panels(
@@ -37,17 +47,29 @@ def panels(
     width: float = 4.4,
     height: float = 3.5,
 ) -> Panels:
-    """A figure with one titled panel a name; sizes in inches, one panel alone is larger."""
+    """A figure with one titled panel a name; sizes in inches, one panel alone is larger.
+
+    On a page as wide as the page, with as many panels beside one another as can be read.
+    """
     count = len(names)
     alone = count == 1 and columns is None
     columns = columns or (count if count <= 3 else math.ceil(count / 2))
+    page_in = sheet().width_in
+    if page_in is not None:
+        columns = min(columns, max(1, int(page_in / _NARROWEST_PANEL_IN)))
     rows = math.ceil(count / columns)
     size = (7.4, 4.6) if alone else (width * columns, height * rows + 0.8)
+    if page_in is not None:
+        shape = 4.6 / 7.4 if alone else height / width
+        size = (page_in, page_in / columns * min(shape, 0.72) * rows + 0.1)
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False)
+    if sheet().paper and count == 1:
+        caption().notes += filter(None, names)
+        names = [""]
     for axes, name in zip(grid.flat, names, strict=False):
-        axes.set_title(textwrap.fill(name, int(size[0] / columns * 11)))
+        axes.set_title(textwrap.fill(name, int(size[0] / columns * _type().characters * 0.78)))
     for axes in grid.flat[count:]:
         axes.set_axis_off()
     return Panels(figure, tuple(grid.flat[:count]), columns)
@@ -77,16 +99,27 @@ def finish(
     handles: Sequence[Artist] = (),
     labels: Sequence[str] = (),
 ) -> None:
-    """Put the title above, legend and remarks below, outside the panels."""
+    """Put the title above, legend and remarks below, outside the panels.
+
+    On a page title and remarks go to the caption.
+    """
     if len(labels) > MOST_ENTRIES:
         more = f"the legend names {MOST_ENTRIES} of {len(labels)}; the CSV has all"
         remark = f"{remark}\n{more}".lstrip()
         handles, labels = handles[:MOST_ENTRIES], labels[:MOST_ENTRIES]
-    width_in = figure.get_figwidth()
-    figure.suptitle(textwrap.fill(title, int(width_in * 10)), x=0.01, ha="left", weight="bold")
+    if not sheet().paper:
+        remark = "\n".join(filter(None, [remark, *caption().notes]))
+    caption().title = title
+    width_in, kind = figure.get_figwidth(), _type()
+    if sheet().title:
+        across = int(width_in * kind.characters * 0.74)
+        figure.suptitle(textwrap.fill(title, across), x=0.01, ha="left", weight="bold")
+    if sheet().paper:
+        caption().notes += remark.splitlines()
+        remark = ""
     if not handles and not remark:
         return
-    across = int(width_in * _CHARACTERS_PER_INCH)
+    across = int(width_in * kind.characters)
     lines = [
         part
         for line in remark.splitlines()
@@ -102,10 +135,10 @@ def finish(
         title="\n".join(lines) or None,
         alignment="left",
     )
-    legend.get_title().set(color=NOTE_COLOUR, fontsize=8.5, style="italic", ha="left")
+    legend.get_title().set(color=NOTE_COLOUR, style="italic", ha="left")
     # The legend gets room of its own: it must not squeeze the panels.
     rows = math.ceil(len(labels) / columns) + len(lines)
-    figure.set_figheight(figure.get_figheight() + rows * _LINE_IN)
+    figure.set_figheight(figure.get_figheight() + rows * kind.line_in)
 
 
 def shown(names: Iterable[object], most: int, what: str) -> tuple[list[str], str]:
@@ -171,7 +204,7 @@ def place_labels(figure: Figure, labels: Sequence[PointLabel]) -> int:
     assert isinstance(canvas, FigureCanvasAgg)
     figure.draw_without_rendering()
     renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
-    points_px = 100 / 72 * 3.2
+    points_px = figure.dpi / 72 * 3.2
     taken = [
         Bbox.from_bounds(x - points_px, y - points_px, 2 * points_px, 2 * points_px)
         for x, y in (label.axes.transData.transform((label.x, label.y)) for label in labels)
@@ -187,7 +220,7 @@ def place_labels(figure: Figure, labels: Sequence[PointLabel]) -> int:
         for offset in _OFFSETS:
             text = label.axes.annotate(
                 label.text, (label.x, label.y), offset, textcoords="offset points",
-                color=readable(label.colour), ha="center", fontsize=7.5,
+                color=readable(label.colour), ha="center", fontsize=SMALLEST_PT,
                 annotation_clip=True, zorder=4,
                 bbox={"facecolor": "white", "alpha": 0.75, "pad": 0.2, "linewidth": 0},
             )  # fmt: skip

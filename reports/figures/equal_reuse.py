@@ -22,9 +22,11 @@ from vosbench.harness.sweep.trials import Kind
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.frames import trials
-from vosbench.reports.labels import curve_names, remarks
+from vosbench.reports.labels import remarks
+from vosbench.reports.looks import COLUMNS as LOOK
+from vosbench.reports.looks import look_of
 from vosbench.reports.names import way as way_of
-from vosbench.reports.style import DIM, role_look
+from vosbench.reports.style import DIM
 
 RATES = (0.2, 0.3, 0.4, 0.5, 0.6)
 """Reuse rates that are read off."""
@@ -36,9 +38,12 @@ _NO_WAYS = ("ours", "N-gate", "always", "never", "always-copy")
 """Other weights, or one rate of reuse alone: no curve to read."""
 
 COLUMNS = (
-    "panel", "curve", "model", "way", "rate", "jf_mean", "ours", "ahead", "low", "high",
+    "panel", "curve", "model", "way", "other", *LOOK, "rate", "jf_mean", "ours", "ahead", "low", "high",
     "clips", "weights_note",
 )  # fmt: skip
+
+ENOUGH = 10
+"""Sequences below which a comparison is warned of."""
 
 _DRAWS = 2000
 _SAME = ("evaluation", "weights_sha256", "runner_version", "precision", "input_size", "seed")
@@ -74,7 +79,6 @@ def at_equal_reuse(source: Readable, where: Selection, options: FigureOptions) -
     found = trials(source, where, Kind.ACCURACY)
     found = found[found["policy"].map(bool).astype(bool)]
     found = found.assign(
-        curve=curve_names(found),
         way=[way_of(m, p) for m, p in zip(found["model"], found["policy"], strict=True)],
         switched=found["switches"].map(lambda switches: str(sorted(switches.items()))),
     )
@@ -106,6 +110,7 @@ def _compared(source: Readable, family: pd.DataFrame) -> Iterator[dict[str, Any]
     drawn = _resampled(curves, clips, rates)
     ours = family[family["way"] == "ours"].iloc[0]
     for way in others:
+        other = family[family["way"] == way].iloc[0]
         for index, rate in enumerate(RATES):
             if np.isnan(plain["ours"][index] + plain[way][index]):
                 continue
@@ -115,6 +120,8 @@ def _compared(source: Readable, family: pd.DataFrame) -> Iterator[dict[str, Any]
                 "curve": ours["curve"],
                 "model": ours["model"],
                 "way": way,
+                "other": other["curve"],
+                **{name: other[name] for name in LOOK},
                 "rate": rate,
                 "jf_mean": plain[way][index],
                 "ours": plain["ours"][index],
@@ -175,6 +182,21 @@ def _interval(differences: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _span(counts: pd.Series[int]) -> str:
+    low, high = int(counts.min()), int(counts.max())
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _too_few(counts: pd.Series[int]) -> str:
+    few = int(counts.min())
+    if few >= ENOUGH:
+        return ""
+    return (
+        f"only {few} sequence{'' if few == 1 else 's'}: fewer than {ENOUGH} decide nothing, "
+        "and their intervals are too narrow"
+    )
+
+
 def draw(rows: pd.DataFrame) -> Figure:
     """A panel per network and set of clips: how far each way lies from ours."""
     names = rows["curve"] + " on " + rows["panel"]
@@ -186,21 +208,26 @@ def draw(rows: pd.DataFrame) -> Figure:
         panel = rows[names == name]
         axes.axhline(0, color=DIM, linewidth=1)
         for offset, way in enumerate(ways):
-            part, look = panel[panel["way"] == way], role_look(way.partition(":")[0])
+            part = panel[panel["way"] == way]
+            if part.empty:
+                continue
+            look = look_of(part.iloc[0])
             x = part["rate"] + 0.012 * (offset - (len(ways) - 1) / 2)
-            bars = [part["high"] - part["ahead"], part["ahead"] - part["low"]]
+            bars = [part["ahead"] - part["low"], part["high"] - part["ahead"]]
             drawn = axes.errorbar(
-                x, -part["ahead"], yerr=bars, color=look.colour, marker=look.marker,
+                x, part["ahead"], yerr=bars, color=look.colour, marker=look.marker,
                 linestyle="none", capsize=2, elinewidth=1,
             )  # fmt: skip
-            handles[way] = drawn.lines[0]
+            handles[part["other"].iloc[0]] = drawn.lines[0]
         canvas.percent_axis(axes, x=True, y=True)
         axes.set_xticks(list(RATES))
-    sheet.label("reuse rate, %", "J&F minus that of our gate, points")
+    sheet.label("reuse rate (%)", "J&F, ours minus other (points)")
     remark = [
         remarks(rows),
         left_out,
-        "bars: 95 % interval over clips drawn again; below 0 the learned gate is better",
+        f"bars: 95 % interval over {_span(rows['clips'])} sequences drawn again; "
+        "above 0 the learned gate is ahead",
+        _too_few(rows["clips"]),
     ]
     lines = "\n".join(filter(None, remark))
     title = "Ways of deciding at equal reuse"

@@ -12,7 +12,6 @@ from vosbench.harness.sweep.trials import PATH_CODES, Kind
 from vosbench.reports.choices import choose
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.frames import trials
-from vosbench.reports.labels import curve_names
 
 _PATH_NAMES = {code: name for name, code in PATH_CODES.items()}
 _USUAL_TAU = Decimal("0.7")
@@ -20,12 +19,12 @@ _FRAMES = ("p_gate", "adjacent_iou", "full_iou")
 
 
 def gated_trials(source: Readable, where: Selection, tau: Decimal | None) -> pd.DataFrame:
-    """Complete accuracy trials whose gate was evaluated, with ``curve``; of one τ, if given."""
+    """Complete accuracy trials whose gate was evaluated; of one τ, if given."""
     found = trials(source, where, Kind.ACCURACY)
     found = found[found["policy"].map(bool).astype(bool)]
     if tau is not None:
         found = found[found["tau"].map(lambda value: value == tau).astype(bool)]
-    return found.assign(curve=curve_names(found))
+    return found
 
 
 def decisions(source: Readable, chosen: pd.DataFrame, sequence: str | None) -> pd.DataFrame:

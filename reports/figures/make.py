@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,10 +11,13 @@ from matplotlib.figure import Figure
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store import Readable, Selection
 from vosbench.reports import style
+from vosbench.reports.captions import write_captions
 from vosbench.reports.choices import choose
 from vosbench.reports.export import export_frame
 from vosbench.reports.figures.kinds import FIGURES
 from vosbench.reports.figures.options import FigureKind, FigureOptions
+from vosbench.reports.figures.published_points import has_printed
+from vosbench.reports.frames import curves_and_models
 
 USUAL = FigureOptions()
 EVERYTHING = Selection()
@@ -41,15 +45,16 @@ def figure_data(
         InputError: unknown name, unreadable database, or no data; says which run makes it.
     """
     kind = figure_kind(name)
-    data = kind.data(source, where, options)
+    options.dressing.check(curves_and_models(source))
+    data = options.dressing.dressed(kind.data(source, where, options))
     if data.empty:
         raise InputError(f"no {kind.needs} for figure {name}: run e.g. `{kind.command}`")
     return data
 
 
-def draw_figure(name: str, data: pd.DataFrame) -> Figure:
+def draw_figure(name: str, data: pd.DataFrame, made_for: style.Sheet = style.SCREEN) -> Figure:
     """A figure of :func:`figure_data`'s frame, for :func:`vosbench.reports.style.save`."""
-    with style.styled():
+    with style.styled(made_for):
         return figure_kind(name).draw(data)
 
 
@@ -60,7 +65,9 @@ def make_figure(
     out: Path = Path("figure.png"),
     options: FigureOptions = USUAL,
 ) -> list[Path]:
-    """Write a figure and, beside it, what it plots as CSV; returns both paths.
+    """Write a figure and, beside it, what it plots as CSV; returns all paths, the CSV's last.
+
+    A figure for a page has a caption beside it, as LaTeX and as Markdown.
 
     Args:
         name: one of :func:`figure_names`.
@@ -82,8 +89,13 @@ def make_figures(
     for out in outs:
         style.checked_format(out)
     data = figure_data(name, source, where, options)
-    with style.styled():
-        figure = figure_kind(name).draw(data)
+    kind, sheet = figure_kind(name), options.sheet
+    made_for = replace(sheet, settings={**options.dressing.settings, **sheet.settings})
+    with style.styled(made_for) as caption:
+        if options.published and not has_printed(data):
+            caption.notes.append("the paper prints no numbers that this figure could show")
+        figure = kind.draw(data)
         for out in outs:
             style.save(figure, out)
-    return [*outs, export_frame(data, outs[0].with_suffix(".csv"))]
+    captions = write_captions(caption, outs[0], options.command) if sheet.paper else []
+    return [*outs, *captions, export_frame(data, outs[0].with_suffix(".csv"))]

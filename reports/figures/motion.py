@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vosbench.harness.store import Readable, Selection, objects, sequences, series
 from vosbench.harness.sweep.trials import Kind
-from vosbench.reports.figures import canvas, curves
+from vosbench.reports.figures import canvas, curve_panels, curves
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.figures.points import COLUMNS, as_points
 from vosbench.reports.frames import measured, trials
@@ -118,11 +118,9 @@ def still_clips(source: Readable, where: Selection, options: FigureOptions) -> p
 
 def draw_still(points: pd.DataFrame) -> Figure:
     """J&F against FPS."""
-    return curves.draw(
+    return curve_panels.draw(
         points,
-        curves.Curves(
-            "Speed against J&F where little moves", "fps", curves.FPS_LABEL, curves.family
-        ),
+        curve_panels.Curves("Speed against J&F where little moves", "fps", curve_panels.FPS_LABEL),
     )
 
 

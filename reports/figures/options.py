@@ -10,6 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vosbench.harness.store import Readable, Selection
+from vosbench.reports.dressing import PLAIN, Dressing
+from vosbench.reports.style import SCREEN, Sheet
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,9 @@ class FigureOptions:
         published: draw the paper's numbers too, where there are any.
         published_counting: reuse rates count the first frame as reused, as the published code
             does.
+        sheet: what it is made for: a screen, or a page of some width.
+        dressing: names and looks of models.
+        command: what asked for it, for the caption.
     """
 
     sequence: str | None = None
@@ -30,6 +35,9 @@ class FigureOptions:
     iou_from: float = 0.8
     published: bool = False
     published_counting: bool = False
+    sheet: Sheet = SCREEN
+    dressing: Dressing = PLAIN
+    command: str = ""
 
 
 @dataclass(frozen=True)

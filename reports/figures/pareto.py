@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from vosbench.harness.store import Readable, Selection
 from vosbench.reports.figures import canvas
-from vosbench.reports.figures.curves import ACCURACY_LABEL, family
+from vosbench.reports.figures.curve_panels import ACCURACY_LABEL
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.figures.points import everything, timed_points
 from vosbench.reports.frames import UNTRAINED
 from vosbench.reports.labels import remarks
+from vosbench.reports.looks import look_of
 from vosbench.reports.style import DIM
 
 _COSTS = (
@@ -85,7 +86,7 @@ def _panel(
         ordered = best.sort_values(cost)
         axes.plot(ordered[cost], ordered["jf_mean"], color=DIM, alpha=0.6, linewidth=1.2, zorder=1)
     for curve, points in rows.groupby("curve", sort=False):
-        look = family(points.iloc[0])
+        look = look_of(points.iloc[0])
         untrained = points["weights_note"].iloc[0] == UNTRAINED
         handles[str(curve)] = axes.scatter(
             points[cost],

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from vosbench.harness.store import Readable, Selection
 from vosbench.harness.sweep.trials import Kind
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.frames import measured, trials
-from vosbench.reports.labels import curve_names, machine_names
+from vosbench.reports.intervals import with_intervals
+from vosbench.reports.labels import machine_names
 from vosbench.reports.names import parse_model
 
 COLUMNS = (
@@ -23,12 +25,23 @@ COLUMNS = (
     "tau",
     "tau2",
     "margins",
+    "colour",
+    "marker",
+    "dash",
     "reuse_rate",
+    "reuse_low",
+    "reuse_high",
     "jf_mean",
+    "jf_low",
+    "jf_high",
     "fps",
+    "fps_low",
+    "fps_high",
     "ms_per_frame",
     "energy_net_j_per_frame",
     "repeats",
+    "threads",
+    "busy",
     "device",
     "environment_key",
     "weights",
@@ -53,7 +66,8 @@ def accuracy_points(
 ) -> pd.DataFrame:
     """Points of accuracy trials; timing columns are NaN. ``wanted`` chooses among them."""
     found = trials(source, where, Kind.ACCURACY)
-    return as_points(found[wanted(found)], options, by_machine=False)
+    chosen = with_intervals(source, found[wanted(found)])
+    return as_points(chosen, options, by_machine=False)
 
 
 def timed_points(
@@ -62,7 +76,8 @@ def timed_points(
     """Points that have an accuracy and an FPS, one per machine; ``wanted`` chooses among them."""
     found = measured(source, where)
     found = found[found["fps"].notna() & _accuracy(found).notna()]
-    return as_points(found[wanted(found)], options, by_machine=True)
+    chosen = with_intervals(source, found[wanted(found)])
+    return as_points(chosen, options, by_machine=True)
 
 
 def everything(found: pd.DataFrame) -> pd.Series[bool]:
@@ -83,6 +98,7 @@ def as_points(found: pd.DataFrame, options: FigureOptions, *, by_machine: bool) 
     points["jf_mean"] = _accuracy(points)
     if options.published_counting and "reuse_rate_published" in points:
         points["reuse_rate"] = points["reuse_rate_published"]
+        points[["reuse_low", "reuse_high"]] = np.nan  # they are of our counting
     # A network without a gate computes every frame.
     ungated = points["policy"].map(lambda policy: not policy)
     points["reuse_rate"] = points["reuse_rate"].mask(ungated & points["reuse_rate"].isna(), 0.0)
@@ -91,7 +107,6 @@ def as_points(found: pd.DataFrame, options: FigureOptions, *, by_machine: bool) 
     points["point"] = [
         point_name(model, tau) for model, tau in zip(points["model"], points["tau"], strict=True)
     ]
-    points["curve"] = curve_names(points)
     if by_machine and points["environment_key"].nunique() > 1:
         # Speeds of two machines don't compare, so they don't share a panel.
         points["panel"] = points["panel"] + ", " + pd.Series(machine_names(points), points.index)

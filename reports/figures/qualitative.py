@@ -16,7 +16,7 @@ from vosbench.reports.figures import canvas
 from vosbench.reports.figures.gate_data import decisions
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.frames import trials
-from vosbench.reports.labels import curve_names, remarks
+from vosbench.reports.labels import remarks
 from vosbench.reports.overlay import object_palette, overlay
 from vosbench.reports.style import INK, PATH_COLOURS
 
@@ -38,7 +38,6 @@ def traced(source: Readable, where: Selection, options: FigureOptions) -> pd.Dat
         InputError: the clip that was asked for was not traced.
     """
     found = trials(source, where, Kind.ACCURACY)
-    found = found.assign(curve=curve_names(found))
     if options.tau is not None:
         found = found[found["tau"].map(lambda tau: tau == options.tau).astype(bool)]
     frames = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,16 +9,15 @@ import pandas as pd
 from vosbench.harness.store import Readable, Selection, State, results
 from vosbench.reports.catalog import weights_notes
 from vosbench.reports.frames import TIMING, measured
-from vosbench.reports.labels import curve_names
+from vosbench.reports.looks import COLUMNS as LOOK
 from vosbench.reports.names import parse_model
-from vosbench.reports.style import family_look
 
 TRAINED, UNTRAINED = "trained", "untrained"
 
 _SETTING_COLUMNS = (
     "key", "curve", "base", "model", "policy", "tau", "tau2", "dataset", "evaluation", "weights",
     "weights_sha256", "trained", "weights_note", "margins", "precision", "study", "device",
-    "environment_key", "repeats",
+    "environment_key", "repeats", "threads", "busy", *LOOK,
 )  # fmt: skip
 _MODEL = ["curve", "weights_sha256", "evaluation", "environment_key"]
 _MODEL_COLUMNS = (
@@ -27,10 +25,8 @@ _MODEL_COLUMNS = (
     "device", "environment_key", "settings", "jf_best", "tau_best", "jf_low", "reuse_low",
     "reuse_high", "fps_best", "key",
 )  # fmt: skip
+_DASH_PX = 1.5
 _SPANS = ("jf_mean", "reuse_rate", "fps")
-_DASHES: Mapping[Any, tuple[int, ...]] = {
-    "-": (), "--": (6, 4), "-.": (8, 3, 2, 3), ":": (2, 3), "none": (),
-}  # fmt: skip
 
 
 def runs(source: Readable, where: Selection) -> pd.DataFrame:
@@ -64,7 +60,6 @@ def settings(source: Readable, where: Selection) -> pd.DataFrame:
         return pd.DataFrame(columns=list(_SETTING_COLUMNS))
     found = measured(source, where)
     found = found.assign(
-        curve=curve_names(found),
         base=[parse_model(name).base for name in found["model"]],
         trained=[_words(trained) for trained in found["trained"]],
     )
@@ -77,16 +72,10 @@ def looks(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """How each curve of :func:`settings` is drawn, as in the figures: colour, marker, dash."""
     found = {}
     firsts = frame.drop_duplicates("curve")
-    for curve, model, policy in zip(
-        firsts["curve"], firsts["model"], firsts["policy"], strict=True
-    ):
-        look = family_look(model, policy)
-        found[curve] = {
-            "colour": look.colour,
-            "marker": look.marker,
-            "line": look.line != "none",
-            "dash": list(look.line[1] if isinstance(look.line, tuple) else _DASHES[look.line]),
-        }
+    for row in firsts.to_dict("records"):
+        dash = [_DASH_PX * float(length) for length in row["dash"].split()]
+        look = {"colour": row["colour"], "marker": row["marker"], "dash": dash}
+        found[row["curve"]] = look | {"line": bool(row["policy"])}
     return found
 
 

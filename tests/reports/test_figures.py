@@ -34,7 +34,7 @@ from vosbench.reports.figures.canvas import MOST_ENTRIES
 from vosbench.reports.figures.gate_calibration import roc
 from vosbench.reports.figures.pareto import pareto_front
 from vosbench.reports.figures.path_cost import STAGES, frame_paths
-from vosbench.reports.style import STAGE_COLOURS, family_look, role_look
+from vosbench.reports.style import STAGE_COLOURS
 
 EVERYTHING = Selection()
 
@@ -302,21 +302,6 @@ def test_every_figure_takes_an_empty_database(name: str, tmp_path: Path) -> None
         storage.add_study("nothing ran", "", [spec()])
         with pytest.raises(InputError, match=f"for figure {name}: run"):
             figure_data(name, storage)
-
-
-def test_looks_follow_from_the_name_alone(results_db: Path) -> None:
-    networks = ("frtm", "frtm-fast", "frtm-lite", "ttvos", "ttvos-lite")
-    assert len({family_look(name, None).colour for name in networks}) == len(networks)
-    assert family_look("g-frtm-fast", "learned").colour == family_look("frtm-fast", None).colour
-    roles = ("ours", "copy", "fusion", "g-iou", "random", "N-gate", "reduced", "baseline")
-    assert len({role_look(name) for name in roles}) == len(roles)
-    every = draw_figure("reuse-vs-jf", figure_data("reuse-vs-jf", results_db))
-    one = Selection(models=["g-frtm-lite"])
-    alone = draw_figure("reuse-vs-jf", figure_data("reuse-vs-jf", results_db, one))
-    colour = alone.axes[0].get_lines()[0].get_color()
-    jf = alone.axes[0].get_lines()[0].get_ydata()
-    same = [line for line in every.axes[0].get_lines() if np.array_equal(line.get_ydata(), jf)]
-    assert [line.get_color() for line in same] == [colour]
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=30))

@@ -1,0 +1,81 @@
+"""How sure a run's means are: intervals over its sequences, drawn again with replacement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from vosbench.harness.store import Readable, Selection, objects
+
+FEWEST = 3
+"""With fewer sequences there is no interval."""
+
+NOTE = "intervals: 95 %, over sequences drawn again with replacement"
+COLUMNS = ("jf_low", "jf_high", "reuse_low", "reuse_high")
+
+_DRAWS = 2000
+_SAME = 1e-6
+_MEANS: Mapping[str, str] = {"jf_mean": "jf", "reuse_rate": "reuse"}
+
+
+def with_intervals(source: Readable, found: pd.DataFrame) -> pd.DataFrame:
+    """``found`` with 95 % intervals of J&F and reuse rate, as :data:`COLUMNS`.
+
+    NaN with fewer than :data:`FEWEST` sequences, and for a score that isn't the mean over objects
+    (as YouTube-VOS's, which weighs seen and unseen categories).
+
+    Args:
+        source: a file, a URL, or an open database.
+        found: runs by ``key``, with ``jf_mean`` and ``reuse_rate``.
+    """
+    limits = {name: dict[str, float]() for name in COLUMNS}
+    each = objects(source, Selection(keys=list(found["key"]))) if len(found) else pd.DataFrame()
+    if {"j_mean", "f_mean"} <= set(each):
+        each["jf_mean"] = (each["j_mean"] + each["f_mean"]) / 2
+    stored = found.drop_duplicates("key").set_index("key")
+    for name, short in _MEANS.items():
+        if name in each:
+            known = each[each[name].notna()]
+            for key, low, high in _limits(known, name, stored[name]):
+                limits[f"{short}_low"][key], limits[f"{short}_high"][key] = low, high
+    columns = {name: found["key"].map(values).astype(float) for name, values in limits.items()}
+    return found.assign(**columns)
+
+
+def _limits(
+    each: pd.DataFrame, name: str, stored: pd.Series[float]
+) -> Iterator[tuple[str, float, float]]:
+    """Key, lower and upper limit of each run; runs on the same objects are drawn at once."""
+    values: dict[str, list[float]] = {}
+    places: dict[str, list[str]] = {}
+    for key, sequence, value in zip(each["key"], each["sequence"], each[name], strict=True):
+        values.setdefault(key, []).append(value)
+        places.setdefault(key, []).append(sequence)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for key, sequences in places.items():
+        if len(set(sequences)) >= FEWEST and abs(np.mean(values[key]) - stored[key]) < _SAME:
+            alike.setdefault(tuple(sequences), []).append(key)
+    for place, keys in alike.items():
+        low, high = interval(np.array([values[key] for key in keys]), place)
+        yield from zip(keys, low.tolist(), high.tolist(), strict=True)
+
+
+def interval(
+    table: NDArray[np.float64], sequences: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """95 % limits of each run's mean over objects, (runs,) each.
+
+    Args:
+        table: a value of each object, (runs, objects).
+        sequences: each object's sequence; all objects of a sequence are drawn together.
+    """
+    _, index = np.unique(sequences, return_inverse=True)
+    count = int(index.max()) + 1
+    times = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=_DRAWS)
+    weight = times[:, index].astype(float)
+    means = table @ weight.T / weight.sum(axis=1)
+    low, high = np.percentile(means, (2.5, 97.5), axis=1)
+    return low, high
