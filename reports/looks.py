@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from vosbench.reports.names import role
 from vosbench.reports.policies import policy_spec
 
@@ -103,6 +105,6 @@ def _others() -> Iterator[Look]:
                 yield Look(look.colour, marker, _ALL[(place + by_dash) % count].dash)
 
 
-def look_of(row: Mapping[str, Any]) -> Look:
+def look_of(row: Mapping[str, Any] | pd.Series) -> Look:
     """The look in a row's :data:`COLUMNS`."""
     return Look(row["colour"], row["marker"], row["dash"])

@@ -38,8 +38,8 @@ _NO_WAYS = ("ours", "N-gate", "always", "never", "always-copy")
 """Other weights, or one rate of reuse alone: no curve to read."""
 
 COLUMNS = (
-    "panel", "curve", "model", "way", "other", *LOOK, "rate", "jf_mean", "ours", "ahead", "low", "high",
-    "clips", "weights_note",
+    "panel", "curve", "model", "way", "other", *LOOK, "rate", "jf_mean", "ours", "ahead",
+    "low", "high", "clips", "weights_note",
 )  # fmt: skip
 
 ENOUGH = 10

@@ -16,8 +16,8 @@ from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.figures.points import everything, timed_points
 from vosbench.reports.frames import UNTRAINED
 from vosbench.reports.labels import remarks
-from vosbench.reports.looks import look_of
-from vosbench.reports.style import DIM
+from vosbench.reports.looks import Look, look_of
+from vosbench.reports.style import DIM, sheet
 
 _COSTS = (
     ("ms_per_frame", "on_time_front", "ms per frame"),
@@ -78,6 +78,12 @@ def draw(points: pd.DataFrame) -> Figure:
     return sheet.figure
 
 
+def _size(look: Look) -> float:
+    """Area of a marker, in square points."""
+    usual = 18.0 if sheet().paper else 42.0
+    return usual * (2.6 if look.marker == "*" else 1.0)
+
+
 def _panel(
     axes: Axes, rows: pd.DataFrame, cost: str, front: str, handles: dict[str, Artist]
 ) -> list[canvas.PointLabel]:
@@ -91,17 +97,18 @@ def _panel(
         handles[str(curve)] = axes.scatter(
             points[cost],
             points["jf_mean"],
-            s=110 if look.marker == "*" else 42,
+            s=_size(look),
             marker=look.marker,
             facecolors="white" if untrained else look.colour,
             edgecolors=look.colour,
-            linewidths=1.4,
+            linewidths=1.0 if sheet().paper else 1.4,
             zorder=3,
         )
         labels += [
-            canvas.PointLabel(axes, row[cost], row["jf_mean"], row["point"], look.colour)
+            canvas.PointLabel(
+                axes, row[cost], row["jf_mean"], row["point"] if row[front] else "", look.colour
+            )
             for _, row in points.iterrows()
-            if row["point"] and row[front]
         ]
     canvas.maybe_log(axes, rows[cost].to_numpy(float), "x")
     canvas.percent_axis(axes, y=True)

@@ -155,9 +155,11 @@ def draw(rows: pd.DataFrame) -> Figure:
     for axes, part in zip(sheet.axes, parts.values(), strict=True):
         _stack(axes, part, bars, stages, handles)
         axes.set_xlabel(_UNITS[part["unit"].iloc[0]])
-    for axes in sheet.axes[1:]:
-        axes.set_yticklabels([])
-    _headings(sheet.axes[0], bars)
+    for place, axes in enumerate(sheet.axes):
+        if place % sheet.columns:
+            axes.set_yticklabels([])
+        else:
+            _headings(axes, bars)
     remark = [left_out, remarks(rows.drop_duplicates(["curve", "environment_key"]))]
     if not (rows["unit"] == "gflop").any():
         remark.append("FLOPs weren't stored with these runs")

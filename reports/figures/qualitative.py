@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vosbench.harness.store import Readable, Selection, series
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.sweep.trials import PATH_CODES, Kind
 from vosbench.reports.choices import choose
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.gate_data import decisions
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.frames import trials
 from vosbench.reports.labels import remarks
+from vosbench.reports.names import parse_model
 from vosbench.reports.overlay import object_palette, overlay
-from vosbench.reports.style import INK, PATH_COLOURS
+from vosbench.reports.style import INK, PATH_COLOURS, SMALLEST_PT, sheet
 
 _PICTURES = ("image", "labels", "truth")
 _MAPS = ("score", "delta", "r8")
-_MOST_ROWS = 12
+_MOST_ROWS = 8
+_TITLES = {
+    "truth": "annotation", "labels": "result", "baseline": "no gate", "score": "S, Ŝ", "delta": "Δ",
+    "r8": "R8, R̂8",
+}  # fmt: skip
+_COLOURS = {"score": "viridis", "delta": "PuOr", "r8": "magma"}
+_COLOUR_NAMES = {
+    "init": "black", "full": "red", "reuse": "blue", "copy": "orange", "mixed": "grey",
+}  # fmt: skip
 _ARRAYS = (*_PICTURES, *_MAPS)
 _SUMMARIES = ("score_max", "delta_abs_mean", "r8_mean")
 
@@ -32,7 +45,8 @@ def traced(source: Readable, where: Selection, options: FigureOptions) -> pd.Dat
 
     Columns of :func:`~.gate_data.decisions`, summaries of the maps, and, as arrays, ``image``
     (h, w, 3), ``labels`` and ``truth`` (h, w), ``score``, ``delta`` and ``r8`` (h16, w16; all
-    NaN where a frame has none).
+    NaN where a frame has none); ``baseline`` (h, w) where the network without a gate saved its
+    masks of these frames.
 
     Raises:
         InputError: the clip that was asked for was not traced.
@@ -45,10 +59,7 @@ def traced(source: Readable, where: Selection, options: FigureOptions) -> pd.Dat
     )
     if not frames:
         return pd.DataFrame(columns=["frame", *_ARRAYS])
-    key, clip = next(iter(frames))
-    if options.sequence is not None:
-        clips = {clip: (key, clip) for key, clip in reversed(list(frames))}
-        key, clip = choose("traced clip", options.sequence, clips)
+    key, clip = _chosen(source, found, list(frames), options.sequence)
     rows = decisions(source, found[found["key"] == key], clip)
     arrays = {
         name: series(source, f"trace_{name}", Selection(keys=[key]), sequences=[clip])[key, clip]
@@ -65,43 +76,109 @@ def traced(source: Readable, where: Selection, options: FigureOptions) -> pd.Dat
     rows["score_max"] = [_known(score, np.max) for score in rows["score"]]
     rows["delta_abs_mean"] = [_known(np.abs(delta), np.mean) for delta in rows["delta"]]
     rows["r8_mean"] = [_known(r8, np.mean) for r8 in rows["r8"]]
+    masks = _baseline(source, found[found["key"] == key].iloc[0], clip)
+    if masks is not None:
+        size = rows["image"].iloc[0].shape[:2]
+        rows["baseline"] = _cells([_sized(masks[frame], size) for frame in rows["frame"]])
     return rows.reset_index(drop=True)
+
+
+def _chosen(
+    source: Readable, found: pd.DataFrame, traced: Sequence[tuple[str, str]], sequence: str | None
+) -> tuple[str, str]:
+    """The run and sequence with most reuse in its traced frames, the first of equal ones.
+
+    Raises InputError if ``sequence`` wasn't traced.
+    """
+    if sequence is not None:
+        choose("traced sequence", sequence, {clip: clip for _, clip in traced})
+        traced = [pair for pair in traced if pair[1] == sequence]
+    keys = Selection(keys=list(dict.fromkeys(key for key, _ in traced)))
+    paths = series(source, "path", keys)
+    frames = series(source, "trace_frames", keys)
+    reused = {
+        pair: int((paths[pair][frames[pair]] == PATH_CODES["reuse"]).sum()) for pair in traced
+    }
+    order = {key: place for place, key in enumerate(found["key"])}
+    return max(traced, key=lambda pair: (reused[pair], -order[pair[0]]))
+
+
+def _baseline(source: Readable, run: pd.Series, clip: str) -> NDArray[np.generic] | None:
+    """Label maps (T, H, W) of the same network without a gate on the same frames, where a run
+    of it saved its masks."""
+    same = trials(source, Selection(datasets=[run["dataset"]]), Kind.ACCURACY)
+    family = parse_model(run["model"]).family
+    plain = (same["model"] == family) & (same["manifest_sha256"] == run["manifest_sha256"])
+    if not plain.any():
+        return None
+    stored = series(source, "labels", Selection(keys=list(same[plain]["key"])), sequences=[clip])
+    return next(iter(stored.values()), None)
+
+
+def _sized(labels: NDArray[np.generic], size: tuple[int, int]) -> NDArray[np.generic]:
+    """Labels at the size of the traced picture, by nearest pixel."""
+    places = (np.arange(n) * own // n for n, own in zip(size, labels.shape, strict=True))
+    return labels[np.ix_(*places)]
 
 
 def draw(rows: pd.DataFrame) -> Figure:
     """One row of pictures per frame and object."""
-    shown = rows.head(_MOST_ROWS)
-    titles = ("annotation", "result", "S or Ŝ", "Δ", "R8 or R̂8")
+    shown = _worth_showing(rows)
+    given = ["truth", "labels", *(["baseline"] if "baseline" in rows else [])]
+    titles = [_TITLES[name] for name in (*given, *_MAPS)]
     figure, grid = _grid(shown, len(titles))
-    limits = [_limit(shown[name]) for name in _MAPS]
+    limits = {name: _limit(shown[name]) for name in _MAPS}
+    several = shown["object"].nunique() > 1
     for (_, row), axes in zip(shown.iterrows(), grid, strict=True):
-        for picture, labels in zip(axes[:2], (row["truth"], row["labels"]), strict=True):
-            picture.imshow(overlay(row["image"], labels, palette=object_palette()))
-        _show_map(axes[2], row["score"], "viridis", (-limits[0][1], limits[0][1]))
-        _show_map(axes[3], row["delta"], "PuOr", (-limits[1][1], limits[1][1]))
-        _show_map(axes[4], row["r8"], "magma", limits[2])
-        _frame_label(axes[0], row, several=shown["object"].nunique() > 1)
+        for picture, name in zip(axes, given, strict=False):
+            picture.imshow(overlay(row["image"], row[name], palette=object_palette()))
+        for picture, name in zip(axes[len(given) :], _MAPS, strict=True):
+            _show_map(picture, row[name], name, limits[name])
+        _frame_label(axes[0], row, several=several)
         _border(axes[1], PATH_COLOURS[row["path"]])
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title)
+    for place, name in enumerate(_MAPS, len(given)):
+        _colour_bar(figure, grid[:, place], name, limits[name])
     first = rows.iloc[0]
     tau = "" if first["tau"] is None else f", τ = {first['tau'].normalize():f}"
-    remark = [remarks(rows)]
-    if len(rows) > len(shown):
-        remark.append(f"the first {len(shown)} of {len(rows)} frames and objects")
     title = f"{first['curve']} on {first['sequence']}{tau}"
-    canvas.finish(figure, title, "\n".join(filter(None, remark)))
+    canvas.finish(figure, title, "\n".join(_notes(rows, shown)))
     return figure
+
+
+def _worth_showing(rows: pd.DataFrame) -> pd.DataFrame:
+    """As many frames as can be seen, those that reuse before others, in their order."""
+    objects = rows["object"].nunique()
+    reused = rows[rows["path"] == "reuse"]["frame"].unique()
+    others = [frame for frame in rows["frame"].unique() if frame not in set(reused)]
+    most = max(1, _MOST_ROWS // objects)
+    kept = [*reused[: max(1, most - 1)], *others][:most]
+    return rows[rows["frame"].isin(kept)]
+
+
+def _notes(rows: pd.DataFrame, shown: pd.DataFrame) -> Iterator[str]:
+    said = remarks(rows)
+    if said:
+        yield said
+    if len(rows) > len(shown):
+        yield f"{len(shown)} of {len(rows)} traced frames and objects, those that reuse first"
+    if not (rows["path"] == "reuse").any():
+        yield "no traced frame was reused: trace others, or take a lower τ"
+    if "baseline" not in rows:
+        yield "no masks of the network without a gate: run it with --save-masks to see them here"
+    colours = ", ".join(f"{path} {_COLOUR_NAMES[path]}" for path in dict.fromkeys(shown["path"]))
+    yield f"border: the path that was taken ({colours})"
 
 
 def _grid(shown: pd.DataFrame, columns: int) -> tuple[Figure, NDArray[np.object_]]:
     height, width = shown["image"].iloc[0].shape[:2]
-    cell_in = 1.75
-    size = (
-        cell_in * columns + 0.9,
-        (cell_in * height / width + 0.08) * len(shown) + 1.0,
-    )
-    figure = Figure(figsize=size, layout="constrained")
+    label_in = 0.62 if sheet().paper else 0.9
+    page_in = sheet().width_in or 1.75 * columns + label_in
+    cell_in = (page_in - label_in) / columns
+    row_in = max(cell_in * height / width + 0.06, 0.36 if sheet().paper else 0.0)
+    figure = Figure(figsize=(page_in, row_in * len(shown) + 0.75), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01)  # type: ignore[union-attr]
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(shown), columns, squeeze=False)
     for axes in grid.flat:
@@ -111,38 +188,53 @@ def _grid(shown: pd.DataFrame, columns: int) -> tuple[Figure, NDArray[np.object_
 
 
 def _frame_label(axes: Axes, row: pd.Series, *, several: bool) -> None:
-    lines = [f"t = {row['frame']}", f"object {row['object'] + 1}" if several else ""]
-    lines.append("given" if row["path"] == "init" else str(row["path"]))
+    first = f"t = {row['frame']}" + (f", {row['object'] + 1}" if several else "")
+    second = "given" if row["path"] == "init" else str(row["path"])
     if not np.isnan(row["p_gate"]):
-        lines.append(f"P = {row['p_gate']:.2f}")
-    axes.set_ylabel(
-        "\n".join(filter(None, lines)), rotation=0, ha="right", va="center", fontsize=8.5
-    )
+        second += f" {row['p_gate']:.2f}"
+    size = SMALLEST_PT if sheet().paper else 8.5
+    axes.set_ylabel(f"{first}\n{second}", rotation=0, ha="right", va="center", fontsize=size)
 
 
 def _border(axes: Axes, colour: str) -> None:
     for spine in axes.spines.values():
-        spine.set(color=colour, linewidth=2.5, visible=True)
+        spine.set(color=colour, linewidth=1.5 if sheet().paper else 2.5, visible=True)
 
 
 def _show_map(
-    axes: Axes, values: NDArray[np.float64], colours: str, limits: tuple[float, float]
+    axes: Axes, values: NDArray[np.float64], name: str, limits: tuple[float, float]
 ) -> None:
     if np.isnan(values).all():
         axes.set_facecolor("#eeeeee")
         axes.text(
-            0.5, 0.5, "none", ha="center", va="center", fontsize=8.5, color=INK,
+            0.5, 0.5, "none", ha="center", va="center", fontsize=SMALLEST_PT, color=INK,
             transform=axes.transAxes,
         )  # fmt: skip
         axes.set_box_aspect(values.shape[0] / values.shape[1])
         return
-    axes.imshow(values, cmap=colours, vmin=limits[0], vmax=limits[1], interpolation="nearest")
+    low, high = limits
+    axes.imshow(values, cmap=_COLOURS[name], vmin=low, vmax=high, interpolation="nearest")
+
+
+def _colour_bar(
+    figure: Figure, column: NDArray[np.object_], name: str, limits: tuple[float, float]
+) -> None:
+    scale = ScalarMappable(Normalize(*limits), _COLOURS[name])
+    bar = figure.colorbar(scale, ax=list(column), location="bottom", aspect=14, pad=0.01)
+    bar.set_ticks(limits, labels=[f"{limit:.2g}".replace("-", "−") for limit in limits])
+    bar.ax.tick_params(labelsize=SMALLEST_PT, length=2, pad=1)
+    left, right = bar.ax.get_xticklabels()
+    left.set_ha("left")
+    right.set_ha("right")
+    bar.outline.set_visible(False)  # type: ignore[operator]
 
 
 def _limit(arrays: pd.Series) -> tuple[float, float]:
-    """(0, the largest magnitude) over all frames, so that colours mean the same in each."""
-    largest = [float(np.nanmax(np.abs(a))) for a in arrays if not np.isnan(a).all()]
-    return 0.0, max(largest, default=1.0) or 1.0
+    """The largest magnitude over all frames, so that colours mean the same in each; from 0 where
+    nothing is negative."""
+    known = [a[np.isfinite(a)] for a in arrays if np.isfinite(a).any()]
+    largest = max((float(np.abs(a).max()) for a in known), default=1.0) or 1.0
+    return (-largest if any((a < 0).any() for a in known) else 0.0), largest
 
 
 def _cells(arrays: list[NDArray[np.generic]]) -> NDArray[np.object_]:
