@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
-from vosbench.reports.style import Caption
+from vosbench.baselines.text import escaped, one_line
 from vosbench.harness.text.formats import latex, markdown
+from vosbench.reports.style import Caption
 
 
 def write_captions(caption: Caption, out: Path, command: str) -> list[Path]:
@@ -17,12 +18,13 @@ def write_captions(caption: Caption, out: Path, command: str) -> list[Path]:
     """
     sentences = [_sentence(text) for text in (caption.title, *caption.notes)]
     tex = [latex(text) for text in sentences]
-    markdown = [f"**{markdown(sentences[0])}**", *map(markdown, sentences[1:])]
+    told = [f"**{markdown(sentences[0])}**", *map(markdown, sentences[1:])]
+    command = escaped(one_line(command))
     if command:
         tex.append(f"% made by: {command}")
-        markdown.append(f"\nMade by `{command}`.")
+        told.append(f"\nMade by `{command}`.")
     files = []
-    for extension, lines in ((".caption.tex", tex), (".caption.md", markdown)):
+    for extension, lines in ((".caption.tex", tex), (".caption.md", told)):
         file = out.with_suffix(extension)
         try:
             file.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -46,10 +46,12 @@ def panels(
     columns: int | None = None,
     width: float = 4.4,
     height: float = 3.5,
+    tall: bool = False,
 ) -> Panels:
     """A figure with one titled panel a name; sizes in inches, one panel alone is larger.
 
-    On a page as wide as the page, with as many panels beside one another as can be read.
+    On a page as wide as the page, with as many panels beside one another as can be read; lower
+    than they would be, unless ``tall``.
     """
     count = len(names)
     alone = count == 1 and columns is None
@@ -61,7 +63,8 @@ def panels(
     size = (7.4, 4.6) if alone else (width * columns, height * rows + 0.8)
     if page_in is not None:
         shape = 4.6 / 7.4 if alone else height / width
-        size = (page_in, page_in / columns * min(shape, 0.72) * rows + 0.1)
+        own_in = height * 0.62 if tall else page_in / columns * min(shape, 0.72)
+        size = (page_in, own_in * rows + 0.1)
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False)

@@ -18,7 +18,7 @@ from vosbench.reports.figures import canvas
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.frames import measured, trials
 from vosbench.reports.labels import curve_names, machine_names, remarks
-from vosbench.reports.style import INK, STAGE_COLOURS
+from vosbench.reports.style import INK, SMALLEST_PT, STAGE_COLOURS, sheet
 
 STAGES = (
     "f8",
@@ -150,7 +150,7 @@ def draw(rows: pd.DataFrame) -> Figure:
     height = 1.0 + 0.34 * (len(bars) + len(curves))
     width = 7.4 if len(parts) == 1 else 4.4
     names = list(parts)
-    sheet = canvas.panels(names, columns=len(parts), width=width, height=height)
+    sheet = canvas.panels(names, columns=len(parts), width=width, height=height, tall=True)
     handles: dict[str, Artist] = {}
     for axes, part in zip(sheet.axes, parts.values(), strict=True):
         _stack(axes, part, bars, stages, handles)
@@ -243,7 +243,8 @@ def _headings(axes: Axes, bars: Sequence[tuple[str, str, str]]) -> None:
             continue
         said.add((panel, curve))
         heading = axes.text(
-            0.01, place - 0.92, f"{curve}, {panel}" if several else curve, fontsize=8.5,
+            0.01, place - 0.92, f"{curve}, {panel}" if several else curve,
+            fontsize=SMALLEST_PT if sheet().paper else 8.5,
             weight="bold", va="center", transform=axes.get_yaxis_transform(),
         )  # fmt: skip
         heading.set_in_layout(False)

@@ -29,7 +29,7 @@ _PICTURES = ("image", "labels", "truth")
 _MAPS = ("score", "delta", "r8")
 _MOST_ROWS = 8
 _TITLES = {
-    "truth": "annotation", "labels": "result", "baseline": "no gate", "score": "S, Ŝ", "delta": "Δ",
+    "truth": "truth", "labels": "result", "baseline": "no gate", "score": "S, Ŝ", "delta": "Δ",
     "r8": "R8, R̂8",
 }  # fmt: skip
 _COLOURS = {"score": "viridis", "delta": "PuOr", "r8": "magma"}
@@ -137,7 +137,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         _frame_label(axes[0], row, several=several)
         _border(axes[1], PATH_COLOURS[row["path"]])
     for axes, title in zip(grid[0], titles, strict=True):
-        axes.set_title(title)
+        axes.set_title(title, fontsize=SMALLEST_PT if sheet().paper else None)
     for place, name in enumerate(_MAPS, len(given)):
         _colour_bar(figure, grid[:, place], name, limits[name])
     first = rows.iloc[0]
