@@ -105,7 +105,7 @@ def _checked_settings(path: Path, settings: Mapping[str, Any]) -> Mapping[str, A
     checked: dict[str, Any] = {}
     for name, value in settings.items():
         try:
-            with mpl.rc_context({name: value}):  # type: ignore[dict-item,misc]
+            with mpl.rc_context({name: value}):  # type: ignore[dict-item]
                 checked[name] = mpl.rcParams[name]  # type: ignore[index]
         except KeyError:
             near = suggestion(name, list(mpl.rcParams))

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
 from vosbench.harness.store import Readable, Selection, series
@@ -177,8 +178,8 @@ def _grid(shown: pd.DataFrame, columns: int) -> tuple[Figure, NDArray[np.object_
     page_in = sheet().width_in or 1.75 * columns + label_in
     cell_in = (page_in - label_in) / columns
     row_in = max(cell_in * height / width + 0.06, 0.36 if sheet().paper else 0.0)
-    figure = Figure(figsize=(page_in, row_in * len(shown) + 0.75), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01)  # type: ignore[union-attr]
+    close = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.01)
+    figure = Figure(figsize=(page_in, row_in * len(shown) + 0.75), layout=close)
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(shown), columns, squeeze=False)
     for axes in grid.flat:
@@ -224,9 +225,9 @@ def _colour_bar(
     bar.set_ticks(limits, labels=[f"{limit:.2g}".replace("-", "−") for limit in limits])
     bar.ax.tick_params(labelsize=SMALLEST_PT, length=2, pad=1)
     left, right = bar.ax.get_xticklabels()
-    left.set_ha("left")
-    right.set_ha("right")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    left.set_horizontalalignment("left")
+    right.set_horizontalalignment("right")
+    bar.outline.set_visible(False)
 
 
 def _limit(arrays: pd.Series) -> tuple[float, float]:
