@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from matplotlib.lines import Line2D
 
 from vosbench.reports.names import role
 from vosbench.reports.policies import policy_spec
@@ -53,12 +54,10 @@ _ROLES: Mapping[str, Look] = {
     "always": Look("#882255", "d", "1 3"),
     "always-copy": Look("#8a7d0b", ">", "4 3"),
     "never": Look("#44aa99", "p", "3 1 3 1 1 1"),
+    "every": Look("#d6459b", "8", "5 1 5 1 1 1 1 1"),
+    "budget": Look("#5c7a1f", "H", "2 3"),
 }
-_FREE = (
-    Look("#332288", "h", "12 2"),
-    Look("#d6459b", "8", "5 1 5 1 1 1 1 1"),
-    Look("#5c7a1f", "H", "2 3"),
-)
+_FREE = (Look("#332288", "h", "12 2"),)
 _ALL = (*_FREE, *reversed([*_ROLES.values()]))
 """In the order in which a curve without a look of its own tries them."""
 
