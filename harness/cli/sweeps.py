@@ -22,7 +22,6 @@ from vosbench.harness.text.terminal import Terminal, styled
 
 _REFRESH_S = 1.0
 _FAILURES_SHOWN = 5
-_UNFINISHED = (State.RUNNING, State.WAITING, State.STALE)
 
 OneStudy = Annotated[
     str | None, typer.Option("--study", help="This study; default: the only one there is.")

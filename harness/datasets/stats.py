@@ -6,7 +6,7 @@ annotated mask (the next frame in DAVIS, five frames on in YouTube-VOS).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -139,12 +139,6 @@ def iou_histogram(stats: Iterable[ObjectStats], bins: int = 10) -> IouHistogram:
     counts, _ = np.histogram(pairs, bins=edges)
     above = float((pairs > HIGH_IOU).mean()) if pairs.size else float("nan")
     return IouHistogram(tuple(edges.tolist()), tuple(counts.tolist()), above)
-
-
-def by_motion(stats: Iterable[ObjectStats]) -> Mapping[Motion, tuple[ObjectStats, ...]]:
-    """Objects by motion class; those without one are left out."""
-    items = tuple(stats)
-    return {motion: tuple(s for s in items if s.motion is motion) for motion in Motion}
 
 
 class _Counter:

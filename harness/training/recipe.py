@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.training.frtm.losses import Variant
-from vosbench.harness.training.plain import record
 
 
 @dataclass(frozen=True)
@@ -126,15 +125,6 @@ class Recipe:
     def to_json(self) -> str:
         """All fields, for a checkpoint's header."""
         return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> Recipe:
-        """Undo :meth:`to_json`; fields with defaults may be left out, InputError for mistakes."""
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InputError(f"the recipe is no JSON: {error}") from None
-        return record(cls, values, "the recipe")
 
     @property
     def sha256(self) -> str:

@@ -38,7 +38,6 @@ _COLOUR_NAMES = {
     "init": "black", "full": "red", "reuse": "blue", "copy": "orange", "mixed": "grey",
 }  # fmt: skip
 _ARRAYS = (*_PICTURES, *_MAPS)
-_SUMMARIES = ("score_max", "delta_abs_mean", "r8_mean")
 
 
 def traced(source: Readable, where: Selection, options: FigureOptions) -> pd.DataFrame:

@@ -32,12 +32,6 @@ def write_script(folder: Path, name: str, data: Any) -> Path:
     return path
 
 
-def read_script(path: Path) -> Any:
-    """What :func:`write_script` wrote."""
-    _, _, rest = path.read_text(encoding="ascii").partition(",")
-    return json.loads(rest.rpartition(")")[0])
-
-
 def packed(frame: pd.DataFrame) -> dict[str, Any]:
     """A frame column by column: ``{"rows": n, "columns": {name: column}}``.
 
@@ -46,17 +40,6 @@ def packed(frame: pd.DataFrame) -> dict[str, Any]:
     """
     columns = {str(name): _column(frame[name]) for name in frame}
     return {"rows": len(frame), "columns": columns}
-
-
-def unpacked(data: Mapping[str, Any]) -> pd.DataFrame:
-    """The frame behind :func:`packed`, of plain values."""
-    columns = {
-        name: column["values"]
-        if "values" in column
-        else [None if code is None else column["words"][code] for code in column["codes"]]
-        for name, column in data["columns"].items()
-    }
-    return pd.DataFrame(columns, dtype=object)
 
 
 def _column(column: pd.Series) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,12 +23,28 @@ from vosbench.harness.sweep.trials import ClipResult
 from vosbench.reports.frames import measured
 from vosbench.reports.overlay import Pixels
 from vosbench.reports.site import RunClip, write_site
-from vosbench.reports.site.script import float_list, packed, plain, read_script, unpacked
+from vosbench.reports.site.script import float_list, packed, plain
 from vosbench.reports.site.strips import spread
 
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "reports" / "site" / "static"
 HOSTILE = "<img src=x onerror=alert(1)></script>"
+
+
+def read_script(path: Path) -> Any:
+    """The data that a file of the site hands to its page."""
+    _, _, rest = path.read_text(encoding="ascii").partition(",")
+    return json.loads(rest.rpartition(")")[0])
+
+
+def unpacked(data: Mapping[str, Any]) -> pd.DataFrame:
+    columns = {
+        name: column["values"]
+        if "values" in column
+        else [None if code is None else column["words"][code] for code in column["codes"]]
+        for name, column in data["columns"].items()
+    }
+    return pd.DataFrame(columns, dtype=object)
 
 
 class Grey:

@@ -24,7 +24,6 @@ class EnergyMethod(StrEnum):
     NVML_INSTANT = "nvml instant power, integrated"
     NVML_AVERAGE = "nvml power, integrated"
     RAPL_COUNTER = "rapl energy counter"
-    REPLAY = "recorded power, integrated"
     NONE = "none"
 
 

@@ -1,7 +1,8 @@
-"""Integration of power, counters, RAPL, replay and baselines, all with given times."""
+"""Integration of power, counters, RAPL and baselines, all with given times."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vosbench.baselines.errors import InputError
 from vosbench.harness.measure.power.integrate import (
     PowerTrace,
     energy_j,
@@ -30,7 +30,6 @@ from vosbench.harness.measure.power.readings import (
     net_of,
     unknown,
 )
-from vosbench.harness.measure.power.replay import ReplaySource, read_trace
 from vosbench.harness.measure.power.sampler import sample
 
 GPU = EnergyScope.GPU_BOARD
@@ -47,6 +46,28 @@ class Time:
 
     def sleep(self, seconds: float) -> None:
         self.now_s += seconds
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A source that measures windows of recorded power, at the times that a clock gives."""
+
+    trace: PowerTrace
+    now_s: Time
+    start_s: float = 0.0
+
+    def begin(self) -> Recording:
+        return replace(self, start_s=self.now_s())
+
+    def end(self) -> EnergyReading:
+        end_s = self.now_s()
+        return known(
+            gross_j=energy_j(self.trace, self.start_s, end_s),
+            duration_s=end_s - self.start_s,
+            method=EnergyMethod.NVML_AVERAGE,
+            scope=GPU,
+            samples=samples_within(self.trace, self.start_s, end_s),
+        )
 
 
 def trace(power, end_s: float = 10.0, period_s: float = 0.01, jitter: float = 0.0) -> PowerTrace:
@@ -132,30 +153,23 @@ def test_csv_round_trip(samples):
     assert found.time_s.tolist() == [time_ns / 1e9 for time_ns, _ in samples]
 
 
-def test_replay_measures_windows_of_a_recording(tmp_path: Path):
-    path = tmp_path / "power.csv"
-    path.write_text(to_csv((i * 10_000_000, 80.0 if 200 <= i < 600 else 30.0) for i in range(901)))
+def test_net_energy_is_gross_less_what_idling_takes():
+    power = [(i * 10_000_000, 80.0 if 200 <= i < 600 else 30.0) for i in range(901)]
     time = Time(0.0)
-    source = ReplaySource(read_trace(path), time)
+    source = Recording(from_csv(to_csv(power)), time)
     result, reading = measure(source, lambda: time.sleep(4.0), idle_s=2.0, sleep=time.sleep)
     assert result is None
     assert reading.gross_j == pytest.approx(4 * 80)
     assert reading.idle_w == pytest.approx(30)
     assert reading.net_j == pytest.approx(4 * 50)
-    assert (reading.method, reading.scope) == (EnergyMethod.REPLAY, GPU)
+    assert (reading.method, reading.scope) == (EnergyMethod.NVML_AVERAGE, GPU)
     assert reading.reason is None
-    assert (
-        source.between(0.0, 0.5).reason == "a window of 0.50 s is shorter than 1 s: loop the clip"
-    )
-    assert "at the end" in source.between(5.0, 20.0).reason
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "time_ns,power_w\n1,x\n"])
-def test_a_recording_that_is_none_is_named(tmp_path: Path, text: str):
-    path = tmp_path / "power.csv"
-    path.write_text(text)
-    with pytest.raises(InputError, match=r"power\.csv"):
-        read_trace(path)
+def test_what_is_no_recording_is_refused(text: str):
+    with pytest.raises(UnavailableError, match="recorded power"):
+        from_csv(text)
 
 
 def test_unknown_energy_is_none_with_its_reason_and_never_zero():
@@ -164,7 +178,9 @@ def test_unknown_energy_is_none_with_its_reason_and_never_zero():
     assert (reading.gross_j, reading.net_j, reading.reason) == (None, None, "no sensor")
     assert per_frame_j(reading.gross_j, 10) is None
     assert per_frame_j(5.0, 10) == 0.5
-    gross = known(gross_j=10.0, duration_s=2.0, method=EnergyMethod.REPLAY, scope=GPU, samples=9)
+    gross = known(
+        gross_j=10.0, duration_s=2.0, method=EnergyMethod.NVML_AVERAGE, scope=GPU, samples=9
+    )
     assert gross.reason
     net = net_of(gross, gross, unknown("sensor lost", GPU))
     assert (net.gross_j, net.net_j) == (10.0, None)
