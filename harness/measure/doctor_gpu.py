@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vosbench.harness.measure.clock import clock_for
-from vosbench.harness.measure.doctor import (
+from vosbench.harness.measure.judgements import (
     Finding,
     judge_clocks,
     judge_counter,

@@ -7,9 +7,9 @@ import io
 import pytest
 import torch
 
-from vosbench.harness.measure import doctor
-from vosbench.harness.measure.doctor import Verdict
+from vosbench.harness.measure import doctor, judgements
 from vosbench.harness.measure.doctor_gpu import graph_gap
+from vosbench.harness.measure.judgements import Verdict
 from vosbench.harness.measure.occupancy import Occupancy
 from vosbench.harness.measure.power.readings import (
     EnergyMethod,
@@ -44,39 +44,39 @@ COUNTER, INSTANT = EnergyMethod.NVML_COUNTER, EnergyMethod.NVML_INSTANT
 @pytest.mark.parametrize(
     ("finding", "verdict", "seen"),
     [
-        (doctor.judge_cpu_clock([0, 40, 80]), GOOD, "40 ns"),
-        (doctor.judge_cpu_clock([0, 15_000]), DOUBT, "15000 ns"),
-        (doctor.judge_cpu_clock([0, -3]), DOUBT, "goes back"),
-        (doctor.judge_cpu_clock([0, 0]), DOUBT, "stands still"),
-        (doctor.judge_events(990.0, 1000.0), GOOD, "-1.0%"),
-        (doctor.judge_events(900.0, 1000.0), DOUBT, "-10.0%"),
-        (doctor.judge_counter(reading(100, COUNTER), reading(104, INSTANT)), GOOD, "-3.8%"),
-        (doctor.judge_counter(reading(100, COUNTER), reading(80, INSTANT)), DOUBT, "+25.0%"),
-        (doctor.judge_counter(reading(100, COUNTER), unknown("lost", GPU)), DOUBT, "lost"),
-        (doctor.judge_counter(unknown("lost", GPU), reading(80, INSTANT)), NONE, "lost"),
-        (doctor.judge_counter(reading(80, INSTANT), reading(80, INSTANT)), NONE, "has none"),
-        (doctor.judge_sampling(reading(80, INSTANT)), GOOD, "every 20 ms"),
-        (doctor.judge_sampling(reading(80, INSTANT, period_ms=250)), DOUBT, "every 250 ms"),
-        (doctor.judge_sampling(reading(80, INSTANT, period_ms=None)), DOUBT, "all equal"),
-        (doctor.judge_sampling(reading(80, EnergyMethod.NVML_AVERAGE)), GOOD, "running mean"),
-        (doctor.judge_sampling(unknown("no permission", GPU)), NONE, "no permission"),
-        (doctor.judge_clocks([1410, 1410, 1400]), GOOD, "1410 MHz"),
-        (doctor.judge_clocks([1410, 1200]), DOUBT, "lock it"),
-        (doctor.judge_clocks([]), NONE, "can't be read"),
-        (doctor.judge_throttling(frozenset({"idle"})), GOOD, "none"),
-        (doctor.judge_throttling(frozenset({"idle", "power cap"})), DOUBT, "power cap"),
-        (doctor.judge_throttling(None), NONE, "can't be read"),
-        (doctor.judge_users("gpu users", Occupancy("cuda:0", (7,))), DOUBT, "process 7"),
-        (doctor.judge_users("gpu users", Occupancy("cuda:0")), GOOD, "free"),
-        (doctor.judge_users("gpu users", Occupancy("cuda:0", reason="no NVML")), NONE, "NVML"),
-        (doctor.judge_graphs(2e-7), GOOD, "2.0e-07"),
-        (doctor.judge_graphs(0.3), DOUBT, "3.0e-01"),
-        (doctor.judge_graphs("no C compiler"), NONE, "no C compiler"),
-        (doctor.judge_cpu_energy(reading(30, EnergyMethod.RAPL_COUNTER)), GOOD, "30.0 W"),
-        (doctor.judge_cpu_energy(unknown("root only", GPU)), NONE, "root only"),
+        (judgements.judge_cpu_clock([0, 40, 80]), GOOD, "40 ns"),
+        (judgements.judge_cpu_clock([0, 15_000]), DOUBT, "15000 ns"),
+        (judgements.judge_cpu_clock([0, -3]), DOUBT, "goes back"),
+        (judgements.judge_cpu_clock([0, 0]), DOUBT, "stands still"),
+        (judgements.judge_events(990.0, 1000.0), GOOD, "-1.0%"),
+        (judgements.judge_events(900.0, 1000.0), DOUBT, "-10.0%"),
+        (judgements.judge_counter(reading(100, COUNTER), reading(104, INSTANT)), GOOD, "-3.8%"),
+        (judgements.judge_counter(reading(100, COUNTER), reading(80, INSTANT)), DOUBT, "+25.0%"),
+        (judgements.judge_counter(reading(100, COUNTER), unknown("lost", GPU)), DOUBT, "lost"),
+        (judgements.judge_counter(unknown("lost", GPU), reading(80, INSTANT)), NONE, "lost"),
+        (judgements.judge_counter(reading(80, INSTANT), reading(80, INSTANT)), NONE, "has none"),
+        (judgements.judge_sampling(reading(80, INSTANT)), GOOD, "every 20 ms"),
+        (judgements.judge_sampling(reading(80, INSTANT, period_ms=250)), DOUBT, "every 250 ms"),
+        (judgements.judge_sampling(reading(80, INSTANT, period_ms=None)), DOUBT, "all equal"),
+        (judgements.judge_sampling(reading(80, EnergyMethod.NVML_AVERAGE)), GOOD, "running mean"),
+        (judgements.judge_sampling(unknown("no permission", GPU)), NONE, "no permission"),
+        (judgements.judge_clocks([1410, 1410, 1400]), GOOD, "1410 MHz"),
+        (judgements.judge_clocks([1410, 1200]), DOUBT, "lock it"),
+        (judgements.judge_clocks([]), NONE, "can't be read"),
+        (judgements.judge_throttling(frozenset({"idle"})), GOOD, "none"),
+        (judgements.judge_throttling(frozenset({"idle", "power cap"})), DOUBT, "power cap"),
+        (judgements.judge_throttling(None), NONE, "can't be read"),
+        (judgements.judge_users("gpu users", Occupancy("cuda:0", (7,))), DOUBT, "process 7"),
+        (judgements.judge_users("gpu users", Occupancy("cuda:0")), GOOD, "free"),
+        (judgements.judge_users("gpu users", Occupancy("cuda:0", reason="no NVML")), NONE, "NVML"),
+        (judgements.judge_graphs(2e-7), GOOD, "2.0e-07"),
+        (judgements.judge_graphs(0.3), DOUBT, "3.0e-01"),
+        (judgements.judge_graphs("no C compiler"), NONE, "no C compiler"),
+        (judgements.judge_cpu_energy(reading(30, EnergyMethod.RAPL_COUNTER)), GOOD, "30.0 W"),
+        (judgements.judge_cpu_energy(unknown("root only", GPU)), NONE, "root only"),
     ],
 )
-def test_judgements(finding: doctor.Finding, verdict: Verdict, seen: str):
+def test_judgements(finding: judgements.Finding, verdict: Verdict, seen: str):
     assert finding.verdict is verdict, finding
     assert seen in finding.detail
 
@@ -93,7 +93,7 @@ def test_the_gap_of_a_compiled_part_is_seen(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(compiled, "BACKEND", forgetful)
     torch.compiler.reset()
-    assert graph_gap(torch.device("cpu")) > doctor.GRAPH_GAP
+    assert graph_gap(torch.device("cpu")) > judgements.GRAPH_GAP
     monkeypatch.setattr(compiled, "BACKEND", "no-such-compiler")
     torch.compiler.reset()
     assert "no-such-compiler" in graph_gap(torch.device("cpu"))
