@@ -40,6 +40,7 @@ JSON_FIELDS = (
     "mask_sha256",
     "device",
     "protocol",
+    "unscored",
 )
 """What ``results --json`` prints of each trial, at least; the rest follows."""
 
@@ -179,7 +180,7 @@ def results_table(frame: pd.DataFrame, *, ids: bool = False) -> Table:
     ``ids`` puts each trial's id in front: what other commands know it by.
     """
     shown = [*(["id"] if ids else []), *_columns(frame)]
-    words = ("model", "weights", "data", "kind", "state")
+    words = ("model", "weights", "data", "protocol", "kind", "state")
     numbers = tuple(title for title in shown if title not in words)
     table = plain_table(*shown, right=numbers, caption=_notes(frame))
     for row in frame.to_dict("records"):
@@ -207,14 +208,18 @@ def _columns(frame: pd.DataFrame) -> list[str]:
         for title, name in optional.items()
         if frame[name].notna().any() and title not in spare
     ]
+    if frame["unscored"].notna().any() and "J&F" not in found:
+        found.append("J&F")  # none, for the reason below the table
     several = [] if frame["dataset"].nunique() < 2 else ["data"]
+    per_dataset = frame.groupby("dataset")["protocol"].nunique()
+    protocols = ["protocol"] if (per_dataset > 1).any() else []
     kinds = [] if frame["kind"].nunique() < 2 else ["kind"]
     failed = [] if (frame["state"] == "complete").all() else ["state"]
     # Trainings with several seeds, or several files of one model.
     named = frame.groupby("model")["weights_sha256"].nunique() > 1
     weights = ["weights"] if len(frame) and named.any() else []
     precisions = [] if frame["precision"].nunique() < 2 else ["precision"]
-    return ["model", *weights, *precisions, *several, *kinds, *found, *failed]
+    return ["model", *weights, *precisions, *several, *protocols, *kinds, *found, *failed]
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
@@ -228,6 +233,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "weights": row["weights_sha256"][:8],
         "precision": row["precision"],
         "data": row["dataset"],
+        "protocol": row["protocol"],
         "kind": str(row["kind"]),
         "state": str(row["state"]),
         "τ": "–" if row["tau"] is None else str(row["tau"]),
@@ -249,6 +255,8 @@ def _notes(frame: pd.DataFrame) -> Text:
     if stand_ins.any():
         names = ", ".join(dict.fromkeys(frame.loc[stand_ins, "model"].astype(str)))
         notes.append(f"demonstration weights, not the paper's: {names}.")
+    for reason in dict.fromkeys(frame["unscored"].dropna()):
+        notes.append(f"no J&F: {reason}.")
     devices = sorted(set(frame["device"].dropna()))
     if devices:
         notes.append(f"Device: {', '.join(devices)}.")

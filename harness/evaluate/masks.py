@@ -152,7 +152,8 @@ class MasksRunner:
         known = {*before, *given, *clip.ungiven}
         strange = present_ids(masks) - known
         unknown = strange - clip.ignored
-        if unknown:
+        counts = not clip.wanted or any(t in frames for frames in clip.wanted.values())
+        if unknown and counts:
             raise InputError(
                 f"{files}: label {min(unknown)} is no object so far; the objects of {clip.name} "
                 f"are {', '.join(map(str, sorted(known)))}"

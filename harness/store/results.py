@@ -74,6 +74,7 @@ _AFTER = (
     "environment_key",
     "version",
     "trial_id",
+    "unscored",
 )
 COLUMNS = (*_BEFORE, *METRICS, *_AFTER)
 """The columns of :func:`results`, in order, before further aggregates."""
@@ -131,8 +132,9 @@ def results(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
     each one is, in which unit and of which type. Names and order of :data:`COLUMNS` stay as they
     are from version to version; later ones are added behind them. ``study`` names all studies
     of a trial, comma-separated; ``attempt`` is the last one's number, 0 before the first, and
-    ``environment_key``, ``device`` and ``version`` are of that attempt; ``sequences`` and
-    ``switches`` are a tuple and a mapping. Aggregates are NaN unless the state is complete.
+    ``environment_key``, ``device`` and ``version`` are of that attempt; ``unscored`` says why a
+    trial, or some of its sequences, have no J&F; ``sequences`` and ``switches`` are a tuple and a
+    mapping. Aggregates are NaN unless the state is complete.
 
     Args:
         source: a file, a URL, or an open database.
@@ -218,6 +220,7 @@ def _results(connection: Connection, where: Selection) -> pd.DataFrame:
         if name != "study"
     }
     columns["study"] = [studies.get(row.trial_id, "") for row in rows]
+    columns["unscored"] = [(row.unscored or {}).get("unscored") for row in rows]
     columns["kind"] = [row.kind.value for row in rows]
     columns["state"] = [row.state.value for row in rows]
     metrics = _metric_columns(
@@ -239,6 +242,7 @@ def _trial_rows() -> Select[Any]:
         "trial_id": Trial.id,
         "attempt": Trial.attempts,
         "version": Attempt.version,
+        "unscored": Attempt.annotations,
         "device": Environment.device,
         "environment_key": Environment.key,
     }

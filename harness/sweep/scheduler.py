@@ -144,12 +144,12 @@ class LocalExecutor:
             for trial in trials:
                 self.storage.annotate(trial, self.notes)
             self._walk_clips(trials, runner, selection)
-            peak = {"peak_memory_mib": peak_memory_mib(self.device)}
+            said = {"peak_memory_mib": peak_memory_mib(self.device), **_unscored(selection)}
             for trial in trials:
                 clips = self.storage.recorded(trial.id)
                 numbers = aggregate(selection.dataset, clips)
                 with suppress(LostLease):
-                    self.storage.annotate(trial, {**self.notes, **peak})
+                    self.storage.annotate(trial, {**self.notes, **said})
                     self.storage.complete(trial, numbers)
 
     def _runner(self, spec: TrialSpec) -> Runner:
@@ -275,3 +275,14 @@ def _steered(runner: Runner, spec: TrialSpec) -> Runner:
         return runner
     assert isinstance(runner, SharingRunner), "a model that takes policies"
     return Steered(runner, policy)
+
+
+def _unscored(selection: Selection) -> dict[str, str]:
+    """Why there is no J&F, of all sequences or of some; nothing where all have one."""
+    plans = {clip.name: selection.dataset.plan(clip) for clip in selection.clips}
+    reasons = {name: plan.unscored for name, plan in plans.items() if plan.unscored is not None}
+    if not reasons:
+        return {}
+    name, reason = next(iter(reasons.items()))
+    many = f"{len(reasons)} of {len(plans)} sequences have no score: " if len(plans) > 1 else ""
+    return {"unscored": f"{many}{name}: {reason}"}
