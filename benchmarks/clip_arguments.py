@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vosbench.harness.datasets.decode import read_image, read_labels
+from vosbench.harness.datasets.decode import read_image
+from vosbench.harness.datasets.labels import read_labels
 from vosbench.runners.network_runner import NetworkRunner
 
 Labels = NDArray[np.uint8]

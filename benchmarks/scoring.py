@@ -27,15 +27,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vosbench.harness.datasets.clip import Clip
+from vosbench.harness.datasets.labels import read_labels
+from vosbench.harness.datasets.protocols import DAVIS16
 from vosbench.harness.metrics import (
-    ScoringClip,
     SequenceScorer,
     SequenceScores,
     TruthCache,
     evaluate_folder,
     folder,
-    plan_clip,
-    read_label_png,
 )
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -50,7 +50,7 @@ YARDSTICK_FRAMES = 1376
 class Decoded:
     """One clip in memory: annotations and predictions, uint8 (H, W) a frame."""
 
-    clip: ScoringClip
+    clip: Clip
     truth: tuple[NDArray[np.uint8], ...]
     predicted: tuple[NDArray[np.uint8], ...]
 
@@ -58,13 +58,13 @@ class Decoded:
 def write_palette(source: Path, target: Path) -> None:
     """Copy a mask as 8-bit palette PNG with ids 0 and 1."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.fromarray((read_label_png(source) > 0).astype(np.uint8))
+    image = Image.fromarray((read_labels(source) > 0).astype(np.uint8))
     # A whole palette, as DAVIS has it: Pillow writes fewer bits a pixel for a shorter one.
     image.putpalette([0, 0, 0, 128, 0, 0] * 128)
     image.save(target)
 
 
-def prepare(annotations: Path, results: Path, folder: Path) -> list[ScoringClip]:
+def prepare(annotations: Path, results: Path, folder: Path) -> list[Clip]:
     """Write both sides as palette PNGs into ``folder``; the clips of both."""
     clips = []
     for place in sorted(p for p in results.iterdir() if (annotations / p.name).is_dir()):
@@ -75,11 +75,12 @@ def prepare(annotations: Path, results: Path, folder: Path) -> list[ScoringClip]
             )
             write_palette(place / f"{name}.png", folder / f"results/{place.name}/{name}.png")
         paths = {i: folder / f"truth/{place.name}/{name}.png" for i, name in enumerate(names)}
-        clips.append(ScoringClip(place.name, names, paths, merge_objects=True))
+        size = read_labels(paths[0]).shape
+        clips.append(DAVIS16.objects(Clip(place.name, size, names, (), paths, {1: 0})))
     return clips
 
 
-def plain(clips: list[ScoringClip], results: Path) -> float:
+def plain(clips: list[Clip], results: Path) -> float:
     """Mean of J and F by the plain reference."""
     values = []
     for clip in clips:
@@ -98,7 +99,7 @@ def in_memory(clips: list[Decoded], cache: TruthCache) -> float:
     """Mean of J and F of decoded predictions, annotations by way of the cache."""
     scores = []
     for decoded in clips:
-        scorer = SequenceScorer(decoded.clip.name, plan_clip(decoded.clip), cache)
+        scorer = SequenceScorer(decoded.clip.name, DAVIS16.plan(decoded.clip), cache)
         for index, (truth, predicted) in enumerate(
             zip(decoded.truth, decoded.predicted, strict=True)
         ):
@@ -119,9 +120,10 @@ def median_s(work: Callable[[], float], rounds: int, expected: float | None) -> 
     return statistics.median(seconds)
 
 
-def measure(clips: list[ScoringClip], results: Path, rounds: int, workers: int) -> None:
+def measure(clips: list[Clip], results: Path, rounds: int, workers: int) -> None:
     """Time all ways and print a line for each."""
     frames = sum(len(clip.frame_names) for clip in clips)
+    planned = [(clip, DAVIS16.plan(clip)) for clip in clips]
     print(f"{len(clips)} clips, {frames} frames, median of {rounds} rounds (plain: of one)")
     begin = time.perf_counter()
     expected = plain(clips, results)
@@ -141,14 +143,14 @@ def measure(clips: list[ScoringClip], results: Path, rounds: int, workers: int) 
         folder.PROCESS_FRAMES = process_frames
 
         def from_files(count: int = count) -> float:
-            return mean_jf(evaluate_folder(results, clips, workers=count))
+            return mean_jf(evaluate_folder(results, planned, workers=count))
 
         show(f"from PNGs, {name}", median_s(from_files, rounds, expected))
     decoded = [
         Decoded(
             clip,
-            tuple(read_label_png(path) for _, path in sorted(clip.annotation_paths.items())),
-            tuple(read_label_png(results / clip.name / f"{n}.png") for n in clip.frame_names),
+            tuple(read_labels(path) for _, path in sorted(clip.annotation_paths.items())),
+            tuple(read_labels(results / clip.name / f"{n}.png") for n in clip.frame_names),
         )
         for clip in clips
     ]

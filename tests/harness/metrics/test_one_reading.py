@@ -161,9 +161,9 @@ def refused(work: Callable[[], Scores | str]) -> Scores | str:
 
 
 @st.composite
-def label_maps(draw: st.DrawFn, values: tuple[int, ...]) -> Labels:
+def label_maps(draw: st.DrawFn, values: tuple[int, ...], at_least: int = 0) -> Labels:
     labels = np.zeros(SIZE, np.uint8)
-    for _ in range(draw(st.integers(0, 3))):
+    for _ in range(draw(st.integers(at_least, 3))):
         top, left = draw(st.integers(0, 12)), draw(st.integers(0, 17))
         height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
         labels[top : top + height, left : left + width] = draw(st.sampled_from(values))
@@ -172,12 +172,13 @@ def label_maps(draw: st.DrawFn, values: tuple[int, ...]) -> Labels:
 
 @st.composite
 def sequences(draw: st.DrawFn) -> Sequence:
-    length = draw(st.integers(1, 6))
+    length = draw(st.integers(1, 7))
     values = draw(st.sampled_from([(1,), (1, 2), (1, 2, VOID), (1, 3, 7), (2, 5, VOID), (VOID,)]))
     annotated = draw(st.sets(st.integers(0, length - 1), min_size=1))
-    if draw(st.booleans()):
+    if draw(st.integers(0, 2)):
         annotated = set(range(length))
-    truth = {t: draw(label_maps(values)) for t in sorted(annotated)}
+    start = draw(st.integers(0, 2))
+    truth = {t: draw(label_maps(values, start * (t == 0))) for t in sorted(annotated)}
     inside = draw(st.sampled_from([values, (*values, VOID), (1, 2, 3)]))
     predicted = tuple(draw(label_maps(inside)) for _ in range(length))
     if draw(st.booleans()):
