@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from vosbench.baselines.errors import InputError, suggestion
+from vosbench.baselines.text import error_text
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def _load(entry: EntryPoint) -> Plugin:
     try:
         return Plugin(entry.name, package, entry.load())
     except (Exception, SystemExit) as error:  # some check a licence, and exit
-        return Plugin(entry.name, package, None, f"{type(error).__name__}: {error}")
+        return Plugin(entry.name, package, None, error_text(error))
 
 
 @cache
@@ -79,7 +80,9 @@ class Registry:
             (entry.value, entry.dist.name if entry.dist else "?"): entry
             for entry in _entries(self.group, tuple(sys.path))[name]
         }
+        owners = ", ".join(sorted(package for _, package in found))
         if len(found) > 1:
-            owners = ", ".join(sorted(package for _, package in found))
             return Plugin(name, owners, None, f"the name is taken by several packages: {owners}")
+        if not name.isprintable():
+            return Plugin(name, owners, None, "its name holds unprintable characters: rename it")
         return _load(next(iter(found.values())))

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from vosbench.baselines.errors import InputError, suggestion
+from vosbench.baselines.text import plain_name
 from vosbench.runners.interface import (
     ArgumentFactory,
     Runner,
@@ -117,6 +118,7 @@ class Model:
 
 def resolve(name: str) -> Model:
     """Look a composed name up; raises InputError with the nearest name for unknown ones."""
+    plain_name(name, "model")
     match = _WITH_ARGUMENT.fullmatch(name)
     if match is not None:
         return _with_argument(name, match["base"], match["argument"])

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.text import plain_name
 from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.layout import composed
 from vosbench.harness.datasets.manifest import ContentHash, file_sha256, manifest_sha256
@@ -66,6 +67,11 @@ class Dataset:
     unscorable: str | None = None
     content_hash: ContentHash = file_sha256
     audit: Callable[[Clip], Iterable[str]] = lambda _: ()
+
+    def __post_init__(self) -> None:
+        """Refuse sequences whose names can't be seen."""
+        for name in self.sequences:
+            plain_name(name, f"{self.root}: sequence")
 
     def clip(self, name: str) -> Clip:
         """The clip of that name, with the protocol's objects; InputError if there is none."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.text import plain_name
 from vosbench.harness.datasets.dataset import Dataset, DatasetFactory, DatasetSpec
 from vosbench.harness.datasets.roots import find_root, remember_root
 from vosbench.runners.plugins import Plugin, Registry
@@ -62,6 +63,7 @@ def open(name: str, root: Path | None = None, protocol: str | None = None) -> Da
         InputError: unknown name, missing folder, a folder that does not hold the dataset, or a
             protocol that doesn't fit it.
     """
+    plain_name(name, "dataset")
     made = factory(name)
     spec = made.spec
     _, colon, argument = name.partition(":")

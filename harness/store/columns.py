@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
+
+from vosbench.baselines.text import escaped
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class DatabaseNow(FunctionElement[float]):
@@ -41,6 +46,24 @@ def decimal_text(value: Decimal) -> str:
     """The one way to write a decimal: plain digits, no trailing zeros (0.30 is ``0.3``)."""
     text = format(value.normalize(), "f")
     return "0" if text == "-0" else text
+
+
+class PlainText(TypeDecorator[str]):
+    """Text that every database here can hold: NUL and lone surrogates are escaped.
+
+    A traceback may quote any bytes, and PostgreSQL refuses a NUL; an error that can't be stored
+    would end the sweep.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else _UNSTORABLE.sub(_escape, value)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return escaped(found[0])
 
 
 class DecimalText(TypeDecorator[Decimal]):

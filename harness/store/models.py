@@ -22,7 +22,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    Text,
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -32,6 +31,7 @@ from vosbench.harness.store.columns import (
     DecimalText,
     NamesText,
     NumbersText,
+    PlainText,
     SwitchesText,
 )
 from vosbench.harness.sweep.trials import Kind
@@ -87,7 +87,7 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
-        str: Text(),
+        str: PlainText(),
         float: Double(),
         Decimal: DecimalText(),
         State: _names(State),

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.text import plain_name
 from vosbench.harness.store.columns import DatabaseNow
 from vosbench.harness.store.models import (
     Attempt,
@@ -53,6 +54,7 @@ def add_study(
 ) -> int:
     """See :meth:`vosbench.harness.store.storage.Storage.add_study`."""
     by_key = {spec.key: spec for spec in specs}
+    _check_names(name, by_key.values())
     insert_new(connection, Study, [{"name": name, "command": command}])
     study = study_id(connection, name)
     connection.execute(update(Study).where(Study.id == study).values(command=command))
@@ -72,6 +74,24 @@ def add_study(
         .values(state=State.WAITING, tries=0, error=None, ended_at=None)
     )
     return study
+
+
+def _check_names(study: str, specs: Iterable[TrialSpec]) -> None:
+    """Refuse what a table, a log or a path could not show; old stores may hold such names."""
+    plain_name(study, "study")
+    named = {
+        (what, name)
+        for spec in specs
+        for what, name in (
+            ("model", spec.model),
+            ("weights", spec.weights),
+            ("dataset", spec.dataset),
+            ("protocol", spec.protocol),
+            *(("sequence", sequence) for sequence in spec.sequences),
+        )
+    }
+    for what, name in sorted(named):
+        plain_name(name, what)
 
 
 def _link(connection: Connection, study: int, keys: list[str]) -> None:

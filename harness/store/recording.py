@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from vosbench.baselines.text import one_line
 from vosbench.harness.store.arrays import PackedArray, pack, unpack
 from vosbench.harness.store.claims import hold
 from vosbench.harness.store.columns import DatabaseNow
@@ -22,7 +23,7 @@ from vosbench.harness.store.models import (
     Trial,
     TrialMetric,
 )
-from vosbench.harness.store.records import ClaimedTrial, one_line
+from vosbench.harness.store.records import ClaimedTrial
 from vosbench.harness.sweep.trials import ClipResult
 
 

@@ -104,8 +104,3 @@ class Progress:
 def spec_of(row: Row[Any]) -> TrialSpec:
     """The specification in a row that has :data:`SPEC_COLUMNS`."""
     return TrialSpec(**{name: row._mapping[name] for name in SPEC_FIELDS})
-
-
-def one_line(message: str) -> str:
-    """``message`` without line breaks, as errors are stored."""
-    return " ".join(message.split())

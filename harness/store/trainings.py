@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.text import one_line
 from vosbench.harness.store.columns import DatabaseNow
 from vosbench.harness.store.database import Database
 from vosbench.harness.store.models import State, Training, TrainingCurve
 from vosbench.harness.store.planning import insert_new
-from vosbench.harness.store.records import one_line
 from vosbench.harness.store.worker import Worker, is_gone
 
 _KEY_VERSION = 1
