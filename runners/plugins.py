@@ -6,11 +6,14 @@ listed as broken and breaks nothing else.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from vosbench.baselines.errors import InputError, suggestion
@@ -27,11 +30,29 @@ class Plugin:
     problem: str | None = None
 
 
+@contextmanager
+def in_this_folder() -> Iterator[None]:
+    """Around a plug-in's code: relative paths mean the same afterwards, wherever it went."""
+    try:
+        before = Path.cwd()
+    except OSError:  # it was deleted: nothing is relative to it any more
+        before = None
+    try:
+        yield
+    finally:
+        if before is not None:
+            with suppress(OSError):
+                os.chdir(before)
+
+
 def _load(entry: EntryPoint) -> Plugin:
     package = entry.dist.name if entry.dist is not None else "?"
     try:
-        return Plugin(entry.name, package, entry.load())
-    except (Exception, SystemExit) as error:  # some check a licence, and exit
+        with in_this_folder():
+            return Plugin(entry.name, package, entry.load())
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # some check a licence, and exit
         return Plugin(entry.name, package, None, error_text(error))
 
 

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.parsing import whole_number
 
 if TYPE_CHECKING:
     import torch
@@ -171,9 +172,10 @@ class PolicySettings:
 
     def count(self, high: int = 10_000) -> int:
         """The argument as a whole number from 1; raises InputError for another text."""
-        if not self.argument.isdecimal() or not 1 <= int(self.argument) <= high:
+        number = whole_number(self.argument)
+        if number is None or not 1 <= number <= high:
             raise InputError(f"{self.written}: write a whole number from 1 to {high}")
-        return int(self.argument)
+        return number
 
 
 class GatePolicy(Protocol):

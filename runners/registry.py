@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from vosbench.baselines.errors import InputError, suggestion
-from vosbench.baselines.text import plain_name
+from vosbench.baselines.text import error_text, plain_name
 from vosbench.runners.interface import (
     ArgumentFactory,
     Runner,
@@ -27,7 +27,7 @@ from vosbench.runners.interface import (
     SharingRunner,
     WeightsInfo,
 )
-from vosbench.runners.plugins import Registry
+from vosbench.runners.plugins import Registry, in_this_folder
 from vosbench.runners.policy import GatePolicy, Need
 from vosbench.runners.policy_registry import (
     DEFAULT,
@@ -71,15 +71,16 @@ class Model:
         one.
         """
         try:
-            runner: Any = self.factory(replace(options, variant=self.variant))
-            defect = _runner_defect(runner, self.spec)
-        except InputError:
+            with in_this_folder():
+                runner: Any = self.factory(replace(options, variant=self.variant))
+                defect = _runner_defect(runner, self.spec)
+        except (InputError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:
             if type(self.factory).__module__.startswith("vosbench."):
                 raise
             raise InputError(
-                f"{self.name} can't be built: {type(error).__name__}: {error} "
+                f"{self.name} can't be built: {error_text(error)} "
                 f"(`vosbench check {self.name} --traceback` shows where)"
             ) from error
         if defect is not None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.parsing import whole_number
 from vosbench.harness.cli.train_options import CODE, default_request
 from vosbench.harness.cli.training_display import run_shown
 from vosbench.harness.store import Storage
@@ -133,10 +134,11 @@ def _parsed(request: Request, margins: str | None, train: str | None, seeds: str
         raise InputError("--weights and --train: weights are given or trained, not both")
     numbers = None
     if seeds is not None:
-        parts = [part.strip() for part in seeds.split(",")]
-        if not all(part.isdecimal() for part in parts):
+        parsed = [whole_number(part.strip()) for part in seeds.split(",")]
+        known = [number for number in parsed if number is not None]
+        if len(known) < len(parsed):
             raise InputError(f"--train-seeds {seeds}: whole numbers, e.g. 0,1,2")
-        numbers = tuple(dict.fromkeys(int(part) for part in parts))
+        numbers = tuple(dict.fromkeys(known))
     file = None if train == "default" else Path(train)
     return _Stage(parse_margins(margins), file, numbers)
 

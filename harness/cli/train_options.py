@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.parsing import whole_number
 from vosbench.harness.sweep.grid import parse_margins
 from vosbench.harness.training.frtm.losses import Variant
 from vosbench.harness.training.recipe import GateRecipe, Recipe, ReuseRecipe, StageRecipe
@@ -224,9 +225,10 @@ def _data(data: DataRequest, given: TrainOptions) -> DataRequest:
         )
     if given.size is not None:
         height, _, width = given.size.partition("x")
-        if not (height.isdecimal() and width.isdecimal()):
+        size = whole_number(height), whole_number(width)
+        if size[0] is None or size[1] is None:
             raise InputError(f"--size {given.size}: write HEIGHTxWIDTH, e.g. 256x448")
-        data = replace(data, height=int(height), width=int(width))
+        data = replace(data, height=size[0], width=size[1])
     if given.frames is not None:
         data = replace(data, frames=given.frames)
     if given.fresh is not None:
@@ -253,7 +255,8 @@ def _folder(text: str) -> Folder:
 
 
 def _numbers(option: str, text: str, least: int = 1) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) >= least for part in parts):
+    numbers = [whole_number(part.strip()) for part in text.split(",")]
+    known = tuple(number for number in numbers if number is not None and number >= least)
+    if len(known) < len(numbers):
         raise InputError(f"{option} {text}: whole numbers from {least} on, e.g. 1,2,4")
-    return tuple(int(part) for part in parts)
+    return known

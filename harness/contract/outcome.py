@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vosbench.baselines.text import error_text
 from vosbench.harness.contract.play import ContractBreach
 from vosbench.harness.contract.subject import NotApplicable, Subject
 
@@ -63,8 +64,9 @@ def run_checks(checks: Iterable[Check], subject: Subject) -> Iterator[Outcome]:
             yield Outcome(check, Status.SKIPPED, str(reason))
         except ContractBreach as breach:
             yield Outcome(check, Status.FAILED, str(breach), breach)
-        except (Exception, SystemExit) as error:
-            first = (str(error).splitlines() or [""])[0]
-            yield Outcome(check, Status.FAILED, f"{type(error).__name__}: {first}", error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # it may raise anything
+            yield Outcome(check, Status.FAILED, error_text(error), error)
         else:
             yield Outcome(check, Status.PASSED, check.promise)

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vosbench.baselines.text import error_text
 from vosbench.harness.contract.clip import ContractClip
 from vosbench.runners.interface import ClipInfo, Frame, ObjectStep, Spans, Step
+from vosbench.runners.plugins import in_this_folder
 
 if TYPE_CHECKING:
     from vosbench.runners.interface import Runner
@@ -189,9 +191,11 @@ def _located(clip: ContractClip, t: int | None) -> Iterator[None]:
     """Say where it happened, whatever it is."""
     where = f"{clip.name}, start()" if t is None else f"{clip.name}, frame {t}"
     try:
-        yield
+        with in_this_folder():
+            yield
+    except KeyboardInterrupt:
+        raise
     except ContractBreach as breach:
         raise ContractBreach(f"{where}: {breach}") from breach
-    except (Exception, SystemExit) as error:  # a model may well call sys.exit()
-        said = (str(error).splitlines() or [""])[0]
-        raise ContractBreach(f"{where}: {type(error).__name__}: {said}") from error
+    except BaseException as error:  # a model may well call sys.exit(), and worse
+        raise ContractBreach(f"{where}: {error_text(error)}") from error

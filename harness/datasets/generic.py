@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.parsing import user_path
 from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.dataset import Dataset, DatasetSpec
 from vosbench.harness.datasets.davis import indexed_annotations, other_size
@@ -48,7 +49,7 @@ class LayoutFactory:
         """Open the folder ``argument``."""
         if argument is None:
             raise InputError(f"{self.spec.name} needs a folder: write {self.spec.name}:DIR")
-        folder = Path(argument).expanduser()
+        folder = user_path(argument)
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder: write {self.spec.name}:DIR")
         name = f"{self.spec.name}:{argument}"

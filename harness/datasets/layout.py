@@ -7,7 +7,6 @@ What systems leave behind in folders (``.DS_Store``, ``._*``, ``__MACOSX``, ``@e
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import unicodedata
@@ -17,6 +16,7 @@ from typing import Any
 
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.files import read_text
+from vosbench.baselines.parsing import parse_json
 
 _LEFT_BEHIND = frozenset({"__macosx", "@eadir", "thumbs.db", "desktop.ini"})
 
@@ -103,10 +103,7 @@ def read_frame_list(path: Path) -> tuple[str, ...]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in ``path``; InputError if there is none."""
-    try:
-        content = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: no valid JSON ({error}): fetch the file again") from error
+    content = parse_json(_text(path), str(path))
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds a {type(content).__name__}, not a JSON object")
     return content

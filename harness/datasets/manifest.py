@@ -90,7 +90,7 @@ def _clip_hashes(
 ) -> dict[Path, str]:
     clip.require_images()
     cache_path = _cache_path(clip, content_hash)
-    cached = _read_cache(cache_path)
+    cached = {} if cache_path is None else _read_cache(cache_path)
     wanted = dict.fromkeys(clip.image_paths, False)
     masks = clip.mask_files()
     wanted |= dict.fromkeys(masks, True)
@@ -110,24 +110,28 @@ def _clip_hashes(
     computed = pool.map(verified, missing)
     for path, content in zip(missing, computed, strict=True):
         cached[str(path)] = [*stamps[path], content]
-    if missing:
+    if missing and cache_path is not None:
         # A cache that cannot be written costs time, nothing else.
         with contextlib.suppress(OSError):
             write_atomically(cache_path, json.dumps(cached).encode())
     return {path: str(cached[str(path)][2]) for path in wanted}
 
 
-def _cache_path(clip: Clip, content_hash: ContentHash) -> Path:
+def _cache_path(clip: Clip, content_hash: ContentHash) -> Path | None:
     # By the images' folder, the way of hashing and what was verified.
     verified = f"{clip.merge_objects} {clip.binary} {clip.scored_ids} {clip.others_are_background}"
     key = f"{clip.image_paths[0].parent.absolute()}\n{content_hash.__name__}\n{verified}"
-    return cache_dir() / "hashes" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+    try:
+        folder = cache_dir() / "hashes"
+    except InputError:  # no home: nothing is remembered
+        return None
+    return folder / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.json"
 
 
 def _read_cache(path: Path) -> dict[str, list[Any]]:
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from vosbench.baselines.atomic import replacing
+from vosbench.baselines.parsing import user_folder
 
 
 def cache_dir() -> Path:
     """Folder of what can be made again, ``$XDG_CACHE_HOME/vosbench`` or ``~/.cache/vosbench``."""
-    return _xdg("XDG_CACHE_HOME", ".cache")
+    return user_folder("XDG_CACHE_HOME", ".cache") / "vosbench"
 
 
 def config_dir() -> Path:
     """Folder of the user's settings, ``$XDG_CONFIG_HOME/vosbench`` or ``~/.config/vosbench``."""
-    return _xdg("XDG_CONFIG_HOME", ".config")
-
-
-def _xdg(variable: str, default: str) -> Path:
-    named = os.environ.get(variable, "")
-    # The XDG specification has relative paths ignored.
-    base = Path(named) if Path(named).is_absolute() else Path.home() / default
-    return base / "vosbench"
+    return user_folder("XDG_CONFIG_HOME", ".config") / "vosbench"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -51,14 +51,24 @@ def remember_root(spec: DatasetSpec, folder: Path) -> Path:
     found = _located(spec, folder).absolute()
     roots = {**remembered_roots(), spec.root_name: found}
     content = json.dumps({name: str(path) for name, path in sorted(roots.items())}, indent=2)
-    write_atomically(_config_path(), content.encode() + b"\n")
+    path = _config_path()
+    try:
+        write_atomically(path, content.encode() + b"\n")
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}): set XDG_CONFIG_HOME, or give "
+            "--data-root instead"
+        ) from error
     return found
 
 
 def remembered_roots() -> Mapping[str, Path]:
     """Remembered folders by root name; InputError if the file that holds them is damaged."""
-    path = _config_path()
-    if not path.exists():
+    try:
+        path = _config_path()
+        if not path.exists():
+            return {}
+    except (InputError, OSError):  # no home, or none that we may look into
         return {}
     content = read_json(path)
     if not all(isinstance(folder, str) for folder in content.values()):

@@ -12,13 +12,15 @@ from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.datasets.overlap import flat, mask_of
 from vosbench.harness.datasets.prefetch import Decoded, Prefetch
-from vosbench.harness.evaluate.annotations import Annotations, Labels
+from vosbench.harness.evaluate.annotations import Annotations
 from vosbench.harness.evaluate.faults import checked_masks
 from vosbench.harness.evaluate.lanes import Lane, split_lane
 from vosbench.harness.evaluate.summary import clip_result
 from vosbench.harness.metrics import SequenceScorer, TruthCache
+from vosbench.harness.store.arrays import ArrayPacker
 from vosbench.harness.sweep.trials import ClipResult
 from vosbench.runners.interface import ClipInfo, Frame, no_spans
+from vosbench.runners.plugins import in_this_folder
 
 if TYPE_CHECKING:
     import torch
@@ -53,13 +55,16 @@ class SoloWalk:
 
     def __init__(self, runner: Runner, clip: ClipInfo) -> None:
         self._runner = runner
-        runner.start(clip)
+        with in_this_folder():
+            runner.start(clip)
 
     def add_objects(self, frame: Frame, masks: Mapping[int, torch.Tensor]) -> None:
-        self._runner.add_objects(frame, masks)
+        with in_this_folder():
+            self._runner.add_objects(frame, masks)
 
     def step(self, frame: Frame, spans: Spans) -> tuple[Step, ...]:
-        return (self._runner.step(frame, spans),)
+        with in_this_folder():
+            return (self._runner.step(frame, spans),)
 
 
 def clip_info(
@@ -153,7 +158,7 @@ class _ObservedWalk:
         self._traced, self._early = how.traced, early
         self._known: set[int] = set()
         scorer = SequenceScorer(clip.name, how.dataset.plan(clip), how.cache)
-        masks: list[Labels] | None = [] if how.keep_masks else None
+        masks = ArrayPacker() if how.keep_masks else None
         self.lanes = [Lane(tuple(range(policies)), clip.scored_ids, scorer, masks)]
 
     def advance(self, decoded: Decoded) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.harness.datasets.overlap import Masks, Overlapping, flat
-from vosbench.harness.evaluate.annotations import Annotations, Labels
+from vosbench.harness.evaluate.annotations import Annotations
 from vosbench.harness.evaluate.traces import Trace
 from vosbench.harness.metrics import SequenceScorer, SequenceScores
+from vosbench.harness.store.arrays import ArrayPacker, PackedArray
 from vosbench.harness.sweep.trials import PATH_CODES
 from vosbench.runners.interface import Path
 
@@ -29,14 +30,14 @@ class Lane:
         members: indices of the policies.
         object_ids: the ids that count, ascending; the second axis K of the series.
         scorer: J and F.
-        masks: the label maps, if they are to be kept.
+        masks: the label maps, compressed as they come, if they are to be kept.
         trace: what the network saw in traced frames.
     """
 
     members: tuple[int, ...]
     object_ids: tuple[int, ...]
     scorer: SequenceScorer
-    masks: list[Labels] | None = None
+    masks: ArrayPacker | None = None
     trace: Trace = field(default_factory=Trace)
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     _p_gate: list[list[float]] = field(default_factory=list)
@@ -49,7 +50,7 @@ class Lane:
         twin = copy.copy(self)
         twin.members = members
         twin.scorer = self.scorer.fork()
-        twin.masks = None if self.masks is None else list(self.masks)
+        twin.masks = None if self.masks is None else self.masks.fork()
         twin.trace = self.trace.fork()
         twin._digest = self._digest.copy()
         twin._p_gate, twin._path = list(self._p_gate), list(self._path)
@@ -65,7 +66,7 @@ class Lane:
             for object_id, mask in sorted(masks.masks.items()):
                 self._digest.update(bytes([object_id]) + np.packbits(mask).tobytes())
         if self.masks is not None:
-            self.masks.append(labels)
+            self.masks.add(labels)
         if t in self.scorer.plan.objects_at:
             self.scorer.add(t, lambda: _annotated(truth, t), masks)
         width = len(self.object_ids)
@@ -92,6 +93,10 @@ class Lane:
         """What was measured of the whole clip; None where nothing of it counts."""
         return None if self.scorer.plan.unscored is not None else self.scorer.result().counted()
 
+    def packed(self) -> dict[str, PackedArray]:
+        """``labels`` (T, H, W), where they are kept; compressed already."""
+        return {} if self.masks is None else {"labels": self.masks.packed()}
+
     def series(self) -> dict[str, NDArray[np.generic]]:
         """``p_gate``, ``path`` and ``full_iou``, each (T, K)."""
         named: dict[str, NDArray[np.generic]] = {
@@ -99,8 +104,6 @@ class Lane:
             "path": np.array(self._path, np.uint8),
             "full_iou": np.array(self._full_iou, np.float32),
         }
-        if self.masks is not None:
-            named["labels"] = np.stack(self.masks)
         return named | self.trace.series(self.object_ids)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.files import PICTURE_BYTES, read_regular
+from vosbench.baselines.parsing import user_path
 from vosbench.harness.datasets.labels import LABEL_SUFFIXES
 from vosbench.harness.datasets.layout import child, frame_files
 from vosbench.harness.datasets.objects import merged, present_ids, without
@@ -52,7 +53,7 @@ class MasksFactory:
 
     def bind(self, argument: str) -> MasksFactory:
         """The factory for a folder; raises InputError if there is none or it has no PNGs."""
-        folder = FilePath(argument).expanduser()
+        folder = user_path(argument)
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder: masks:DIR wants DIR/<clip>/<frame>.png")
         return replace(self, folder=folder)

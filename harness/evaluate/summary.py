@@ -55,6 +55,7 @@ def clip_result(
         metrics=metrics,
         object_metrics=objects,
         series=series,
+        packed=lane.packed(),
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.parsing import user_folder
 from vosbench.harness.measure.nvml import cuda_uuid
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ def lock_folder() -> Path:
     chosen = os.environ.get("VOSBENCH_LOCK_DIR")
     if chosen:
         return Path(chosen)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "vosbench" / "locks"
+    return user_folder("XDG_CACHE_HOME", ".cache") / "vosbench" / "locks"
 
 
 def device_id(device: torch.device) -> str:

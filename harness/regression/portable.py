@@ -13,6 +13,7 @@ from typing import Any
 from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.files import read_text
+from vosbench.baselines.parsing import parse_json
 from vosbench.harness.regression.fields import FieldError, Fields
 from vosbench.harness.regression.measured import ENDED, Machine, MeasuredTrial, Run
 from vosbench.harness.store import State
@@ -48,10 +49,7 @@ def load_run(path: Path) -> Run:
         InputError: no such file, another format, a newer schema, or a field that is missing,
             of a wrong type or inconsistent; the message names it.
     """
-    try:
-        values = json.loads(read_text(path, "a saved run"))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is no JSON: {error}") from error
+    values = parse_json(read_text(path, "a saved run"), str(path))
     try:
         return _run(Fields.of(values, "the file"), path)
     except FieldError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -73,7 +73,7 @@ def _insert_measured(connection: Connection, result_id: int, clip: ClipResult) -
         for object_id, values in clip.object_metrics.items()
         for value in _values(values)
     ]
-    packed = {name: pack(array) for name, array in clip.series.items()}
+    packed = {name: pack(array) for name, array in clip.series.items()} | dict(clip.packed)
     series = [
         owner | {"name": name, "dtype": array.dtype, "shape": array.shape, "data": array.data}
         for name, array in packed.items()
@@ -94,17 +94,19 @@ def _values(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
     ]
 
 
-def recorded(connection: Connection, trial_id: int) -> tuple[ClipResult, ...]:
+def recorded(
+    connection: Connection, trial_id: int, without: Collection[str]
+) -> tuple[ClipResult, ...]:
     """See :meth:`vosbench.harness.store.storage.Storage.recorded`."""
     order = connection.scalar(select(Trial.sequences).where(Trial.id == trial_id)) or ()
     rows = connection.execute(
         select(SequenceResult.__table__).where(SequenceResult.trial_id == trial_id)
     ).all()
-    clips = [_clip(connection, row) for row in rows]
+    clips = [_clip(connection, row, without) for row in rows]
     return tuple(sorted(clips, key=lambda clip: order.index(clip.sequence)))
 
 
-def _clip(connection: Connection, row: Row[Any]) -> ClipResult:
+def _clip(connection: Connection, row: Row[Any], without: Collection[str]) -> ClipResult:
     metrics = connection.execute(
         select(SequenceMetric).where(SequenceMetric.sequence_result_id == row.id)
     )
@@ -113,7 +115,9 @@ def _clip(connection: Connection, row: Row[Any]) -> ClipResult:
         select(ObjectMetric).where(ObjectMetric.sequence_result_id == row.id)
     ):
         object_metrics.setdefault(value.object_id, {})[value.name] = _known(value.value)
-    series = connection.execute(select(Series).where(Series.sequence_result_id == row.id))
+    series = connection.execute(
+        select(Series).where(Series.sequence_result_id == row.id, Series.name.not_in(list(without)))
+    )
     return ClipResult(
         sequence=row.sequence,
         object_ids=row.object_ids,

@@ -169,9 +169,15 @@ class Storage:
         """Clips of which the trial has results already; never any for a new timing attempt."""
         return self.database.read(lambda connection: recording.done_sequences(connection, trial.id))
 
-    def recorded(self, trial_id: int) -> tuple[ClipResult, ...]:
-        """The clips of a trial that have results, in the order of its sequences."""
-        return self.database.read(lambda connection: recording.recorded(connection, trial_id))
+    def recorded(self, trial_id: int, *, without: Collection[str] = ()) -> tuple[ClipResult, ...]:
+        """The clips of a trial that have results, in the order of its sequences.
+
+        Args:
+            without: series to leave out: masks may be larger than memory.
+        """
+        return self.database.read(
+            lambda connection: recording.recorded(connection, trial_id, without)
+        )
 
     def record(self, trial: ClaimedTrial, clip: ClipResult) -> None:
         """Store what was measured on one clip. Recording equal masks again does nothing.

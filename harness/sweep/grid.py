@@ -40,8 +40,10 @@ def _expand(part: str, option: str) -> Iterator[Decimal]:
         yield numbers[0]
         return
     start, stop, step = numbers
-    if step <= 0 or stop < start or (stop - start) / step > _MOST:
+    if step <= 0 or stop < start:
         raise InputError(f"{option} {part}: a range START:STOP:STEP goes up by a positive step")
+    if (stop - start) / step >= _MOST:
+        raise InputError(f"{option} {part}: more than {_MOST:,} values: take a larger step")
     for index in range(int((stop - start) / step) + 1):
         yield start + index * step
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy.exc import DBAPIError
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.text import error_text
 from vosbench.harness.datasets.dataset import Selection
 from vosbench.harness.evaluate.accuracy import Evaluation, SoloWalk, evaluate_clip
 from vosbench.harness.evaluate.faults import RunnerFault
@@ -27,6 +28,7 @@ from vosbench.harness.store import Claim, ClaimedTrial, LostLease, Storage, Work
 from vosbench.harness.sweep.plan import options_of, policy_of
 from vosbench.harness.sweep.trials import Kind, TrialSpec
 from vosbench.runners.interface import ClipInfo, Precision, SharingRunner
+from vosbench.runners.plugins import in_this_folder
 from vosbench.runners.registry import resolve
 from vosbench.runners.steered import Steered
 
@@ -146,7 +148,7 @@ class LocalExecutor:
             self._walk_clips(trials, runner, selection)
             said = {"peak_memory_mib": peak_memory_mib(self.device), **_unscored(selection)}
             for trial in trials:
-                clips = self.storage.recorded(trial.id)
+                clips = self.storage.recorded(trial.id, without=("labels",))
                 numbers = aggregate(selection.dataset, clips)
                 with suppress(LostLease):
                     self.storage.annotate(trial, {**self.notes, **said})
@@ -163,7 +165,8 @@ class LocalExecutor:
                 f"the weights {spec.weights} of {spec.model} changed since the study was planned: "
                 "run the command again"
             )
-        runner.load(self.device, Precision(spec.precision))
+        with in_this_folder():
+            runner.load(self.device, Precision(spec.precision))
         return runner
 
     def _selection(self, spec: TrialSpec) -> Selection:
@@ -229,8 +232,10 @@ class LocalExecutor:
             self._fail(trials, str(error), None, deterministic=True)
         except LostLease:
             return
-        except (Exception, SystemExit) as error:  # sys.exit() in a plug-in must not end the sweep
-            message = f"{type(error).__name__}: {error}".splitlines()[0]
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a plug-in raises must not end the sweep
+            message = error_text(error)
             again = isinstance(error, MemoryError | OSError) or "out of memory" in message.lower()
             self._fail(trials, message, traceback.format_exc(), deterministic=not again)
 

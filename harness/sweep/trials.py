@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from vosbench.harness.store.arrays import PackedArray
+
 
 class Kind(StrEnum):
     """What a trial measures; an accuracy trial may share work with others, a timing trial not."""
@@ -90,6 +93,7 @@ class ClipResult:
         object_metrics: scalars by object id and name (``j_mean``, ``f_recall``, ``reuse_rate``).
         series: arrays by name: ``j`` and ``f`` (scored frames, K), ``p_gate`` (T, K; NaN where
             none), ``path`` (T, K; see :data:`PATH_CODES`), ``frame_ms`` (T).
+        packed: series that are too large to be held otherwise: ``labels`` (T, H, W).
     """
 
     sequence: str
@@ -99,6 +103,7 @@ class ClipResult:
     metrics: Mapping[str, float]
     object_metrics: Mapping[int, Mapping[str, float]]
     series: Mapping[str, NDArray[np.generic]]
+    packed: Mapping[str, PackedArray] = field(default_factory=dict)
 
 
 PATH_CODES: Mapping[str, int] = {"absent": 0, "init": 1, "full": 2, "reuse": 3, "copy": 4}

@@ -13,6 +13,7 @@ from pathlib import Path
 from vosbench.baselines.checkpoints import hash_tensors, read_checkpoint
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.files import SETTINGS_BYTES, read_text
+from vosbench.baselines.parsing import parse_json
 from vosbench.harness.datasets import registry
 from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.training.assemble import TrainingData
@@ -157,10 +158,7 @@ def read_request(path: Path, kind_of: Callable[[str], type[Recipe]]) -> Training
     Raises:
         InputError: no such file, no JSON, or fields that a request doesn't have.
     """
-    try:
-        values = json.loads(_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is no JSON: {error}") from None
+    values = parse_json(_text(path), str(path))
     if not isinstance(values, dict):
         raise InputError(f"{path} holds no recipe: `vosbench train --write-recipe` writes one")
     recipe = values.pop("recipe", None)

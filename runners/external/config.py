@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path as FilePath
@@ -12,6 +11,7 @@ from typing import Any
 
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.baselines.files import SETTINGS_BYTES, open_regular, read_regular, read_text
+from vosbench.baselines.parsing import MOST, parse_toml
 from vosbench.runners.interface import Path, RunnerSpec
 
 
@@ -104,10 +104,7 @@ def read_config(path: FilePath) -> SubprocessConfig:
     """Read and check a config; raises InputError, one line, for whatever is wrong with it."""
     if not path.exists():
         raise InputError(f"{path}: no such file: write subprocess:CONFIG.toml")
-    try:
-        found = tomllib.loads(read_text(path, "a configuration", SETTINGS_BYTES))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: no TOML: {error}") from error
+    found = parse_toml(read_text(path, "a configuration", SETTINGS_BYTES), str(path))
     values: dict[str, Any] = {}
     for name, value in found.items():
         if name not in _KINDS:
@@ -134,6 +131,6 @@ def _timeouts(path: FilePath, table: Mapping[str, Any]) -> Timeouts:
     for name, value in table.items():
         if name not in known:
             raise InputError(f"{path}: unknown timeout '{name}'{suggestion(name, known)}")
-        if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= MOST:
             raise InputError(f"{path}: timeouts: {name} must be a number of seconds above 0")
     return Timeouts(**{name: float(value) for name, value in table.items()})

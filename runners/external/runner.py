@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.parsing import user_path
 from vosbench.runners.external.child import vosbench_child
 from vosbench.runners.external.child.vosbench_child import PROTOCOL, Message, pack
 from vosbench.runners.external.config import SubprocessConfig, read_config
@@ -42,7 +43,7 @@ class Subprocess:
 
     def bind(self, argument: str) -> Subprocess:
         """The factory for a config file; raises InputError if it can't be read or is wrong."""
-        config = read_config(FilePath(argument).expanduser())
+        config = read_config(user_path(argument))
         return replace(self, spec=config.spec(), config=config)
 
     def __call__(self, options: RunnerOptions) -> SubprocessRunner:
