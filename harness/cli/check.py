@@ -12,7 +12,7 @@ import typer
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
-from vosbench.harness.sweep.grid import parse_names, parse_taus
+from vosbench.harness.sweep.grid import parse_taus
 from vosbench.harness.text.output import json_text, write_out
 from vosbench.harness.text.terminal import Terminal, plain_table, styled
 from vosbench.runners.interface import Precision, RunnerOptions
@@ -108,7 +108,7 @@ def _clips(
     found = list(tiny_clips()) if built_in else []
     if dataset is not None:
         opened = registry.open(dataset, root)
-        names = parse_names(sequences) if sequences else opened.sequences[:1]
+        names = opened.named(sequences) or opened.sequences[:1]
         found += [of_dataset(clip, max_frames) for clip in opened.select(names).clips]
     elif sequences:
         raise InputError("--sequences names clips of a dataset: give --dataset too")

@@ -10,7 +10,7 @@ import typer
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.store import Database, Selection, open_database
-from vosbench.harness.sweep.grid import parse_names
+from vosbench.harness.text.names import parse_names
 from vosbench.harness.text.output import say
 from vosbench.harness.text.terminal import Terminal
 

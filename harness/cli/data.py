@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from vosbench.harness.cli import options
-from vosbench.harness.sweep.grid import parse_names
 from vosbench.harness.text.output import json_text, say, write_out
 from vosbench.harness.text.terminal import Terminal, plain_table
 
@@ -39,7 +38,7 @@ def check(name: str, data_root: options.DataRoot = None, sequences: Sequences = 
     from vosbench.harness.datasets.check import check as check_dataset
 
     dataset = registry.open(name, data_root)
-    report = check_dataset(dataset, parse_names(sequences) if sequences else None)
+    report = check_dataset(dataset, dataset.named(sequences))
     console = Terminal()
     for kind, found in (("problem", report.problems), ("remark", report.remarks)):
         for item in found:
@@ -63,7 +62,8 @@ def stats(
     from vosbench.harness.datasets import registry
     from vosbench.harness.datasets.stats import clip_stats, iou_histogram
 
-    selection = registry.open(name, data_root).select(parse_names(sequences) if sequences else None)
+    dataset = registry.open(name, data_root)
+    selection = dataset.select(dataset.named(sequences))
     found = [item for clip in selection.clips for item in clip_stats(clip)]
     histogram = iou_histogram(found)
     if as_json:

@@ -9,7 +9,6 @@ import typer
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.sweep.grid import parse_names
 from vosbench.harness.text.output import complain, json_text, say, write_out
 from vosbench.harness.text.terminal import Terminal, plain_table
 
@@ -55,7 +54,7 @@ def evaluate(
     from vosbench.harness.metrics.measures import MEASURES
 
     opened = registry.open(dataset, data_root, protocol)
-    selection = opened.select(parse_names(sequences) if sequences else None)
+    selection = opened.select(opened.named(sequences))
     planned = [(clip, opened.plan(clip)) for clip in selection.clips]
     scored = [(clip, plan) for clip, plan in planned if plan.unscored is None]
     unscored = {clip.name: plan.unscored for clip, plan in planned if plan.unscored is not None}

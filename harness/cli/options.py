@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.sweep.grid import parse_names
 from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.text.names import parse_names
 
 if TYPE_CHECKING:
     from vosbench.harness.store import Selection
+
+COMMAS = "comma list, or given several times"
+"""How options take several names; one that exists with its commas stays whole."""
 
 Db = Annotated[
     str, typer.Option("--db", help="Result database: a file, or a postgresql+psycopg:// URL.")
@@ -30,10 +33,10 @@ Protocol = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Models = Annotated[
-    list[str] | None, typer.Option("--models", help="Only these models (comma list).")
+    list[str] | None, typer.Option("--models", help=f"Only these models ({COMMAS}).")
 ]
 Datasets = Annotated[
-    list[str] | None, typer.Option("--dataset", help="Only these datasets (comma list).")
+    list[str] | None, typer.Option("--dataset", help=f"Only these datasets ({COMMAS}).")
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")
@@ -52,11 +55,17 @@ def selection(
     from vosbench.harness.store import Selection
 
     return Selection(
-        models=parse_names(models or ()),
-        datasets=parse_names(datasets or ()),
+        models=_recorded(models),
+        datasets=_recorded(datasets),
         studies=tuple(studies or ()),
         kinds=() if kind is None else (kind,),
     )
+
+
+def _recorded(texts: list[str] | None) -> tuple[str, ...]:
+    """Names to look for: the parts of comma lists, and what may be one name with commas."""
+    whole = [text.strip() for text in texts or () if "," in text]
+    return tuple(dict.fromkeys((*parse_names(texts or ()), *whole)))
 
 
 def pairs(texts: list[str] | None, option: str) -> dict[str, str]:

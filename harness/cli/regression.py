@@ -14,8 +14,8 @@ from vosbench.baselines.errors import InputError
 from vosbench.baselines.files import read_text
 from vosbench.harness.cli import options
 from vosbench.harness.store import Storage, open_database
-from vosbench.harness.sweep.grid import parse_names
 from vosbench.harness.text.formats import csv_text
+from vosbench.harness.text.names import parse_names
 from vosbench.harness.text.output import say
 from vosbench.harness.text.terminal import Terminal, plain_table, styled
 

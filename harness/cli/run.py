@@ -16,8 +16,9 @@ import typer
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
-from vosbench.harness.sweep.grid import parse_names, parse_taus
+from vosbench.harness.sweep.grid import parse_taus
 from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.text.names import names_a_place, parse_names
 from vosbench.harness.text.terminal import Terminal
 from vosbench.runners.interface import Precision
 
@@ -49,7 +50,11 @@ def register(app: typer.Typer) -> None:
 def run(
     models: Annotated[
         list[str],
-        typer.Option("--models", help="Models (comma list): ARCH[@VARIANT][+POLICY[:ARG]]."),
+        typer.Option(
+            "--models",
+            help=f"Models ({options.COMMAS}): ARCH[@VARIANT][+POLICY[:ARG]], masks:DIR; a path "
+            "that exists keeps its commas.",
+        ),
     ],
     tau: Annotated[
         list[str] | None,
@@ -148,7 +153,7 @@ def run(
         selections=selections,
         taus=parse_taus(tau or ()),
         tau2s=parse_taus(tau2 or (), "--tau2"),
-        weights=parse_names(weights or ()),
+        weights=parse_names(weights or (), names_a_place),
         kinds=tuple(Kind) if kind is Kinds.BOTH else (Kind(kind.value),),
         repeats=repeats,
         seed=seed,
@@ -212,7 +217,7 @@ def _check_interleaved(kind: Kinds, executor: Executor) -> None:
 
 
 def _named(models: list[str]) -> tuple[str, ...]:
-    names = parse_names(models)
+    names = parse_names(models, names_a_place)
     if not names:
         raise InputError("--models names no model: `vosbench models` lists them")
     return names
@@ -227,10 +232,9 @@ def _selections(
 ) -> tuple[Selection, ...]:
     from vosbench.harness.datasets import registry
 
-    names = parse_names(datasets or ["motion"])
-    wanted = parse_names(sequences) if sequences else None
+    names = parse_names(datasets or ["motion"], names_a_place)
     opened = [registry.open(name, root, protocol) for name in names]
-    return tuple(dataset.select(wanted, max_frames) for dataset in opened)
+    return tuple(dataset.select(dataset.named(sequences), max_frames) for dataset in opened)
 
 
 def _frames(text: str | None) -> range:

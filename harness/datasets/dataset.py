@@ -16,6 +16,7 @@ from vosbench.harness.datasets.layout import composed
 from vosbench.harness.datasets.manifest import ContentHash, file_sha256, manifest_sha256
 from vosbench.harness.datasets.plan import ScoringPlan
 from vosbench.harness.datasets.protocols import Protocol, choose
+from vosbench.harness.text.names import parse_names
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,12 @@ class Dataset:
     def clips(self) -> Iterator[Clip]:
         """All clips, each built when its turn comes."""
         return (self.clip(name) for name in self.sequences)
+
+    def named(self, texts: Iterable[str] | None) -> tuple[str, ...] | None:
+        """Sequences from comma lists, None for all; a name that holds commas stays whole."""
+        if not texts:
+            return None
+        return parse_names(texts, lambda name: composed(name) in self.sequences)
 
     def select(
         self, sequences: Sequence[str] | None = None, max_frames: int | None = None

@@ -48,12 +48,6 @@ def _expand(part: str, option: str) -> Iterator[Decimal]:
         yield start + index * step
 
 
-def parse_names(texts: Iterable[str]) -> tuple[str, ...]:
-    """Split comma lists of names; order is kept, repetitions are dropped."""
-    names = (name.strip() for text in texts for name in text.split(","))
-    return tuple(dict.fromkeys(name for name in names if name))
-
-
 def parse_margins(text: str) -> tuple[tuple[Decimal, Decimal], ...]:
     """Parse margins M(m1, m2): pairs ``m1,m2``, several of them apart by ``;``.
 
