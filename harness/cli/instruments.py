@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.text.output import write_out
 from vosbench.harness.text.terminal import Terminal
 from vosbench.runners.interface import Precision
+
+if TYPE_CHECKING:
+    import torch
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +29,6 @@ def environment(
     as_json: options.Json = False,
 ) -> None:
     """Show the environment that is stored with results, and its comparability key."""
-    from vosbench.harness.cli.session import choose_device
     from vosbench.harness.measure.probe import read_environment
 
     found = read_environment(choose_device(device), precision.value)
@@ -49,8 +53,44 @@ def environment(
 
 def doctor(
     seconds: Annotated[float, typer.Option("--seconds", min=0.5, help="Length of loads.")] = 2.0,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Prove the program here: ten minutes at most.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the proof's report; default: proof.")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    budget: Annotated[
+        float, typer.Option("--budget", min=0, help="Begin no check after so many seconds.")
+    ] = 600.0,
 ) -> None:
     """Try every instrument of this machine and say what can be trusted."""
+    if prove:
+        from vosbench.harness.cli.session import choose_device
+
+        _prove(choose_device(device), seconds, budget, out or Path("proof"))
+        return
+    if out is not None:
+        raise InputError("--out is where --prove writes its report: give --prove too")
     from vosbench.harness.measure.doctor import examine, render
 
     render(examine(seconds), Terminal())
+
+
+def _prove(device: torch.device, seconds: float, budget_s: float, out: Path) -> None:
+    """Print each outcome as it comes, and leave the report in ``out``."""
+    from vosbench.harness.prove.record import Outcome
+    from vosbench.harness.prove.suite import prove
+
+    def heard(outcome: Outcome) -> None:
+        said = "; ".join(map(str, outcome.figures)) or outcome.detail
+        write_out(f"{outcome.verdict:<9} {outcome.check}: {said}\n")
+
+    report = prove(device, seconds=seconds, budget_s=budget_s, heard=heard)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "proof.json").write_text(report.to_json())
+    (out / "proof.md").write_text(report.to_markdown())
+    failed = len(report.failed)
+    write_out(f"{len(report.outcomes)} checks, {failed} failed: {out / 'proof.md'}\n")
+    if failed:
+        raise typer.Exit(1)
