@@ -10,6 +10,7 @@ import typer
 
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.harness.cli import options
+from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.text.output import say
 from vosbench.harness.text.terminal import Terminal
 
@@ -53,6 +54,7 @@ def distil(
         raise InputError(f"no student {student}{near}: choose from {', '.join(BLOCKS)}")
     if not out.absolute().parent.is_dir():
         raise InputError(f"no folder {out.absolute().parent} for --out: make it first")
+    keep_large_blocks()
     if threads is not None:
         torch.set_num_threads(threads)
     recipe = distillation.DistillationRecipe(

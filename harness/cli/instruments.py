@@ -29,6 +29,7 @@ def environment(
     as_json: options.Json = False,
 ) -> None:
     """Show the environment that is stored with results, and its comparability key."""
+    from vosbench.harness.cli.session import choose_device
     from vosbench.harness.measure.probe import read_environment
 
     found = read_environment(choose_device(device), precision.value)

@@ -9,6 +9,7 @@ import typer
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
+from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.text.output import say
 from vosbench.harness.text.terminal import Terminal
 from vosbench.runners.interface import Precision
@@ -173,6 +174,7 @@ def train(
         _write(write_recipe, request)
         return
     _check_out(out)
+    keep_large_blocks()
     if threads is not None:
         import torch
 
