@@ -36,7 +36,7 @@ def sequences(size: tuple[int, int] = SIZE, frames: int = FRAMES) -> list[Contra
 
 def build(model: str = MODEL) -> Runner:
     """A shipped model at one threshold."""
-    return resolve(model).build(RunnerOptions(tau=TAU))
+    return resolve(model).steered(RunnerOptions(tau=TAU))
 
 
 def record(
