@@ -213,7 +213,7 @@ def fail_one(path: Path, message: str) -> None:
         claim = storage.claim(storage.study_id(programs.STUDY), worker())
         assert claim is not None
         for trial in claim.trials:
-            storage.fail(trial, message, "trace")
+            storage.fail(trial, message, "trace", deterministic=True)
 
 
 def test_memory_that_ends_in_anything_but_failed_trials_is_seen(study: Path) -> None:
