@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 
-from vosbench.harness.measure.doctor import Finding, examine
-from vosbench.harness.measure.doctor import Verdict as Trust
+from vosbench.harness.measure.doctor import examine
+from vosbench.harness.measure.judgements import Finding
+from vosbench.harness.measure.judgements import Verdict as Trust
 from vosbench.harness.measure.probe import read_environment
 from vosbench.harness.prove import networks, programs, speed, tracks
 from vosbench.harness.prove.record import Bench, Check, Outcome, Report, Verdict

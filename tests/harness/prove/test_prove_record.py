@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vosbench.harness.measure.doctor import Finding
-from vosbench.harness.measure.doctor import Verdict as Trust
+from vosbench.harness.measure.judgements import Finding
+from vosbench.harness.measure.judgements import Verdict as Trust
 from vosbench.harness.prove import suite
 from vosbench.harness.prove.record import Bench, Check, Figure, NotDone, Outcome, Verdict
 
