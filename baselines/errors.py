@@ -14,6 +14,13 @@ class InputError(ValueError):
     """
 
 
+class SurroundingsError(InputError):
+    """What stands in the way lies around the work, not in it: a busy device, a full disk.
+
+    Nobody's trials are to blame: they are handed back, and the same command goes on later.
+    """
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?", or the list of known words where none is near."""
     names = sorted(known)

@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 
 from vosbench.harness.store import (
     Claim,
+    Command,
     Selection,
     Storage,
     Worker,
@@ -85,7 +86,7 @@ def fill(storage: Storage, frames: int) -> int:
     sweep_frames = len(TAUS) * len(CLIPS) * FRAMES
     trials = len(TAUS) * -(-frames // sweep_frames)
     generator = np.random.default_rng(0)
-    study = storage.add_study("scale", "", plan(trials), lambda spec: str(spec.seed))
+    study = storage.add_plan("scale", Command(""), plan(trials), lambda spec: str(spec.seed))
     worker = Worker.here("scale")
     while (claim := storage.claim(study, worker)) is not None:
         storage.database.write(lambda connection, claim=claim: _run(connection, claim, generator))

@@ -11,7 +11,7 @@ So the first step of a clip returns the given masks, with :attr:`Path.INIT` for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -77,7 +77,7 @@ class ClipInfo:
     truth: Callable[[int, int], torch.Tensor | None] | None = None
     frame_names: tuple[str, ...] = ()
     merged: bool = False
-    traced: range = range(0)
+    traced: Container[int] = ()
     ungiven: frozenset[int] = frozenset()
     ignored: frozenset[int] = frozenset()
     object_names: Mapping[int, str] = field(default_factory=dict)

@@ -10,10 +10,13 @@ A runner that takes an argument is written ``NAME:ARGUMENT``, for instance
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path as FilePath
 from typing import Any
 
 from vosbench.baselines.errors import InputError, suggestion
@@ -44,6 +47,8 @@ _NAME = re.compile(
     r"(?P<base>[A-Za-z0-9_./\-]+?)(@(?P<variant>[A-Za-z0-9_.\-]+))?"
     r"(\+(?P<policy>[A-Za-z0-9_\-]+(:[A-Za-z0-9_.:\-]+)?))?"
 )
+_TAKE_PATHS = ("masks", "subprocess")
+"""Runners whose argument is a path."""
 _WITH_ARGUMENT = re.compile(r"(?P<base>[A-Za-z0-9_./\-]+):(?P<argument>.*)")
 
 
@@ -117,9 +122,26 @@ class Model:
         return Steered(runner, policy)
 
 
+def absolute_name(name: str) -> str:
+    """The name of the same model in every working folder: paths in it are made absolute.
+
+    Symbolic links stay as they are written.
+    """
+    base, _, path = name.partition(":")
+    if base not in _TAKE_PATHS or not path:
+        return name
+    with suppress(RuntimeError):  # a home folder that nobody has: an odd name for a folder here
+        path = str(FilePath(path).expanduser())
+    return f"{base}:{os.path.abspath(path)}"  # noqa: PTH100 - pathlib keeps `..`
+
+
 def resolve(name: str) -> Model:
-    """Look a composed name up; raises InputError with the nearest name for unknown ones."""
+    """Look a composed name up; raises InputError with the nearest name for unknown ones.
+
+    A path in the name becomes absolute, as the name identifies what was run.
+    """
     plain_name(name, "model")
+    name = absolute_name(name)
     match = _WITH_ARGUMENT.fullmatch(name)
     if match is not None:
         return _with_argument(name, match["base"], match["argument"])

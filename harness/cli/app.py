@@ -1,14 +1,12 @@
 """``vosbench``: its commands, and what happens to errors.
 
-Exit status: 0 done, 1 some trials failed, 2 bad input. What a person can mend is one line on
-standard error; everything else is a fault of ours and shows its traceback.
-
-A command's module is imported when the command is called, so that modules may import what they
-need at their top and ``vosbench --help`` waits for none of it.
+Exit status: 0 done, 1 some trials failed, 2 bad input, 128 + N ended by signal N. What a person
+can mend is one line on standard error; everything else is a fault of ours and shows its traceback.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from importlib import import_module
@@ -19,6 +17,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.interrupts import interruptible
 from vosbench.harness.text import streams
 from vosbench.harness.text.output import complain
 
@@ -131,17 +130,23 @@ def main() -> None:
 
 def _ended() -> int:
     """Run the command; its exit status."""
-    try:
-        status = app(standalone_mode=False)
-    except InputError as error:
-        complain(str(error))
-        return 2
-    except _USAGE as error:
-        return _misused(error)
-    except KeyboardInterrupt:
-        status = _INTERRUPTED
+    with interruptible() as interrupts:
+        try:
+            status = app(standalone_mode=False)
+        except InputError as error:
+            complain(str(error))
+            return 2
+        except _USAGE as error:
+            return _misused(error)
+        except KeyboardInterrupt:
+            status = _INTERRUPTED
     if status == _INTERRUPTED:
-        complain("stopped; the same command goes on from here")
+        number = interrupts.first or signal.SIGINT
+        complain(
+            f"stopped by {signal.Signals(number).name}: what was in work is handed back; "
+            "the same command goes on from here"
+        )
+        return 128 + number
     return status if isinstance(status, int) else 0
 
 

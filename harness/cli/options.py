@@ -53,9 +53,12 @@ def selection(
 ) -> Selection:
     """Which trials a report is about."""
     from vosbench.harness.store import Selection
+    from vosbench.runners.registry import absolute_name
 
+    names = _recorded(models)
     return Selection(
-        models=_recorded(models),
+        # As it was typed, too: older databases hold relative paths.
+        models=tuple(dict.fromkeys([*names, *map(absolute_name, names)])),
         datasets=_recorded(datasets),
         studies=tuple(studies or ()),
         kinds=() if kind is None else (kind,),

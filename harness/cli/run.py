@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import shlex
 import sys
+from collections import Counter
 from contextlib import ExitStack
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,14 +17,20 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
 from vosbench.harness.sweep.grid import parse_taus
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.sweep.run_options import RunOptions
+from vosbench.harness.sweep.trials import Extras, Kind
 from vosbench.harness.text.names import names_a_place, parse_names
 from vosbench.harness.text.terminal import Terminal
 from vosbench.runners.interface import Precision
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vosbench.harness.datasets.dataset import Selection
+    from vosbench.harness.store import TrialRecord
     from vosbench.harness.sweep.plan import Plan
+
+_UNFINISHED_SHOWN = 20
 
 
 class Kinds(StrEnum):
@@ -171,42 +177,59 @@ def run(
 
     with ExitStack() as stack:
         on_ray = executor is Executor.RAY
-        session = Session.begin(
-            request,
-            device="cpu" if on_ray else device,
-            threads=threads,
-            db=db,
-            allow_busy=allow_busy,
+        how = RunOptions(
+            Extras(save_masks, _frames(trace)),
+            lockstep=lockstep,
             breakdown=breakdown,
+            allow_busy=allow_busy,
             locked_clocks=locked_clocks,
+            jobs=jobs,
+            threads=threads,
         )
-        session = replace(session, traced=_frames(trace))
+        session = Session.begin(request, device="cpu" if on_ray else device, db=db, options=how)
         if on_ray:
             if jobs > 1:
                 raise InputError("--jobs is for this machine: Ray runs as many as the cluster has")
             from vosbench.harness.sweep.executors.ray_cluster import connected
 
             cluster = stack.enter_context(connected(address, db, device))
-            session = session.on(cluster, threads or 1)
+            session = session.on(cluster)
         elif address is not None:
             raise InputError("--address is for --executor ray")
         plan = make_plan(session.request)
         say_how_read(planned.info for planned in plan.weights)
         name = study or _study_name(plan)
-        failed = session.run(
-            plan,
-            name,
-            _command_line(),
-            console,
-            lockstep=lockstep,
-            keep_masks=save_masks,
-            jobs=jobs,
-        )
+        trials = session.run(plan, name, _command_line(), console)
     from vosbench.harness.cli.results import print_summary
 
     print_summary(db, name)
-    if failed:
+    _say_imported(trials, console)
+    unfinished = [trial for trial in trials if not trial.is_done]
+    if unfinished:
+        _say_unfinished(unfinished, name, db, console)
         raise typer.Exit(1)
+
+
+def _say_imported(trials: Sequence[TrialRecord], console: Terminal) -> None:
+    """Numbers of others are not passed off as measured here."""
+    for origin, count in Counter(t.origin for t in trials if t.origin is not None).items():
+        console.say(f"{count} trials are imported from {origin}: not run here")
+
+
+def _say_unfinished(
+    unfinished: Sequence[TrialRecord], study: str, db: str, console: Terminal
+) -> None:
+    """One line for each trial that the command hasn't got, and what to do about it."""
+    from vosbench.harness.cli.sweeps import unfinished_line
+
+    for trial in unfinished[:_UNFINISHED_SHOWN]:
+        console.say(unfinished_line(trial))
+    more = len(unfinished) - _UNFINISHED_SHOWN
+    where = shlex.join(["--study", study, *(() if db == options.DEFAULT_DB else ("--db", db))])
+    if more > 0:
+        console.say(f"and {more} more: vosbench status {where}")
+    if any(trial.error is not None for trial in unfinished):
+        console.say(f"to try them again: vosbench retry --failed {where}, then the same command")
 
 
 def _check_interleaved(kind: Kinds, executor: Executor) -> None:
@@ -237,14 +260,14 @@ def _selections(
     return tuple(dataset.select(dataset.named(sequences), max_frames) for dataset in opened)
 
 
-def _frames(text: str | None) -> range:
+def _frames(text: str | None) -> tuple[range, ...]:
     """Parse FROM:TO, both ends included."""
     if text is None:
-        return range(0)
+        return ()
     first, _, last = text.partition(":")
     if not (first.isdigit() and last.isdigit()) or int(last) < int(first):
         raise InputError(f"--trace {text}: write FROM:TO, e.g. 23:26")
-    return range(int(first), int(last) + 1)
+    return (range(int(first), int(last) + 1),)
 
 
 def _study_name(plan: Plan) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.progress import SweepProgress
-from vosbench.harness.store import State, Storage
-from vosbench.harness.sweep.interleave import is_in_order
+from vosbench.harness.store import Command, FiledPlan, Storage, TrialRecord
 from vosbench.harness.sweep.plan import Plan, Request, group_key
+from vosbench.harness.sweep.run_options import RunOptions
 from vosbench.harness.sweep.trials import TrialSpec
 from vosbench.harness.text.terminal import Terminal
 
@@ -43,20 +44,6 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def _require_order(storage: Storage, plan: Plan, study_id: int, study: str) -> None:
-    """Work is handed out in a study's order, which an earlier command may have set."""
-    left = [r.spec.key for r in storage.trials(study_id) if r.state is not State.COMPLETE]
-    if not is_in_order(left, [spec.key for spec in plan.specs]):
-        raise InputError(
-            f"study {study} has these trials in another order already: give another --study"
-        )
-
-
-def _complete(storage: Storage, study_id: int) -> set[str]:
-    records = storage.trials(study_id)
-    return {record.spec.key for record in records if record.state is State.COMPLETE}
-
-
 @dataclass(frozen=True)
 class Session:
     """What stays the same while a command runs.
@@ -64,6 +51,7 @@ class Session:
     Attributes:
         request: completed by this machine's comparability key.
         db: where results go.
+        options: how trials are run.
         devices: where ``jobs`` processes run, in turn; default: all on ``device``.
         cluster: run there instead of here.
     """
@@ -72,24 +60,13 @@ class Session:
     device: torch.device
     environment: Environment
     db: str
-    allow_busy: bool = False
-    breakdown: bool = True
-    traced: range = range(0)
-    locked_clocks: str | None = None
+    options: RunOptions = RunOptions()
     devices: tuple[str, ...] = ()
     cluster: Cluster | None = None
 
     @classmethod
     def begin(
-        cls,
-        request: Request,
-        *,
-        device: str,
-        threads: int | None,
-        db: str,
-        allow_busy: bool = False,
-        breakdown: bool = True,
-        locked_clocks: str | None = None,
+        cls, request: Request, *, device: str, db: str, options: RunOptions = RunOptions()
     ) -> Session:
         """Choose the device, set the threads and read the environment."""
         import torch
@@ -97,73 +74,64 @@ class Session:
         from vosbench.harness.measure.probe import read_environment
 
         chosen = choose_device(device)
-        if threads is not None:
-            torch.set_num_threads(threads)
-        environment = read_environment(chosen, request.precision, locked_clocks=locked_clocks)
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
+        environment = read_environment(
+            chosen, request.precision, locked_clocks=options.locked_clocks
+        )
         completed = replace(request, environment_key=environment.key)
         gpus = torch.cuda.device_count() if device == "auto" else 0
-        return cls(
-            completed,
-            chosen,
-            environment,
-            db,
-            allow_busy,
-            breakdown,
-            locked_clocks=locked_clocks,
-            devices=tuple(f"cuda:{index}" for index in range(gpus)) or (str(chosen),),
-        )
+        devices = tuple(f"cuda:{index}" for index in range(gpus)) or (str(chosen),)
+        return cls(completed, chosen, environment, db, options, devices)
 
-    def on(self, cluster: Cluster, threads: int) -> Session:
+    def on(self, cluster: Cluster) -> Session:
         """The same on a cluster, whose devices are what timings are planned for."""
-        environment = cluster.environment(self.request.precision, threads, self.locked_clocks)
+        environment = cluster.environment(
+            self.request.precision, self.options.threads or 1, self.options.locked_clocks
+        )
         request = replace(self.request, environment_key=environment.key)
         return replace(self, request=request, environment=environment, cluster=cluster)
 
     def run(
-        self,
-        plan: Plan,
-        study: str,
-        command: str,
-        console: Terminal,
-        *,
-        lockstep: bool = True,
-        keep_masks: bool = False,
-        jobs: int = 1,
-    ) -> int:
-        """Store the plan and work it off; returns how many of its trials are not complete."""
+        self, plan: Plan, study: str, command: str, console: Terminal
+    ) -> tuple[TrialRecord, ...]:
+        """File the plan and work it off; returns its trials as they stand then."""
         with Storage.open(self.db) as storage:
-            study_id = storage.add_study(
-                study, command, plan.specs, lambda spec: group_key(spec, lockstep)
+            filed = storage.add_plan(
+                study,
+                Command(command, str(Path.cwd()), self._cut() | self.options.values()),
+                plan.specs,
+                lambda spec: group_key(spec, self.options.lockstep),
             )
-            if self.request.interleave:
-                _require_order(storage, plan, study_id, study)
             self._file_provenance(storage, plan)
-            left = {spec.key for spec in plan.specs} - _complete(storage, study_id)
-            if not left:
-                return 0
-            with SweepProgress(self._frames_left(storage, study_id, lockstep), console) as shown:
-                self._work(storage, plan, study_id, shown, keep_masks=keep_masks, jobs=jobs)
-            for spec, message in shown.failures:
-                at = "" if spec.tau is None else f" at τ={spec.tau}"
-                console.say(f"failed: {spec.model}{at} on {spec.dataset}: {message}")
-            return len(left - _complete(storage, study_id))
+            left = [record for record in storage.trials(filed) if not record.is_done]
+            if any(record.error is None and record.origin is None for record in left):
+                with SweepProgress(self._frames(left), console) as shown:
+                    self._work(storage, plan, filed, shown)
+            return storage.trials(filed)
 
-    def _work(
-        self,
-        storage: Storage,
-        plan: Plan,
-        study_id: int,
-        shown: SweepProgress,
-        *,
-        keep_masks: bool,
-        jobs: int,
-    ) -> None:
-        job = self._job(plan, study_id, keep_masks, jobs)
+    def _cut(self) -> dict[str, Any]:
+        """Which part of which datasets, for the record."""
+        return {
+            "data": [
+                {
+                    "dataset": selection.dataset.name,
+                    "root": str(selection.dataset.root.absolute()),
+                    "sequences": list(selection.sequences),
+                    "max_frames": selection.max_frames,
+                }
+                for selection in self.request.selections
+            ]
+        }
+
+    def _work(self, storage: Storage, plan: Plan, filed: FiledPlan, shown: SweepProgress) -> None:
+        job = self._job(plan, filed)
         if self.cluster is not None:
             from vosbench.harness.sweep.executors.ray_cluster import RayExecutor
 
             RayExecutor(storage, job, self.cluster, shown).run()
             return
+        jobs = self.options.jobs
         if jobs > 1:
             from vosbench.harness.sweep.executors.processes import ProcessExecutor
 
@@ -176,25 +144,21 @@ class Session:
             environment=self.environment,
             device=self.device,
             worker=str(self.device),
-            progress=shown,
+            tell=shown,
         ).run()
 
-    def _job(self, plan: Plan, study_id: int, keep_masks: bool, jobs: int) -> Job:
+    def _job(self, plan: Plan, filed: FiledPlan) -> Job:
         from vosbench.harness.sweep.executors.job import ClipsRef, Job, weights_files
 
         return Job(
             db=self.db,
-            study=study_id,
+            plan=filed,
             clips=tuple(ClipsRef.of(selection) for selection in self.request.selections),
             precision=self.request.precision,
-            threads=max(1, self.environment.stable.threads // jobs),
+            threads=max(1, self.environment.stable.threads // self.options.jobs),
             folder=str(Path.cwd()),
             weights_files=weights_files(plan.weights),
-            keep_masks=keep_masks,
-            traced=self.traced,
-            breakdown=self.breakdown,
-            allow_busy=self.allow_busy,
-            locked_clocks=self.locked_clocks,
+            options=self.options,
         )
 
     def _file_provenance(self, storage: Storage, plan: Plan) -> None:
@@ -210,12 +174,12 @@ class Session:
                 trained=info.trained,
             )
 
-    def _frames_left(self, storage: Storage, study_id: int, lockstep: bool) -> int:
+    def _frames(self, left: Sequence[TrialRecord]) -> int:
         """Frames that have to be walked: a group's trials walk a clip once."""
         by_group: dict[str, TrialSpec] = {}
-        for record in storage.trials(study_id):
-            if record.state is not State.COMPLETE:
-                by_group.setdefault(group_key(record.spec, lockstep), record.spec)
+        for record in left:
+            key = group_key(record.spec, self.options.lockstep)
+            by_group.setdefault(key, record.spec)
         lengths = {
             (s.dataset.name, s.manifest_sha256): sum(len(clip) for clip in s.clips)
             for s in self.request.selections

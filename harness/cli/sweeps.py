@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,13 +16,21 @@ from rich.table import Table
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.store import Progress, State, Storage, TrialRecord, open_database
-from vosbench.harness.store.overview import StudyRecord, studies
+from vosbench.harness.store import (
+    FiledPlan,
+    Progress,
+    State,
+    Storage,
+    StudyRecord,
+    TrialRecord,
+    open_database,
+)
 from vosbench.harness.text.output import json_text, say, write_out
 from vosbench.harness.text.terminal import Terminal, styled
 
 _REFRESH_S = 1.0
 _FAILURES_SHOWN = 5
+_PLANS_SHOWN = 3
 
 OneStudy = Annotated[
     str | None, typer.Option("--study", help="This study; default: the only one there is.")
@@ -38,9 +47,10 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """A study as it stands: how far, and which of its trials failed."""
+    """A study as it stands: what was asked for, how far it is, which of its trials failed."""
 
     study: StudyRecord
+    plans: tuple[FiledPlan, ...]
     progress: Progress
     failed: tuple[TrialRecord, ...]
 
@@ -93,18 +103,38 @@ def _watch_lines(storage: Storage, names: list[str] | None) -> None:
 
 
 def _statuses(storage: Storage, names: Sequence[str] | None) -> tuple[StudyStatus, ...]:
-    known = storage.database.read(studies)
+    known = storage.studies()
     for name in names or ():
         _require(known, name)
     chosen = [each for each in known if not names or each.name in names]
     return tuple(
         StudyStatus(
             each,
-            storage.progress(each.id),
-            tuple(t for t in storage.trials(each.id) if t.state in (State.FAILED, State.SKIPPED)),
+            storage.plans(each),
+            storage.progress(each),
+            tuple(trial for trial in storage.trials(each) if _has_failed(trial)),
         )
         for each in chosen
     )
+
+
+def _has_failed(trial: TrialRecord) -> bool:
+    """Also what is complete, where something could not be added to it."""
+    ended = trial.state in (State.FAILED, State.SKIPPED, State.COMPLETE)
+    return ended and trial.error is not None
+
+
+def unfinished_line(trial: TrialRecord) -> str:
+    """What a trial is, how it stands, and why."""
+    at = "" if trial.spec.tau is None else f" at τ={trial.spec.tau}"
+    state, error = trial.state.value, trial.error
+    if trial.lacks:
+        state = "not added to"
+        if trial.origin is not None:
+            error = f"imported from {trial.origin}, without the masks or traces asked for"
+    if error is None:
+        error = "not run yet" if trial.state is not State.RUNNING else "in work elsewhere"
+    return f"{state}: {trial.spec.model}{at} on {trial.spec.dataset}: {error}"
 
 
 def _require(known: Sequence[StudyRecord], name: str) -> StudyRecord:
@@ -146,12 +176,12 @@ def _study_lines(status: StudyStatus) -> list[RenderableType]:
         styled(_clips(progress)),
     )
     lines: list[RenderableType] = [head, styled("  " + _counts(progress))]
+    for plan in status.plans[-_PLANS_SHOWN:]:
+        lines.append(styled(f"  {_asked(plan)}"))
     if progress.running:
         lines.append(_workers(progress))
     for trial in status.failed[:_FAILURES_SHOWN]:
-        at = "" if trial.spec.tau is None else f" τ={trial.spec.tau}"
-        text = f"  {trial.state}: {trial.spec.model}{at} on {trial.spec.dataset}: {trial.error}"
-        lines.append(styled(text))
+        lines.append(styled(f"  {unfinished_line(trial)}"))
     more = len(status.failed) - _FAILURES_SHOWN
     if more > 0:
         lines.append(styled(f"  and {more} more"))
@@ -171,6 +201,13 @@ def _workers(progress: Progress) -> Table:
     return table
 
 
+def _asked(plan: FiledPlan) -> str:
+    """The command, and where it was typed if not here."""
+    command = plan.command
+    is_here = not command.folder or command.folder == str(Path.cwd())
+    return command.text if is_here else f"{command.text}  (in {command.folder})"
+
+
 def _counts(progress: Progress) -> str:
     counted = [(state, progress.trials[state]) for state in State]
     return ", ".join(f"{count} {state.value}" for state, count in counted if count) or "no trials"
@@ -184,7 +221,10 @@ def _as_json(status: StudyStatus) -> dict[str, object]:
     progress = status.progress
     return {
         "study": status.study.name,
-        "command": status.study.command,
+        "commands": [
+            {"command": p.command.text, "folder": p.command.folder, "options": p.command.options}
+            for p in status.plans
+        ],
         "trials": {state.value: count for state, count in progress.trials.items()},
         "clips_done": progress.clips_done,
         "clips_total": progress.clips_total,
@@ -199,11 +239,11 @@ def _as_json(status: StudyStatus) -> dict[str, object]:
 def cancel(study: OneStudy = None, db: options.Db = options.DEFAULT_DB) -> None:
     """Stop a study's unfinished trials; their workers drop them at their next clip."""
     with _existing(db) as storage:
-        chosen = _only(storage.database.read(studies), study)
-        stopped = storage.cancel(chosen.id)
+        chosen = _only(storage.studies(), study)
+        stopped = storage.cancel(chosen)
         say(f"{chosen.name}: {stopped} trials cancelled")
         if stopped:
-            say(f"to run them after all: {chosen.command}")
+            _print_commands("to run them after all", storage.plans(chosen))
 
 
 def retry(
@@ -217,11 +257,16 @@ def retry(
     if not failed:
         raise InputError("say which trials: vosbench retry --failed")
     with _existing(db) as storage:
-        chosen = _only(storage.database.read(studies), study)
-        count = storage.retry_failed(chosen.id)
+        chosen = _only(storage.studies(), study)
+        count = storage.retry_failed(chosen)
         say(f"{chosen.name}: {count} trials wait again")
         if count:
-            say(f"to run them: {chosen.command}")
+            _print_commands("to run them", storage.plans(chosen))
+
+
+def _print_commands(title: str, plans: Sequence[FiledPlan]) -> None:
+    for plan in plans:
+        say(f"{title}: {_asked(plan)}")
 
 
 def collect_garbage(

@@ -44,7 +44,7 @@ class Evaluation:
     device: torch.device
     cache: TruthCache
     keep_masks: bool = False
-    traced: range = range(0)
+    traced: frozenset[int] = frozenset()
 
 
 class SoloWalk:
@@ -134,7 +134,10 @@ def evaluate_clip(
         on_frame()
     passes = (walk.passes_computed, walk.passes_saved)
     results = {
-        member: clip_result(clip, lane, truth, passes if policies > 1 else None)
+        member: replace(
+            clip_result(clip, lane, truth, passes if policies > 1 else None),
+            traced=tuple(sorted(how.traced)),
+        )
         for lane in observed.lanes
         for member in lane.members
     }

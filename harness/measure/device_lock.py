@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vosbench.baselines.errors import InputError
+from vosbench.baselines.errors import SurroundingsError
 from vosbench.baselines.parsing import user_folder
 from vosbench.harness.measure.nvml import cuda_uuid
 
@@ -74,7 +74,7 @@ def hold(
         wait_s: how long to wait for another holder at most; 0 refuses at once.
 
     Raises:
-        InputError: if another process, which is named, holds the device; or if the lock file
+        SurroundingsError: if another process, which is named, holds the device; or if the lock file
             can't be written.
     """
     path = lock_path(device_id, folder)
@@ -82,14 +82,16 @@ def hold(
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; set VOSBENCH_LOCK_DIR elsewhere") from error
+        raise SurroundingsError(
+            f"{path}: {error.strerror}; set VOSBENCH_LOCK_DIR elsewhere"
+        ) from error
     try:
         end_s = now_s() + wait_s
         while not _try(descriptor):
             if now_s() >= end_s:
                 who = holder(path)
                 by = f"process {who}" if who else "another process"
-                raise InputError(f"{device_id} is being timed by {by}: wait for it to end")
+                raise SurroundingsError(f"{device_id} is being timed by {by}: wait for it to end")
             sleep(POLL_S)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vosbench.baselines.errors import InputError
+from vosbench.baselines.errors import SurroundingsError
 from vosbench.harness.measure.nvml import NvmlDevice, NvmlError, cuda_uuid, open_device
 
 if TYPE_CHECKING:
@@ -144,8 +144,10 @@ def require_idle(found: Occupancy, *, allow_busy: bool) -> Occupancy:
     """``found`` again, to be stored with the timing.
 
     Raises:
-        InputError: if the device is busy and that was not allowed.
+        SurroundingsError: if the device is busy and that was not allowed.
     """
     if found.busy and not allow_busy:
-        raise InputError(f"{found}; wait, or pass --allow-busy to time all the same (flagged)")
+        raise SurroundingsError(
+            f"{found}; wait, or pass --allow-busy to time all the same (flagged)"
+        )
     return found

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, select
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store import Database, Selection, State, open_database
 from vosbench.harness.store.database import Source
+from vosbench.harness.store.importing import IMPORTED_FROM, MEASURED_AT
 from vosbench.harness.store.models import (
     Attempt,
     Environment,
@@ -86,9 +87,6 @@ class Run:
         known = {trial.measurement for trial in other.trials}
         return Run(self.source, tuple(t for t in self.trials if t.measurement not in known))
 
-
-IMPORTED_FROM, MEASURED_AT = "imported_from", "measured_at"
-"""Annotations of an attempt that an import made: whence, and when it was really measured."""
 
 ENDED = (State.COMPLETE, State.FAILED, State.SKIPPED)
 

@@ -9,9 +9,12 @@ from vosbench.harness.store.models import State
 from vosbench.harness.store.records import (
     Claim,
     ClaimedTrial,
+    Command,
+    FiledPlan,
     LostLease,
     Progress,
     Running,
+    StudyRecord,
     TrialRecord,
 )
 from vosbench.harness.store.results import (
@@ -40,8 +43,10 @@ __all__ = [
     "VALIDATION",
     "Claim",
     "ClaimedTrial",
+    "Command",
     "CurveValue",
     "Database",
+    "FiledPlan",
     "LostLease",
     "Progress",
     "Readable",
@@ -49,6 +54,7 @@ __all__ = [
     "Selection",
     "State",
     "Storage",
+    "StudyRecord",
     "TrainingNotes",
     "TrainingRecord",
     "TrainingSpec",

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from vosbench.harness.store.columns import DatabaseNow
+from vosbench.harness.store.extras import asked, incomplete
 from vosbench.harness.store.models import (
     Attempt,
     Environment,
     SequenceResult,
     State,
-    StudyTrial,
+    StudyPlanTrial,
     Trial,
 )
 from vosbench.harness.store.planning import OPEN_STATES
@@ -20,11 +34,12 @@ from vosbench.harness.store.records import (
     SPEC_COLUMNS,
     Claim,
     ClaimedTrial,
+    FiledPlan,
     LostLease,
     spec_of,
 )
 from vosbench.harness.store.worker import Worker, is_gone, this_host
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.sweep.trials import Extras, Kind
 
 _CLAIM_LOCK = 0x636C6D
 _CLOCK_SLACK_S = 1.0
@@ -32,40 +47,88 @@ _CLOCK_SLACK_S = 1.0
 
 def claim(
     connection: Connection,
-    study: int,
+    plan: FiledPlan,
     worker: Worker,
     *,
     lease_s: float,
     kinds: Collection[Kind],
     limit: int | None,
+    max_attempts: int,
 ) -> Claim | None:
     """See :meth:`vosbench.harness.store.storage.Storage.claim`."""
     if connection.dialect.name == "postgresql":
         # Workers would all reach for the first group and wait for its rows, one of them to win:
         # queueing here, each finds the next group. SQLite's writer is alone anyway.
-        connection.execute(select(func.pg_advisory_xact_lock(_CLAIM_LOCK, study)))
-    claimable = and_(StudyTrial.study_id == study, _claimable(worker, kinds))
-    in_order = select(Trial.id).join(StudyTrial, StudyTrial.trial_id == Trial.id).where(claimable)
-    in_order = in_order.order_by(StudyTrial.position)
-    first_group = in_order.with_only_columns(Trial.group_key).limit(1)
-    # Who works on another study with the same trials may be faster: then on to the next group.
+        connection.execute(select(func.pg_advisory_xact_lock(_CLAIM_LOCK, plan.study.id)))
+    group = _take_group(connection, plan, is_open(worker, kinds), lease_s, limit)
+    if not group and Kind.ACCURACY in kinds:
+        lacking = may_be_added_to(connection, plan, max_attempts)
+        group = _take_group(connection, plan, lacking, lease_s, limit)
+    return _begin(connection, plan, group, worker) if group else None
+
+
+def is_open(worker: Worker | None, kinds: Collection[Kind]) -> ColumnElement[bool]:
+    """Trials that wait to be run, by this worker if one is named."""
+    waits = and_(Trial.state.in_(OPEN_STATES), Trial.origin.is_(None), Trial.kind.in_(kinds))
+    if worker is None:
+        return waits
+    anywhere = Trial.environment_key.is_(None)
+    return and_(waits, or_(anywhere, Trial.environment_key == worker.environment_key))
+
+
+def may_be_added_to(
+    connection: Connection, plan: FiledPlan, max_attempts: int
+) -> ColumnElement[bool]:
+    """Complete trials that lack what the plan wants kept, unless adding it failed before."""
+    return and_(
+        Trial.id.in_(incomplete(connection, plan)),
+        Trial.state == State.COMPLETE,
+        Trial.lease_until.is_(None),
+        Trial.origin.is_(None),
+        Trial.error.is_(None),
+        Trial.tries < max_attempts,
+    )
+
+
+def _take_group(
+    connection: Connection,
+    plan: FiledPlan,
+    claimable: ColumnElement[bool],
+    lease_s: float,
+    limit: int | None,
+) -> Sequence[int]:
+    """The first group that has claimable trials becomes the worker's; empty if there is none."""
+    in_order = (
+        select(Trial.id)
+        .join(StudyPlanTrial, StudyPlanTrial.trial_id == Trial.id)
+        .where(StudyPlanTrial.plan_id == plan.id, claimable)
+        .order_by(StudyPlanTrial.position)
+    )
+    first_group = in_order.with_only_columns(StudyPlanTrial.group_key).limit(1)
+    # Who works on another plan with the same trials may be faster: then on to the next group.
     while (group := connection.scalar(first_group)) is not None:
-        members = in_order.where(Trial.group_key == group).limit(limit)
-        taken = _take(connection, members, lease_s)
+        members = in_order.where(StudyPlanTrial.group_key == group).limit(limit)
+        taken = _take(connection, members, claimable, lease_s)
         if taken:
-            return _begin(connection, study, taken, worker)
-    return None
+            return taken
+    return ()
 
 
-def _take(connection: Connection, members: Select[int], lease_s: float) -> Sequence[int]:
-    """Make trials the worker's, unless somebody else took them since they were selected."""
+def _take(
+    connection: Connection, members: Select[int], claimable: ColumnElement[bool], lease_s: float
+) -> Sequence[int]:
+    """Make trials the worker's, unless somebody else took them since they were selected.
+
+    A complete trial stays complete while something is added to it.
+    """
+    is_complete = Trial.state == State.COMPLETE
     return connection.scalars(
         update(Trial)
-        .where(Trial.id.in_(members), Trial.state.in_(OPEN_STATES))
+        .where(Trial.id.in_(members), claimable)
         .values(
-            state=State.RUNNING,
+            state=case((is_complete, Trial.state), else_=literal(State.RUNNING, Trial.state.type)),
             token=Trial.token + 1,
-            attempts=Trial.attempts + 1,
+            attempts=Trial.attempts + case((is_complete, 0), else_=1),
             tries=Trial.tries + 1,
             lease_s=lease_s,
             lease_until=DatabaseNow() + lease_s,
@@ -75,24 +138,28 @@ def _take(connection: Connection, members: Select[int], lease_s: float) -> Seque
     ).all()
 
 
-def _claimable(worker: Worker, kinds: Collection[Kind]) -> ColumnElement[bool]:
-    return and_(
-        Trial.state.in_(OPEN_STATES),
-        Trial.kind.in_(kinds),
-        or_(
-            Trial.environment_key.is_(None),
-            Trial.environment_key == worker.environment_key,
-        ),
-    )
-
-
-def _begin(connection: Connection, study: int, ids: Collection[int], worker: Worker) -> Claim:
+def _begin(connection: Connection, plan: FiledPlan, ids: Collection[int], worker: Worker) -> Claim:
     """Open an attempt at each trial that was taken."""
+    last = (
+        select(Attempt.trial_id, func.max(Attempt.number).label("number"))
+        .where(Attempt.trial_id.in_(ids))
+        .group_by(Attempt.trial_id)
+        .subquery()
+    )
     rows = connection.execute(
-        select(Trial.id, Trial.group_key, Trial.token, Trial.attempts, Trial.lease_s, *SPEC_COLUMNS)
-        .join(StudyTrial, StudyTrial.trial_id == Trial.id)
-        .where(StudyTrial.study_id == study, Trial.id.in_(ids))
-        .order_by(StudyTrial.position)
+        select(
+            Trial.id,
+            Trial.token,
+            Trial.state,
+            Trial.lease_s,
+            StudyPlanTrial.group_key,
+            (func.coalesce(last.c.number, 0) + 1).label("number"),
+            *SPEC_COLUMNS,
+        )
+        .join(StudyPlanTrial, StudyPlanTrial.trial_id == Trial.id)
+        .outerjoin(last, last.c.trial_id == Trial.id)
+        .where(StudyPlanTrial.plan_id == plan.id, Trial.id.in_(ids))
+        .order_by(StudyPlanTrial.position)
     ).all()
     environment_id = connection.scalar(
         select(Environment.id).where(Environment.key == worker.environment_key)
@@ -100,7 +167,8 @@ def _begin(connection: Connection, study: int, ids: Collection[int], worker: Wor
     attempts = [
         {
             "trial_id": row.id,
-            "number": row.attempts,
+            "plan_id": plan.id,
+            "number": row.number,
             "token": row.token,
             "worker": worker.name,
             "host": worker.host,
@@ -113,12 +181,13 @@ def _begin(connection: Connection, study: int, ids: Collection[int], worker: Wor
     ]
     connection.execute(Attempt.__table__.insert(), attempts)  # type: ignore[attr-defined]
     begun = connection.execute(
-        select(Attempt.trial_id, Attempt.id)
-        .join(Trial, Trial.id == Attempt.trial_id)
-        .where(Attempt.trial_id.in_(ids), Attempt.number == Trial.attempts)
+        select(Attempt.trial_id, Attempt.id).where(
+            Attempt.trial_id.in_(ids), Attempt.state == State.RUNNING
+        )
     )
     attempt_ids = {row.trial_id: row.id for row in begun}
     _forget_timings(connection, ids)
+    extras = asked(connection, ids)
     return Claim(
         group_key=rows[0].group_key,
         trials=tuple(
@@ -127,8 +196,10 @@ def _begin(connection: Connection, study: int, ids: Collection[int], worker: Wor
                 spec=spec_of(row),
                 token=row.token,
                 attempt_id=attempt_ids[row.id],
-                attempt=row.attempts,
+                attempt=row.number,
                 lease_s=row.lease_s,
+                extras=extras.get(row.id, Extras()),
+                is_complete=row.state is State.COMPLETE,
             )
             for row in rows
         ),
@@ -149,7 +220,7 @@ def hold(connection: Connection, trial: ClaimedTrial) -> None:
     """
     renewed = connection.execute(
         update(Trial)
-        .where(Trial.id == trial.id, Trial.token == trial.token, Trial.state == State.RUNNING)
+        .where(Trial.id == trial.id, Trial.token == trial.token, Trial.lease_until.is_not(None))
         .values(lease_until=DatabaseNow() + trial.lease_s)
     )
     if renewed.rowcount != 1:
@@ -183,6 +254,7 @@ def release_stale(connection: Connection, max_attempts: int) -> int:
     rows = connection.execute(
         select(
             Trial.id,
+            Trial.state,
             Trial.token,
             Trial.tries,
             Trial.lease_s,
@@ -194,43 +266,45 @@ def release_stale(connection: Connection, max_attempts: int) -> int:
             Attempt.pid,
             Attempt.process_started,
         )
-        .join(Attempt, (Attempt.trial_id == Trial.id) & (Attempt.number == Trial.attempts))
-        .where(Trial.state == State.RUNNING)
+        .join(Attempt, (Attempt.trial_id == Trial.id) & (Attempt.state == State.RUNNING))
+        .where(Trial.lease_until.is_not(None))
         .order_by(Trial.id)
     ).all()
-    released = 0
-    for row in rows:
-        gone = is_gone(row.host, row.pid, row.process_started)
-        reason = _lost_because(row.remaining_s, row.lease_s, gone=gone, host=row.host)
-        if reason is None:
-            continue
-        error = f"lost its worker {row.worker!r} ({reason})"
-        state = State.STALE
-        if row.tries >= max_attempts:
-            state, error = State.FAILED, f"{error}, {row.tries} times in a row"
-        taken = connection.execute(
-            update(Trial)
-            .where(
-                Trial.id == row.id,
-                Trial.token == row.token,
-                Trial.state == State.RUNNING,
-                Trial.lease_until == row.lease_until,  # no sign of life since it was read
-            )
-            .values(
-                state=state,
-                error=error,
-                lease_until=None,
-                ended_at=DatabaseNow() if state is State.FAILED else None,
-            )
-        ).rowcount
-        if taken:
-            released += 1
-            connection.execute(
-                update(Attempt)
-                .where(Attempt.id == row.attempt_id)
-                .values(state=State.STALE, error=error, ended_at=DatabaseNow())
-            )
-    return released
+    return sum(_release(connection, row, max_attempts) for row in rows)
+
+
+def _release(connection: Connection, row: Any, max_attempts: int) -> bool:
+    """Take one trial back if its worker is lost; whether it was."""
+    gone = is_gone(row.host, row.pid, row.process_started)
+    reason = _lost_because(row.remaining_s, row.lease_s, gone=gone, host=row.host)
+    if reason is None:
+        return False
+    error = f"lost its worker {row.worker!r} ({reason})"
+    is_last = row.tries >= max_attempts
+    if is_last:
+        error = f"{error}, {row.tries} times in a row"
+    values: dict[str, Any] = {"lease_until": None, "error": error}
+    if row.state is State.COMPLETE:
+        values["error"] = error if is_last else None
+    else:
+        values["state"] = State.FAILED if is_last else State.STALE
+        values["ended_at"] = DatabaseNow() if is_last else None
+    taken = connection.execute(
+        update(Trial)
+        .where(
+            Trial.id == row.id,
+            Trial.token == row.token,
+            Trial.lease_until == row.lease_until,  # no sign of life since it was read
+        )
+        .values(**values)
+    ).rowcount
+    if taken:
+        connection.execute(
+            update(Attempt)
+            .where(Attempt.id == row.attempt_id)
+            .values(state=State.STALE, error=error, ended_at=DatabaseNow())
+        )
+    return bool(taken)
 
 
 def _lost_because(remaining_s: float, lease_s: float, *, gone: bool, host: str) -> str | None:

@@ -11,10 +11,15 @@ from typing import NoReturn, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from vosbench.baselines.errors import InputError
+from vosbench.baselines.errors import InputError, SurroundingsError
 from vosbench.harness.store import schema
 from vosbench.harness.store.address import WRITES, Address, connect, parse_address
 from vosbench.harness.store.faults import as_input_error, is_retryable
+
+
+class DatabaseGoneError(SurroundingsError):
+    """The database's file was deleted, moved or replaced while it was open."""
+
 
 BUSY_TIMEOUT_S = 30.0
 """How long a transaction waits for others by default."""

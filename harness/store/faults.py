@@ -6,7 +6,7 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from vosbench.baselines.errors import InputError
+from vosbench.baselines.errors import SurroundingsError
 
 _SQLITE_BUSY = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"}
 _POSTGRESQL_CONFLICT = {
@@ -29,7 +29,7 @@ def is_retryable(error: DBAPIError, *, was_reached: bool) -> bool:
     return _sqlstate(error) in _POSTGRESQL_CONFLICT or (was_reached and _is_out_of_reach(error))
 
 
-def as_input_error(error: DBAPIError, place: str, waited_s: float) -> InputError | None:
+def as_input_error(error: DBAPIError, place: str, waited_s: float) -> SurroundingsError | None:
     """The one line for what the user can mend, or None for a fault of ours.
 
     Args:
@@ -41,7 +41,7 @@ def as_input_error(error: DBAPIError, place: str, waited_s: float) -> InputError
         text = _sqlite_line(error.orig, place, waited_s)
     else:
         text = _postgresql_line(error, place, waited_s)
-    return None if text is None else InputError(text)
+    return None if text is None else SurroundingsError(text)
 
 
 def _sqlite_name(error: sqlite3.Error) -> str:

@@ -61,16 +61,21 @@ def _state_problems(connection: Connection) -> Iterator[str]:
         .subquery()
     )
     rows = connection.execute(
-        select(Trial.id, Trial.state, Trial.lease_until, live.c.live).outerjoin(
+        select(Trial.id, Trial.state, Trial.origin, Trial.lease_until, live.c.live).outerjoin(
             live, live.c.trial_id == Trial.id
         )
     )
     for row in rows:
-        is_running = row.state is State.RUNNING
-        if is_running != (row.lease_until is not None):
-            yield f"trial {row.id}: {row.state}, {'without' if is_running else 'with'} a lease"
-        if (row.live or 0) != int(is_running):
+        is_held = row.lease_until is not None
+        # A complete trial is held while something is added to it.
+        if is_held != (row.state is State.RUNNING) and not (
+            is_held and row.state is State.COMPLETE
+        ):
+            yield f"trial {row.id}: {row.state}, {'with' if is_held else 'without'} a lease"
+        if (row.live or 0) != int(is_held):
             yield f"trial {row.id}: {row.state}, with {row.live or 0} attempts in work"
+        if row.origin is not None and (is_held or row.state is not State.COMPLETE):
+            yield f"trial {row.id}: {row.state}, though it was imported"
 
 
 def _result_problems(connection: Connection) -> Iterator[str]:

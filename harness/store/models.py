@@ -1,9 +1,9 @@
 """The tables of the result database.
 
-A *study* is what one command asked for; it points at *trials*, which several studies may share.
-A trial is worked on in *attempts* and holds one *sequence_result* per clip, with scalars per
-clip and per object, and one compressed array per series. Times are seconds since 1970 by the
-database's clock.
+A *study* is a name under which commands file their *plans*: the *trials* that each asked for, in
+its order. Studies and plans may share trials. A trial is worked on in *attempts*, each for the
+plan that made it, and holds one *sequence_result* per clip, with scalars per clip and per object,
+and one compressed array per series. Times are seconds since 1970 by the database's clock.
 """
 
 from __future__ import annotations
@@ -96,13 +96,12 @@ class Base(DeclarativeBase):
 
 
 class Study(Base):
-    """What one command asked for."""
+    """A name under which commands file their plans."""
 
     __tablename__ = "study"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    command: Mapped[str]
     created_at: Mapped[float] = mapped_column(default=DatabaseNow())
 
 
@@ -112,13 +111,11 @@ class Trial(Base):
     __tablename__ = "trial"
     __table_args__ = (
         Index(None, "state"),
-        Index(None, "group_key"),
         Index(None, "model", "dataset"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
-    group_key: Mapped[str]
 
     model: Mapped[str]
     runner_version: Mapped[str]
@@ -146,19 +143,23 @@ class Trial(Base):
     token: Mapped[int] = mapped_column(default=0)
     """Fencing token: raised at every claim; a write that names an older one is refused."""
     attempts: Mapped[int] = mapped_column(default=0)
-    """All attempts so far: the number of the last one."""
+    """Number of the last attempt that measured; those that add to a complete trial come after."""
     tries: Mapped[int] = mapped_column(default=0)
-    """Attempts since somebody last asked for it; the cap on retries counts these."""
+    """Attempts since somebody last asked for it, or it was complete; the cap on retries."""
     lease_s: Mapped[float | None]
     lease_until: Mapped[float | None]
+    """Set exactly while a worker holds the trial: it is running, or complete and added to."""
     error: Mapped[str | None]
+    """Why it failed, was lost or skipped; of a complete one, why nothing could be added."""
     mask_sha256: Mapped[str | None]
+    origin: Mapped[str | None]
+    """Where the results of an imported trial come from; nothing ever executes such a trial."""
     created_at: Mapped[float] = mapped_column(default=DatabaseNow())
     ended_at: Mapped[float | None]
 
 
 class StudyTrial(Base):
-    """A trial's place in a study; work is handed out in this order."""
+    """A trial's place in a study."""
 
     __tablename__ = "study_trial"
     __table_args__ = (Index(None, "study_id", "position"), Index(None, "trial_id"))
@@ -166,6 +167,36 @@ class StudyTrial(Base):
     study_id: Mapped[int] = _owner("study", primary_key=True)
     trial_id: Mapped[int] = _owner("trial", primary_key=True)
     position: Mapped[int]
+
+
+class StudyPlan(Base):
+    """What one command asked for, and how; the same command files it once."""
+
+    __tablename__ = "study_plan"
+    __table_args__ = (UniqueConstraint("study_id", "digest"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = _owner("study")
+    digest: Mapped[str]
+    """Hash over all that follows, and the plan's trials with their groups."""
+    command: Mapped[str]
+    folder: Mapped[str]
+    """The working folder in which it was typed."""
+    options: Mapped[Any] = mapped_column(JSON, nullable=False)
+    """The cut of the sequences, what is kept beside the numbers, how trials are run."""
+    created_at: Mapped[float] = mapped_column(default=DatabaseNow())
+
+
+class StudyPlanTrial(Base):
+    """A trial's place in a plan; work is handed out in this order, a group at a time."""
+
+    __tablename__ = "study_plan_trial"
+    __table_args__ = (Index(None, "plan_id", "position"), Index(None, "trial_id"))
+
+    plan_id: Mapped[int] = _owner("study_plan", primary_key=True)
+    trial_id: Mapped[int] = _owner("trial", primary_key=True)
+    position: Mapped[int]
+    group_key: Mapped[str]
 
 
 class Environment(Base):
@@ -188,6 +219,8 @@ class Attempt(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     trial_id: Mapped[int] = _owner("trial")
+    plan_id: Mapped[int | None] = _owner("study_plan", nullable=True)
+    """For whom; NULL where an older version made it and the command isn't known."""
     number: Mapped[int]
     token: Mapped[int]
     worker: Mapped[str]
@@ -230,6 +263,8 @@ class SequenceResult(Base):
     object_ids: Mapped[tuple[int, ...]] = mapped_column(NumbersText)
     frames: Mapped[int]
     mask_sha256: Mapped[str]
+    traced: Mapped[tuple[int, ...] | None]
+    """Frames of which was stored what the network saw, whether it told anything or not."""
     recorded_at: Mapped[float] = mapped_column(default=DatabaseNow())
 
 

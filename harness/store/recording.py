@@ -7,12 +7,13 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from vosbench.baselines.text import one_line
 from vosbench.harness.store.arrays import PackedArray, pack, unpack
 from vosbench.harness.store.claims import hold
 from vosbench.harness.store.columns import DatabaseNow
+from vosbench.harness.store.extras import MASKS
 from vosbench.harness.store.models import (
     Attempt,
     ObjectMetric,
@@ -37,27 +38,34 @@ def record(connection: Connection, trial: ClaimedTrial, clip: ClipResult) -> Non
     hold(connection, trial)
     if clip.sequence not in trial.spec.sequences:
         raise ValueError(f"trial {trial.id} has no sequence {clip.sequence!r}")
-    earlier = connection.scalar(
-        select(SequenceResult.mask_sha256).where(
+    earlier = connection.execute(
+        select(SequenceResult.id, SequenceResult.mask_sha256, SequenceResult.traced).where(
             SequenceResult.trial_id == trial.id, SequenceResult.sequence == clip.sequence
         )
-    )
-    if earlier == clip.mask_sha256:
-        return
+    ).first()
     if earlier is not None:
-        raise ValueError(
-            f"trial {trial.id} has other masks for {clip.sequence!r} already: "
-            f"{earlier}, now {clip.mask_sha256}"
-        )
+        if earlier.mask_sha256 != clip.mask_sha256:
+            raise ValueError(
+                f"trial {trial.id} has other masks for {clip.sequence!r} already: "
+                f"{earlier.mask_sha256}, now {clip.mask_sha256}"
+            )
+        _add_extras(connection, earlier.id, earlier.traced or (), clip)
+        return
+    insert_result(connection, trial.id, trial.attempt_id, clip)
+
+
+def insert_result(connection: Connection, trial_id: int, attempt_id: int, clip: ClipResult) -> None:
+    """Store what an attempt measured on one clip of which there is nothing yet."""
     result_id = connection.scalar(
         insert(SequenceResult)
         .values(
-            trial_id=trial.id,
-            attempt_id=trial.attempt_id,
+            trial_id=trial_id,
+            attempt_id=attempt_id,
             sequence=clip.sequence,
             object_ids=clip.object_ids,
             frames=clip.frames,
             mask_sha256=clip.mask_sha256,
+            traced=clip.traced or None,
         )
         .returning(SequenceResult.id)
     )
@@ -73,17 +81,47 @@ def _insert_measured(connection: Connection, result_id: int, clip: ClipResult) -
         for object_id, values in clip.object_metrics.items()
         for value in _values(values)
     ]
-    packed = {name: pack(array) for name, array in clip.series.items()} | dict(clip.packed)
-    series = [
-        owner | {"name": name, "dtype": array.dtype, "shape": array.shape, "data": array.data}
-        for name, array in packed.items()
-    ]
     if metrics:
         connection.execute(insert(SequenceMetric), metrics)
     if object_metrics:
         connection.execute(insert(ObjectMetric), object_metrics)
-    if series:
-        connection.execute(insert(Series), series)
+    _insert_series(connection, result_id, _packed(clip))
+
+
+def _packed(clip: ClipResult) -> dict[str, PackedArray]:
+    return {name: pack(array) for name, array in clip.series.items()} | dict(clip.packed)
+
+
+def _insert_series(
+    connection: Connection, result_id: int, packed: Mapping[str, PackedArray]
+) -> None:
+    owner = {"sequence_result_id": result_id}
+    rows = [
+        owner | {"name": name, "dtype": array.dtype, "shape": array.shape, "data": array.data}
+        for name, array in packed.items()
+    ]
+    if rows:
+        connection.execute(insert(Series), rows)
+
+
+def _add_extras(
+    connection: Connection, result_id: int, traced: tuple[int, ...], clip: ClipResult
+) -> None:
+    """Store what the result lacks beside its numbers; what it has stays, or is a part of it."""
+    names = connection.scalars(select(Series.name).where(Series.sequence_result_id == result_id))
+    have = set(names)
+    packed = _packed(clip)
+    new = {name: array for name, array in packed.items() if name == MASKS and name not in have}
+    if set(clip.traced) > set(traced):
+        trace = {name: a for name, a in packed.items() if name.startswith("trace_")}
+        connection.execute(
+            delete(Series).where(Series.sequence_result_id == result_id, Series.name.in_(trace))
+        )
+        connection.execute(
+            update(SequenceResult).where(SequenceResult.id == result_id).values(traced=clip.traced)
+        )
+        new |= trace
+    _insert_series(connection, result_id, new)
 
 
 def _values(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -123,6 +161,7 @@ def _clip(connection: Connection, row: Row[Any], without: Collection[str]) -> Cl
         object_ids=row.object_ids,
         frames=row.frames,
         mask_sha256=row.mask_sha256,
+        traced=row.traced or (),
         metrics={value.name: _known(value.value) for value in metrics},
         object_metrics=object_metrics,
         series={
@@ -135,21 +174,16 @@ def _known(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def done_sequences(connection: Connection, trial_id: int) -> frozenset[str]:
-    """See :meth:`vosbench.harness.store.storage.Storage.done_sequences`."""
-    return frozenset(
-        connection.scalars(
-            select(SequenceResult.sequence).where(SequenceResult.trial_id == trial_id)
-        )
-    )
-
-
 def complete(connection: Connection, trial: ClaimedTrial, aggregates: Mapping[str, float]) -> None:
     """See :meth:`vosbench.harness.store.storage.Storage.complete`."""
     state = connection.scalar(select(Attempt.state).where(Attempt.id == trial.attempt_id))
     if state is State.COMPLETE:
         return
     hold(connection, trial)
+    if trial.is_complete:
+        _end_attempt(connection, trial, State.COMPLETE)
+        _end_addition(connection, trial, tries=0)
+        return
     found = connection.execute(
         select(SequenceResult.sequence, SequenceResult.mask_sha256).where(
             SequenceResult.trial_id == trial.id
@@ -159,17 +193,24 @@ def complete(connection: Connection, trial: ClaimedTrial, aggregates: Mapping[st
     missing = [name for name in trial.spec.sequences if name not in hashes]
     if missing:
         raise ValueError(f"trial {trial.id} lacks results of {', '.join(missing)}")
-    if aggregates:
-        connection.execute(
-            insert(TrialMetric), [{"trial_id": trial.id} | row for row in _values(aggregates)]
-        )
+    insert_aggregates(connection, trial.id, aggregates)
     _end_attempt(connection, trial, State.COMPLETE)
     _end_trial(
         connection,
         trial,
         State.COMPLETE,
+        tries=0,
         mask_sha256=combined_sha256(hashes[name] for name in trial.spec.sequences),
     )
+
+
+def insert_aggregates(
+    connection: Connection, trial_id: int, aggregates: Mapping[str, float]
+) -> None:
+    """Store a trial's scalars over all its clips."""
+    rows = [{"trial_id": trial_id} | row for row in _values(aggregates)]
+    if rows:
+        connection.execute(insert(TrialMetric), rows)
 
 
 def fail(
@@ -185,8 +226,11 @@ def fail(
     hold(connection, trial)
     tries = connection.scalar(select(Trial.tries).where(Trial.id == trial.id)) or 0
     is_final = deterministic or tries >= max_attempts
-    state = State.FAILED if is_final else State.STALE
     _end_attempt(connection, trial, State.FAILED, error=one_line(message), traceback=traceback)
+    if trial.is_complete:
+        _end_addition(connection, trial, error=one_line(message) if is_final else None)
+        return State.COMPLETE
+    state = State.FAILED if is_final else State.STALE
     _end_trial(connection, trial, state, error=one_line(message))
     return state
 
@@ -195,6 +239,9 @@ def skip(connection: Connection, trial: ClaimedTrial, reason: str) -> None:
     """See :meth:`vosbench.harness.store.storage.Storage.skip`."""
     hold(connection, trial)
     _end_attempt(connection, trial, State.SKIPPED, error=one_line(reason))
+    if trial.is_complete:
+        _end_addition(connection, trial, error=one_line(reason))
+        return
     _end_trial(connection, trial, State.SKIPPED, error=one_line(reason))
 
 
@@ -202,6 +249,9 @@ def hand_back(connection: Connection, trial: ClaimedTrial) -> None:
     """See :meth:`vosbench.harness.store.storage.Storage.hand_back`."""
     hold(connection, trial)
     _end_attempt(connection, trial, State.WAITING)
+    if trial.is_complete:
+        _end_addition(connection, trial, tries=Trial.tries - 1)
+        return
     _end_trial(connection, trial, State.WAITING, tries=Trial.tries - 1)
 
 
@@ -239,4 +289,13 @@ def _end_trial(connection: Connection, trial: ClaimedTrial, state: State, **valu
             ended_at=None if is_open else DatabaseNow(),
             **values,
         )
+    )
+
+
+def _end_addition(connection: Connection, trial: ClaimedTrial, **values: Any) -> None:
+    """Let go of a trial that was complete before, and stays so."""
+    connection.execute(
+        update(Trial)
+        .where(Trial.id == trial.id, Trial.token == trial.token)
+        .values(lease_until=None, **values)
     )

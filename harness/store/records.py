@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row
 
 from vosbench.harness.store.models import State, Trial
-from vosbench.harness.sweep.trials import TrialSpec
+from vosbench.harness.sweep.trials import Extras, TrialSpec
 
 SPEC_FIELDS = tuple(field.name for field in fields(TrialSpec))
 """The fields of a trial's specification, each a column of the same name."""
@@ -25,6 +25,61 @@ class LostLease(RuntimeError):  # noqa: N818 - it is an event of normal work, no
 
 
 @dataclass(frozen=True)
+class Command:
+    """What somebody typed, and how its trials are run.
+
+    Attributes:
+        text: the command line.
+        folder: the working folder.
+        options: JSON values by name: the cut of the sequences, how trials are run, and as
+            ``masks`` and ``traced`` (``FROM:TO``) what is kept beside their numbers.
+    """
+
+    text: str
+    folder: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def extras(self) -> Extras:
+        """What is kept beside the numbers."""
+        return extras_in(self.options)
+
+
+def extras_in(options: Mapping[str, Any]) -> Extras:
+    """What a command's options ask to be kept."""
+    first, colon, last = str(options.get("traced") or "").partition(":")
+    traced = (range(int(first), int(last) + 1),) if colon else ()
+    return Extras(bool(options.get("masks")), traced)
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study: its id and name."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class FiledPlan:
+    """What one command asked for: the trials that its workers claim, and no others.
+
+    Attributes:
+        id: the plan.
+        study: the study under whose name it is filed.
+        command: who asked.
+    """
+
+    id: int
+    study: StudyRecord
+    command: Command
+
+
+Scope = StudyRecord | FiledPlan
+"""Trials that belong together: a study's, or those of one plan in it."""
+
+
+@dataclass(frozen=True)
 class ClaimedTrial:
     """A trial that a worker holds.
 
@@ -33,6 +88,8 @@ class ClaimedTrial:
         token: the fencing token that its writes carry.
         attempt_id, attempt: this attempt's row, and its number from 1.
         lease_s: how long the lease lasts without a sign of life.
+        extras: what is kept beside its numbers: all that any plan with this trial asks for.
+        is_complete: its numbers are there: only what is missing beside them is added.
     """
 
     id: int
@@ -41,11 +98,13 @@ class ClaimedTrial:
     attempt_id: int
     attempt: int
     lease_s: float
+    extras: Extras = Extras()
+    is_complete: bool = False
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Trials of one group, in the order of the study, held by one worker."""
+    """Trials of one group, in the order of the plan, held by one worker."""
 
     group_key: str
     trials: tuple[ClaimedTrial, ...]
@@ -58,7 +117,9 @@ class TrialRecord:
     Attributes:
         id, spec, state: the trial.
         attempts: how often it was tried.
-        error: one line where it failed, was lost or skipped.
+        error: one line where it failed, was lost or skipped, or nothing could be added.
+        origin: where it was imported from; None for own ones.
+        lacks: it is complete, and something that the plan wants kept isn't there.
     """
 
     id: int
@@ -66,6 +127,13 @@ class TrialRecord:
     state: State
     attempts: int
     error: str | None
+    origin: str | None = None
+    lacks: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether a command that asked for it has all that it asked for."""
+        return self.state is State.COMPLETE and not self.lacks
 
 
 @dataclass(frozen=True)
@@ -81,7 +149,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a study is.
+    """How far a study or plan is.
 
     Attributes:
         trials: number of trials by state; every state is there.

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, inspect, select, text
 
 from vosbench.baselines.errors import InputError
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; revisions are numbers of four digits that only grow."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

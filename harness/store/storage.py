@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from vosbench.harness.store import claims, integrity, planning, provenance, recording
+from vosbench.harness.store import (
+    claims,
+    extras,
+    importing,
+    integrity,
+    overview,
+    planning,
+    provenance,
+    recording,
+)
 from vosbench.harness.store.database import BUSY_TIMEOUT_S, Database, Source, open_database
+from vosbench.harness.store.importing import ForeignTrial, ImportCount
 from vosbench.harness.store.models import State
-from vosbench.harness.store.records import Claim, ClaimedTrial, Progress, TrialRecord
+from vosbench.harness.store.records import (
+    Claim,
+    ClaimedTrial,
+    Command,
+    FiledPlan,
+    Progress,
+    Scope,
+    StudyRecord,
+    TrialRecord,
+)
 from vosbench.harness.store.trainings import Trainings
 from vosbench.harness.store.worker import Worker
-from vosbench.harness.sweep.trials import ClipResult, Kind, TrialSpec
+from vosbench.harness.sweep.trials import ClipResult, Kept, Kind, TrialSpec
 
 LEASE_S = 60.0
 """How long a trial stays a worker's without a sign of life, by default."""
@@ -27,8 +46,10 @@ class Storage:
 
     Invariants, on SQLite and PostgreSQL alike:
 
-    - A trial exists once, whoever asks for it: its key is unique. A complete trial is never
-      changed, nor run, again.
+    - A trial exists once, whoever asks for it: its key is unique. The numbers of a complete trial
+      never change; what a plan wants kept beside them and isn't there (label maps, traces) is
+      added by a further attempt, and never dropped.
+    - A worker is handed trials of its own plan only. Imported trials are handed to nobody.
     - A trial is handed to one worker at a time, by one conditional UPDATE that raises its
       fencing token. Every write carries the token that it was handed out with; a write with
       an older one raises :class:`~vosbench.harness.store.records.LostLease` and stores nothing.
@@ -68,69 +89,99 @@ class Storage:
 
     # Studies
 
-    def add_study(
+    def add_plan(
         self,
-        name: str,
-        command: str,
+        study: str,
+        command: Command,
         specs: Iterable[TrialSpec],
         group_of: Callable[[TrialSpec], str] = _alone,
-    ) -> int:
-        """Ask for trials; returns the study's id. Asking again is free.
+    ) -> FiledPlan:
+        """Ask for trials under a study's name; asking again is free.
 
         Trials that exist, complete or not, are linked; new ones wait; cancelled ones wait again.
 
         Args:
-            name: a study of this name is extended.
-            command: what the user typed.
+            study: a study of this name is extended.
+            command: what the user typed, where, and how trials are run.
             specs: the trials, in the order in which they are handed out.
             group_of: trials of one group key are handed out together.
         """
         specs = tuple(specs)
         return self.database.write(
-            lambda connection: planning.add_study(connection, name, command, specs, group_of)
+            lambda connection: planning.add_plan(connection, study, command, specs, group_of)
         )
 
-    def study_id(self, name: str) -> int:
+    def study(self, name: str) -> StudyRecord:
         """The study of that name; ``InputError`` if there is none."""
-        return self.database.read(lambda connection: planning.study_id(connection, name))
+        return self.database.read(lambda connection: planning.study_named(connection, name))
 
-    def trials(self, study: int) -> tuple[TrialRecord, ...]:
-        """All trials of a study, in its order."""
-        return self.database.read(lambda connection: planning.trials(connection, study))
+    def trials(self, scope: Scope) -> tuple[TrialRecord, ...]:
+        """All trials of a study or plan, in its order; those of a plan know what they lack."""
+        return self.database.read(lambda connection: planning.trials(connection, scope))
 
-    def progress(self, study: int) -> Progress:
-        """How far a study is: trials by state, clips, and what is in work."""
-        return self.database.read(lambda connection: planning.progress(connection, study))
+    def progress(self, scope: Scope) -> Progress:
+        """How far a study or plan is: trials by state, clips, and what is in work."""
+        return self.database.read(lambda connection: planning.progress(connection, scope))
 
-    def cancel(self, study: int) -> int:
+    def cancel(self, study: StudyRecord) -> int:
         """Stop all unfinished trials of a study, also where another study has them.
 
         Their workers learn of it at their next write or heartbeat. Returns how many.
         """
         return self.database.write(lambda connection: planning.cancel(connection, study))
 
-    def retry_failed(self, study: int) -> int:
+    def retry_failed(self, study: StudyRecord) -> int:
         """Let failed and skipped trials of a study wait again; returns how many."""
         return self.database.write(lambda connection: planning.retry_failed(connection, study))
+
+    def studies(self) -> tuple[StudyRecord, ...]:
+        """All studies, the oldest first."""
+        return self.database.read(overview.studies)
+
+    def plans(self, study: StudyRecord) -> tuple[FiledPlan, ...]:
+        """What was asked for under a study's name, the oldest first."""
+        return self.database.read(lambda connection: overview.plans(connection, study))
+
+    def open_groups(self, plan: FiledPlan, kind: Kind) -> overview.Groups:
+        """The groups of a plan that aren't finished: how many wait, and how many are in work."""
+        return self.database.read(
+            lambda connection: overview.open_groups(connection, plan, kind, self._max_attempts)
+        )
+
+    def import_trials(self, study: str, origin: str, trials: Sequence[ForeignTrial]) -> ImportCount:
+        """Store complete trials of another database, all of them or none, as a study's.
+
+        They are marked as ``origin``'s and never executed; those that are begun here are left
+        alone, complete ones stay as they are.
+
+        Args:
+            study: a study of this name is extended.
+            origin: where they come from, for people.
+            trials: what was measured there.
+        """
+        return self.database.write(
+            lambda connection: importing.import_trials(connection, study, origin, trials)
+        )
 
     # Leases
 
     def claim(
         self,
-        study: int,
+        plan: FiledPlan,
         worker: Worker,
         *,
         lease_s: float = LEASE_S,
         kinds: Collection[Kind] = tuple(Kind),
         limit: int | None = None,
     ) -> Claim | None:
-        """Take the next group of trials that wait, or None if there is none for this worker.
+        """Take the next group of a plan's trials, or None if there is none for this worker.
 
-        Timing trials that belong to an environment go to workers of that environment only.
+        First those that wait, then complete ones that lack what the plan wants kept. Timing
+        trials that belong to an environment go to workers of that environment only.
         Trials of lost workers wait again only after :meth:`release_stale`.
 
         Args:
-            study: the study.
+            plan: the plan.
             worker: who takes them.
             lease_s: how long they stay the worker's without a write or heartbeat.
             kinds: which kinds of trial the worker can run.
@@ -138,7 +189,13 @@ class Storage:
         """
         return self.database.write(
             lambda connection: claims.claim(
-                connection, study, worker, lease_s=lease_s, kinds=kinds, limit=limit
+                connection,
+                plan,
+                worker,
+                lease_s=lease_s,
+                kinds=kinds,
+                limit=limit,
+                max_attempts=self._max_attempts,
             )
         )
 
@@ -165,9 +222,14 @@ class Storage:
 
     # Results
 
-    def done_sequences(self, trial: ClaimedTrial) -> frozenset[str]:
-        """Clips of which the trial has results already; never any for a new timing attempt."""
-        return self.database.read(lambda connection: recording.done_sequences(connection, trial.id))
+    def kept(self, trial: ClaimedTrial) -> Mapping[str, Kept]:
+        """What the trial has of each sequence that it has results of, beside the numbers.
+
+        Never any for a new timing attempt.
+        """
+        return self.database.read(lambda connection: extras.kept(connection, [trial.id])).get(
+            trial.id, {}
+        )
 
     def recorded(self, trial_id: int, *, without: Collection[str] = ()) -> tuple[ClipResult, ...]:
         """The clips of a trial that have results, in the order of its sequences.
@@ -180,7 +242,9 @@ class Storage:
         )
 
     def record(self, trial: ClaimedTrial, clip: ClipResult) -> None:
-        """Store what was measured on one clip. Recording equal masks again does nothing.
+        """Store what was measured on one clip.
+
+        Recording equal masks again changes no number, and adds what wasn't kept beside them.
 
         Raises:
             LostLease: the trial is no longer the worker's.
@@ -190,6 +254,8 @@ class Storage:
 
     def complete(self, trial: ClaimedTrial, aggregates: Mapping[str, float]) -> None:
         """Finish a trial with the scalars over all its clips (NaN where unknown).
+
+        Of a trial that was complete before, they stay as they are.
 
         Raises:
             LostLease: the trial is no longer the worker's.
@@ -201,6 +267,8 @@ class Storage:
         self, trial: ClaimedTrial, message: str, traceback: str | None, *, deterministic: bool
     ) -> State:
         """End the attempt with an error; returns the trial's state: failed, or stale to retry.
+
+        A trial that was complete before stays so, with the error where it isn't tried again.
 
         Args:
             trial: the trial.

@@ -7,7 +7,7 @@ head base, base head, ...), so that what changes slowly from round to round canc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
 from vosbench.harness.sweep.trials import Kind, TrialSpec
@@ -40,10 +40,3 @@ def _sides_together(trials: Iterable[TrialSpec]) -> Iterator[TrialSpec]:
     for sides in selections.values():
         for settings in zip_longest(*sides.values()):
             yield from (spec for spec in settings if spec is not None)
-
-
-def is_in_order(keys: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether those of ``keys`` that are wanted come in the order in which they are."""
-    places = {key: place for place, key in enumerate(wanted)}
-    found = [places[key] for key in keys if key in places]
-    return found == sorted(found)

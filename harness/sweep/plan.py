@@ -108,9 +108,9 @@ def group_key(spec: TrialSpec, lockstep: bool = True) -> str:
 
 
 def options_of(spec: TrialSpec) -> RunnerOptions:
-    """The options from which a trial's runner is built again."""
+    """The options from which a trial's runner is built again; a file's place isn't in it."""
     return RunnerOptions(
-        weights=None if spec.weights.startswith("shipped:") else spec.weights,
+        weights=spec.weights if spec.weights.startswith("random:") else None,
         tau=spec.tau,
         seed=spec.seed,
         switches=spec.switches,
@@ -126,9 +126,13 @@ def _weights(models: Iterable[Model], request: Request) -> list[tuple[Model, Pla
     """Each model with each of its weights; a network is built once, whatever its policies."""
     known: dict[tuple[int, str | None, str | None], WeightsInfo] = {}
     planned = []
+    if request.weights and not any(model.spec.takes_weights for model in models):
+        names = ", ".join(model.name for model in models)
+        raise InputError(f"--weights {','.join(request.weights)}: {names} takes none: leave it out")
     for model in models:
         trained = request.trained.get(model.name.partition("+")[0], ())
-        for asked in trained or request.weights or (None,):
+        wanted = request.weights if model.spec.takes_weights else ()
+        for asked in trained or wanted or (None,):
             key = (id(model.factory), model.variant, asked)
             if key not in known:
                 options = RunnerOptions(weights=asked, switches=request.switches)

@@ -1,4 +1,4 @@
-"""Run a study's trials on this machine: claim, evaluate clip by clip, store, go on.
+"""Run a plan's trials on this machine: claim, evaluate clip by clip, store, go on.
 
 Everything that survives a kill is in the store; this module holds nothing that can't be done
 again from there.
@@ -9,24 +9,26 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy.exc import DBAPIError
-
-from vosbench.baselines.errors import InputError
+from vosbench.baselines.errors import InputError, SurroundingsError
 from vosbench.baselines.text import error_text
-from vosbench.harness.datasets.dataset import Selection
+from vosbench.harness.datasets.dataset import Dataset, Selection
 from vosbench.harness.evaluate.accuracy import Evaluation, SoloWalk, evaluate_clip
 from vosbench.harness.evaluate.faults import RunnerFault
 from vosbench.harness.evaluate.summary import aggregate
+from vosbench.harness.interrupts import check_interrupts
 from vosbench.harness.measure.probe import peak_memory_mib
 from vosbench.harness.metrics import TruthCache
-from vosbench.harness.store import Claim, ClaimedTrial, LostLease, Storage, Worker
+from vosbench.harness.store import Claim, ClaimedTrial, FiledPlan, LostLease, Storage, Worker
+from vosbench.harness.store.database import DatabaseGoneError
+from vosbench.harness.sweep.events import Advanced, Began, Ended, Listener
 from vosbench.harness.sweep.plan import options_of, policy_of
-from vosbench.harness.sweep.trials import Kind, TrialSpec
+from vosbench.harness.sweep.trials import Kept, Kind, TrialSpec
 from vosbench.runners.interface import ClipInfo, Precision, SharingRunner
 from vosbench.runners.plugins import in_this_folder
 from vosbench.runners.registry import resolve
@@ -43,29 +45,38 @@ WALK_OBJECTS = 48
 _POLL_S = 1.0
 
 
-class Progress(Protocol):
-    """Who wants to know how the work goes on."""
-
-    def begin(self, spec: TrialSpec, members: int, sequence: str) -> None:
-        """A clip begins, for so many trials at once."""
-
-    def frame(self, frames: int = 1) -> None:
-        """So many more frames are done."""
-
-    def end(self) -> None:
-        """The clip that began is done."""
-
-    def skip(self, frames: int) -> None:
-        """So many frames needn't be done."""
-
-    def failed(self, spec: TrialSpec, message: str) -> None:
-        """A trial failed."""
-
-
 class TimingEvaluator(Protocol):
     """Runs one timing trial; see :mod:`vosbench.harness.evaluate.timing`."""
 
-    def __call__(self, trial: ClaimedTrial, runner: Runner, selection: Selection) -> None: ...
+    def __call__(
+        self,
+        trial: ClaimedTrial,
+        runner: Runner,
+        selection: Selection,
+        go_on: Callable[[], None],
+    ) -> None: ...
+
+
+@dataclass
+class _Held:
+    """A claim as its heartbeat finds it; written by that thread, read by the worker's."""
+
+    lost: frozenset[int] = frozenset()
+    stop: DatabaseGoneError | None = None
+
+    def go_on(self, trials: Sequence[ClaimedTrial]) -> None:
+        """Return if there is still a reason to work on these trials.
+
+        Raises:
+            Interrupted: the process was asked to end, and whoever was told kept it to himself.
+            DatabaseGoneError: there is nowhere to store it.
+            LostLease: all were taken away, as from a process that was suspended.
+        """
+        check_interrupts()
+        if self.stop is not None:
+            raise self.stop
+        if self.lost.issuperset(trial.id for trial in trials):
+            raise LostLease("all trials of the walk were taken away")
 
 
 @dataclass
@@ -73,55 +84,53 @@ class LocalExecutor:
     """One worker on one device.
 
     Attributes:
+        plan: whose trials it claims.
         selections: the clips of each dataset, by (dataset's name, manifest hash).
         worker: how this process signs its attempts.
+        tell: who wants to know how far it is.
         timing: times trials.
-        keep_masks: store predicted label maps beside the numbers.
-        traced: frames of which to store what the network saw.
         notes: what the environment was like, kept with every attempt.
         kinds: which trials to claim.
         weights_files: checkpoint files by the hash of their tensors; a trial knows only a name.
     """
 
     storage: Storage
-    study: int
+    plan: FiledPlan
     selections: Mapping[tuple[str, str], Selection]
     worker: Worker
     device: torch.device
-    progress: Progress
+    tell: Listener
     timing: TimingEvaluator
-    keep_masks: bool = False
-    traced: range = range(0)
     notes: Mapping[str, Any] = field(default_factory=dict)
     kinds: tuple[Kind, ...] = tuple(Kind)
     weights_files: Mapping[str, str] = field(default_factory=dict)
     _caches: dict[str, TruthCache] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Work until no trial of the study is left for this worker.
+        """Work until no trial of the plan is left for this worker.
 
         Raises InputError if the database can't be written; its trials are handed back.
         """
         while True:
             if self.run_group():
                 continue
-            if not self.storage.progress(self.study).running:
+            if not self.storage.progress(self.plan).running:
                 return
             time.sleep(_POLL_S)  # another worker may still be lost, and leave us its trials
 
     def run_group(self) -> bool:
         """Claim the next group of trials and work on it; False if none is left to claim."""
         self.storage.release_stale()
-        claim = self.storage.claim(self.study, self.worker, kinds=self.kinds)
+        claim = self.storage.claim(self.plan, self.worker, kinds=self.kinds)
         if claim is None:
             return False
         self._work(claim)
         return True
 
     def _work(self, claim: Claim) -> None:
-        with self._kept_alive(claim):
+        with self._kept_alive(claim) as held:
             try:
-                self._evaluate(claim.trials)
+                self._evaluate(claim.trials, held)
             except (KeyboardInterrupt, InputError):
                 self._hand_back(claim.trials)
                 raise
@@ -134,25 +143,31 @@ class LocalExecutor:
                 with suppress(LostLease):
                     self.storage.hand_back(trial)
 
-    def _evaluate(self, trials: Sequence[ClaimedTrial]) -> None:
+    def _evaluate(self, trials: Sequence[ClaimedTrial], held: _Held) -> None:
         spec = trials[0].spec
         with self._failing(trials):
             runner = self._runner(spec)
             selection = self._selection(spec)
             if spec.kind is Kind.TIMING:
                 for trial in trials:
-                    self.timing(trial, _steered(runner, trial.spec), selection)
+                    steered = _steered(runner, trial.spec)
+                    self.timing(trial, steered, selection, partial(held.go_on, (trial,)))
                 return
             for trial in trials:
-                self.storage.annotate(trial, self.notes)
-            self._walk_clips(trials, runner, selection)
+                with suppress(LostLease):
+                    self.storage.annotate(trial, self.notes)
+            self._walk_clips(trials, runner, selection, held)
             said = {"peak_memory_mib": peak_memory_mib(self.device), **_unscored(selection)}
             for trial in trials:
-                clips = self.storage.recorded(trial.id, without=("labels",))
-                numbers = aggregate(selection.dataset, clips)
                 with suppress(LostLease):
                     self.storage.annotate(trial, {**self.notes, **said})
-                    self.storage.complete(trial, numbers)
+                    self.storage.complete(trial, self._numbers(trial, selection))
+
+    def _numbers(self, trial: ClaimedTrial, selection: Selection) -> Mapping[str, float]:
+        """A trial's scalars over all its clips; nothing new of one that was complete before."""
+        if trial.is_complete:
+            return {}
+        return aggregate(selection.dataset, self.storage.recorded(trial.id, without=("labels",)))
 
     def _runner(self, spec: TrialSpec) -> Runner:
         options = options_of(spec)
@@ -179,25 +194,54 @@ class LocalExecutor:
         return found
 
     def _walk_clips(
-        self, trials: Sequence[ClaimedTrial], runner: Runner, selection: Selection
+        self,
+        trials: Sequence[ClaimedTrial],
+        runner: Runner,
+        selection: Selection,
+        held: _Held,
     ) -> None:
-        done = {trial.id: self.storage.done_sequences(trial) for trial in trials}
-        cache = self._caches.setdefault(trials[0].spec.manifest_sha256, TruthCache())
-        how = Evaluation(selection.dataset, self.device, cache, self.keep_masks, self.traced)
+        kept = {trial.id: self.storage.kept(trial) for trial in trials}
         for name in selection.sequences:
             clip = selection.clip(name)
-            left = [trial for trial in trials if name not in done[trial.id]]
+            before = {id_: found[name] for id_, found in kept.items() if name in found}
+            left = [
+                trial
+                for trial in trials
+                if trial.id not in before or not before[trial.id].covers(trial.extras)
+            ]
             most = max(1, WALK_OBJECTS // len(clip.objects))
             parts = [left[i : i + most] for i in range(0, len(left), most)]
             if not parts:
-                self.progress.skip(len(clip))
+                self.tell(Advanced(len(clip), walked=False))
             for part in parts:
-                self._walk(part, runner, clip, how)
+                how = self._how(part, clip, selection.dataset, before)
+                self._walk(part, runner, clip, how, held)
+
+    def _how(
+        self,
+        trials: Sequence[ClaimedTrial],
+        clip: Clip,
+        dataset: Dataset,
+        before: Mapping[int, Kept],
+    ) -> Evaluation:
+        """All that any of the trials wants kept; traces are stored anew with what there was."""
+        traced = {t for trial in trials for t in trial.extras.frames(len(clip))}
+        if traced:
+            traced |= {t for trial in trials if trial.id in before for t in before[trial.id].traced}
+        cache = self._caches.setdefault(trials[0].spec.manifest_sha256, TruthCache())
+        masks = any(trial.extras.masks for trial in trials)
+        return Evaluation(dataset, self.device, cache, masks, frozenset(traced))
 
     def _walk(
-        self, trials: Sequence[ClaimedTrial], runner: Runner, clip: Clip, how: Evaluation
+        self,
+        trials: Sequence[ClaimedTrial],
+        runner: Runner,
+        clip: Clip,
+        how: Evaluation,
+        held: _Held,
     ) -> None:
-        self.progress.begin(trials[0].spec, len(trials), clip.name)
+        held.go_on(trials)
+        self.tell(Began(trials[0].spec, len(trials), clip.name))
 
         def begin(info: ClipInfo) -> Walk:
             policies = [policy_of(trial.spec) for trial in trials]
@@ -206,29 +250,33 @@ class LocalExecutor:
                 return runner.walk(info, decided)
             return SoloWalk(runner, info)
 
+        def on_frame() -> None:
+            self.tell(Advanced())
+            held.go_on(trials)
+
         specs = [resolve(trial.spec.model).spec for trial in trials]
         results = evaluate_clip(
             begin,
             len(trials),
             clip,
             how,
-            self.progress.frame,
+            on_frame,
             oracle=any(spec.needs_truth for spec in specs),
             early=all(spec.predicts_early for spec in specs),
         )
         for trial, result in zip(trials, results, strict=True):
             with suppress(LostLease):  # taken away: no business of ours any more
-                self.storage.record(trial, result)
-        self.progress.end()
+                self.storage.record(trial, result.keeping(trial.extras))
+        self.tell(Ended())
 
     @contextmanager
     def _failing(self, trials: Sequence[ClaimedTrial]) -> Iterator[None]:
         """File whatever goes wrong with the trials it concerns, and let the sweep go on."""
         try:
             yield
+        except SurroundingsError:
+            raise  # the database is full, locked or away, the device busy: no fault of the trials
         except (InputError, RunnerFault) as error:
-            if isinstance(error.__cause__, DBAPIError):
-                raise  # the database is full, locked or away: no fault of the trials
             self._fail(trials, str(error), None, deterministic=True)
         except LostLease:
             return
@@ -248,27 +296,28 @@ class LocalExecutor:
         deterministic: bool,
     ) -> None:
         for trial in trials:
-            self.progress.failed(trial.spec, message)
             with suppress(LostLease):
                 self.storage.fail(trial, message, trace, deterministic=deterministic)
 
     @contextmanager
-    def _kept_alive(self, claim: Claim) -> Iterator[None]:
+    def _kept_alive(self, claim: Claim) -> Iterator[_Held]:
         """Renew the claim's leases from a thread until the work on it ends."""
-        ended = threading.Event()
+        ended, held = threading.Event(), _Held()
         every_s = min(trial.lease_s for trial in claim.trials) / 4
 
         def beat() -> None:
             while not ended.wait(every_s):
                 try:
-                    self.storage.heartbeat(claim)
-                except Exception:  # the next write finds out, in the worker's own thread
-                    traceback.print_exc()
+                    held.lost = self.storage.heartbeat(claim)
+                except DatabaseGoneError as error:
+                    held.stop = error
+                except Exception:
+                    pass  # the next write finds out, in the worker's own thread
 
         thread = threading.Thread(target=beat, name="vosbench-heartbeat", daemon=True)
         thread.start()
         try:
-            yield
+            yield held
         finally:
             ended.set()
             thread.join()

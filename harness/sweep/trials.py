@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -82,6 +82,43 @@ class TrialSpec:
 
 
 @dataclass(frozen=True)
+class Extras:
+    """What is kept of an accuracy trial beside its numbers.
+
+    Attributes:
+        masks: the predicted label maps.
+        traced: ranges of frames of which is kept what the network saw.
+    """
+
+    masks: bool = False
+    traced: tuple[range, ...] = ()
+
+    def __or__(self, other: Extras) -> Extras:
+        """What either asks for."""
+        return Extras(self.masks or other.masks, tuple({*self.traced, *other.traced}))
+
+    def __bool__(self) -> bool:
+        return self.masks or bool(self.traced)
+
+    def frames(self, length: int) -> frozenset[int]:
+        """The traced frames of a sequence of ``length`` frames."""
+        return frozenset(t for part in self.traced for t in part[: max(0, length - part.start)])
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a store has of one sequence beside its numbers: label maps, and traced frames."""
+
+    masks: bool
+    traced: frozenset[int]
+    frames: int
+
+    def covers(self, extras: Extras) -> bool:
+        """Whether nothing of ``extras`` is missing."""
+        return (self.masks or not extras.masks) and extras.frames(self.frames) <= self.traced
+
+
+@dataclass(frozen=True)
 class ClipResult:
     """What one trial measured on one clip.
 
@@ -92,8 +129,9 @@ class ClipResult:
         metrics: scalars of the clip by name (``reuse_rate``, ``init_ms``, ``fps``).
         object_metrics: scalars by object id and name (``j_mean``, ``f_recall``, ``reuse_rate``).
         series: arrays by name: ``j`` and ``f`` (scored frames, K), ``p_gate`` (T, K; NaN where
-            none), ``path`` (T, K; see :data:`PATH_CODES`), ``frame_ms`` (T).
+            none), ``path`` (T, K; see :data:`PATH_CODES`), ``frame_ms`` (T); ``trace_*``.
         packed: series that are too large to be held otherwise: ``labels`` (T, H, W).
+        traced: frames of which is kept what the network saw, as far as it told anything.
     """
 
     sequence: str
@@ -104,6 +142,18 @@ class ClipResult:
     object_metrics: Mapping[int, Mapping[str, float]]
     series: Mapping[str, NDArray[np.generic]]
     packed: Mapping[str, PackedArray] = field(default_factory=dict)
+    traced: tuple[int, ...] = ()
+
+    def keeping(self, extras: Extras) -> ClipResult:
+        """The same with no more beside its numbers than ``extras`` says."""
+        traced = self.traced if extras.frames(self.frames) else ()
+        series = {
+            name: array
+            for name, array in self.series.items()
+            if traced or not name.startswith("trace_")
+        }
+        packed = {n: array for n, array in self.packed.items() if extras.masks or n != "labels"}
+        return replace(self, series=series, packed=packed, traced=traced)
 
 
 PATH_CODES: Mapping[str, int] = {"absent": 0, "init": 1, "full": 2, "reuse": 3, "copy": 4}

@@ -15,32 +15,34 @@ from vosbench.harness.store.models import (
     SequenceResult,
     Series,
     Study,
+    StudyPlan,
     StudyTrial,
     Trial,
 )
 
 
 def studies(source: Readable, where: Selection) -> list[dict[str, Any]]:
-    """Studies that hold a trial of ``where``: id, name, command, created_at, trials (a count by
-    state); the oldest first."""
+    """Studies that hold a trial of ``where``: id, name, created_at, trials (a count by state) and
+    commands (command, folder, created_at: each that asked for trials); the oldest first."""
 
     def work(connection: Connection) -> list[dict[str, Any]]:
         rows = connection.execute(
-            select(Study.id, Study.name, Study.command, Study.created_at, Trial.state, func.count())
+            select(Study.id, Study.name, Study.created_at, Trial.state, func.count())
             .join(StudyTrial, StudyTrial.study_id == Study.id)
             .join(Trial, Trial.id == StudyTrial.trial_id)
             .where(*where.conditions())
-            .group_by(Study.id, Study.name, Study.command, Study.created_at, Trial.state)
+            .group_by(Study.id, Study.name, Study.created_at, Trial.state)
             .order_by(Study.id)
         )
         found: dict[int, dict[str, Any]] = {}
-        for number, name, command, created_at, state, count in rows:
-            study = found.setdefault(
-                number,
-                {"id": number, "name": name, "command": command, "created_at": created_at,
-                 "trials": {}},
-            )  # fmt: skip
+        for number, name, created_at, state, count in rows:
+            new = {"id": number, "name": name, "created_at": created_at, "trials": {}}
+            study = found.setdefault(number, new | {"commands": []})
             study["trials"][state.value] = count
+        for plan in connection.execute(select(StudyPlan.__table__).order_by(StudyPlan.id)):
+            if plan.study_id in found:
+                said = {"command": plan.command, "folder": plan.folder}
+                found[plan.study_id]["commands"].append(said | {"created_at": plan.created_at})
         return list(found.values())
 
     return read_from(source, work)
@@ -77,8 +79,8 @@ def checkpoints(source: Readable) -> dict[str, dict[str, Any]]:
 
 
 def attempts(source: Readable, where: Selection) -> Mapping[str, dict[str, Any]]:
-    """The last attempt of each trial by the trial's key: when, where, what was noted, and the
-    traceback of a failure."""
+    """The attempt that measured each trial, or the last one, by the trial's key: when, where, what
+    was noted, the traceback of a failure, and the command and folder that it was made for."""
 
     def work(connection: Connection) -> dict[str, dict[str, Any]]:
         rows = connection.execute(
@@ -90,8 +92,11 @@ def attempts(source: Readable, where: Selection) -> Mapping[str, dict[str, Any]]
                 Attempt.ended_at,
                 Attempt.annotations,
                 Attempt.traceback,
+                StudyPlan.command,
+                StudyPlan.folder,
             )
             .join(Attempt, (Attempt.trial_id == Trial.id) & (Attempt.number == Trial.attempts))
+            .outerjoin(StudyPlan, StudyPlan.id == Attempt.plan_id)
             .where(*where.conditions())
         )
         return {row.key: {**row._mapping} for row in rows}

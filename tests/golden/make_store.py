@@ -15,7 +15,7 @@ sys.path.insert(0, str(HERE.parent / "harness" / "store"))
 
 from store_samples import run, spec, train, training, worker  # noqa: E402
 
-from vosbench.harness.store import Storage, schema  # noqa: E402
+from vosbench.harness.store import Command, Storage, schema  # noqa: E402
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     somebody = replace(worker(), host="host", pid=1, process_started=None, environment_key=key)
     with Storage.open(path) as storage:
         storage.add_environment(key, "Some CPU", {"torch": "2.6.0"})
-        study = storage.add_study("golden", "vosbench run", [spec("0.3"), spec("0.7")])
+        study = storage.add_plan("golden", Command("vosbench run"), [spec("0.3"), spec("0.7")])
         complete = storage.claim(study, somebody)
         failed = storage.claim(study, somebody)
         assert complete is not None and failed is not None

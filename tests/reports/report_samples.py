@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.harness.store import (
+    Command,
     CurveValue,
     Storage,
     TrainingNotes,
@@ -254,7 +255,7 @@ def _record(
     environment_key: str | None,
 ) -> None:
     done = {trial.key: clips for trial, clips in work}
-    study = storage.add_study(study_name, "vosbench run …", [trial for trial, _ in work])
+    study = storage.add_plan(study_name, Command("vosbench run …"), [trial for trial, _ in work])
     worker = replace(Worker.here("test"), environment_key=environment_key)
     while (claim := storage.claim(study, worker)) is not None:
         for claimed in claim.trials:

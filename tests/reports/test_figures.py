@@ -19,7 +19,7 @@ from report_samples import CLIPS, TAUS, World, database, spec
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.measure.spans import Stage
-from vosbench.harness.store import Selection, Storage, objects, results, series
+from vosbench.harness.store import Command, Selection, Storage, objects, results, series
 from vosbench.harness.sweep.trials import PATH_CODES, ClipResult, Kind
 from vosbench.reports.export import scalars
 from vosbench.reports.figures import (
@@ -299,7 +299,7 @@ def test_unknown_names_and_missing_data_say_what_to_do(results_db: Path, tmp_pat
 @pytest.mark.parametrize("name", figure_names())
 def test_every_figure_takes_an_empty_database(name: str, tmp_path: Path) -> None:
     with Storage.open(tmp_path / "results.db") as storage:
-        storage.add_study("nothing ran", "", [spec()])
+        storage.add_plan("nothing ran", Command(""), [spec()])
         with pytest.raises(InputError, match=f"for figure {name}: run"):
             figure_data(name, storage)
 

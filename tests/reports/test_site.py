@@ -18,7 +18,7 @@ import pytest
 from report_samples import World, _record, clip, database, spec
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.store import Selection, Storage, objects, results, sequences, series
+from vosbench.harness.store import Command, Selection, Storage, objects, results, sequences, series
 from vosbench.harness.sweep.trials import ClipResult
 from vosbench.reports.frames import measured
 from vosbench.reports.overlay import Pixels
@@ -274,7 +274,7 @@ def test_bad_input_changes_nothing(tmp_path: Path, results_db: Path) -> None:
 
 def test_unfinished_runs_alone_make_a_site(tmp_path: Path) -> None:
     with Storage.open(tmp_path / "open.db") as storage:
-        storage.add_study("later", "vosbench run …", [spec()])
+        storage.add_plan("later", Command("vosbench run …"), [spec()])
     made = write_site(tmp_path / "open.db", tmp_path / "site")
     assert (made.runs, made.clips) == (1, 0)
 

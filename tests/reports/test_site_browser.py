@@ -13,7 +13,7 @@ import pytest
 from report_samples import spec
 from test_site import HOSTILE, Grey, masked_database
 
-from vosbench.harness.store import Storage
+from vosbench.harness.store import Command, Storage
 from vosbench.reports.site import write_site
 
 pytestmark = pytest.mark.skipif(
@@ -215,7 +215,7 @@ def ten_thousand(path: Path) -> Path:
         for number in range(10_000)
     ]
     with Storage.open(path) as storage:
-        storage.add_study("many", "vosbench run …", specs)
+        storage.add_plan("many", Command("vosbench run …"), specs)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE trial SET state = 'complete'")
         connection.execute(

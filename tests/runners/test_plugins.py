@@ -196,7 +196,7 @@ def test_faulty_models_fail_by_themselves(tmp_path: FilePath, dataset: str) -> N
     for model, message in expected.items():
         assert f"failed: {model} at τ=0.5 on {dataset}: {message}" in told
     with Storage.open(str(tmp_path / "r.db")) as storage:
-        states = {r.spec.model: r.state for r in storage.trials(storage.study_id("s"))}
+        states = {r.spec.model: r.state for r in storage.trials(storage.study("s"))}
     assert states == dict.fromkeys(expected, State.FAILED) | {"sound": State.COMPLETE}
 
 
@@ -207,7 +207,7 @@ def test_thresholds_of_a_model_that_shares_nothing_run_one_by_one(
     invoked = run(tmp_path / "r.db", dataset, "sound", tau="0.2,0.6")
     assert invoked.exit_code == 0, invoked.output
     with Storage.open(str(tmp_path / "r.db")) as storage:
-        trials = storage.trials(storage.study_id("s"))
+        trials = storage.trials(storage.study("s"))
         gates = {str(t.spec.tau): storage.recorded(t.id)[0].series["p_gate"][1, 0] for t in trials}
     assert gates == pytest.approx({"0.2": 0.1, "0.6": 0.3})
 
@@ -293,7 +293,7 @@ def test_the_example_is_installed_and_run(installed: FilePath, tmp_path: FilePat
     )
     assert done.returncode == 0, done.stderr
     with Storage.open(str(tmp_path / "r.db")) as storage:
-        (trial,) = storage.trials(storage.study_id("s"))
+        (trial,) = storage.trials(storage.study("s"))
         (clip,) = storage.recorded(trial.id)
     assert trial.state is State.COMPLETE
     assert clip.object_metrics[1]["j_mean"] > 0.7

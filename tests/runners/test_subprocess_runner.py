@@ -326,5 +326,5 @@ def test_a_dead_child_fails_its_trial_and_nothing_else(
     assert invoked.exit_code == 1, invoked.output
     assert "out of luck" in invoked.output
     with Storage.open("r.db") as storage:
-        states = {r.spec.model: r.state for r in storage.trials(storage.study_id("s"))}
+        states = {r.spec.model: r.state for r in storage.trials(storage.study("s"))}
     assert states == {"subprocess:ill.toml": State.FAILED, "subprocess:model.toml": State.COMPLETE}

@@ -1,4 +1,4 @@
-"""What another process needs to work on a study: small, picklable, and opened again there."""
+"""What another process needs to work on a plan: small, picklable, and opened again there."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from vosbench.harness.datasets import registry
 from vosbench.harness.datasets.dataset import Selection
 from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.release import program_version
-from vosbench.harness.store import Storage, Worker
-from vosbench.harness.sweep.scheduler import LocalExecutor, Progress
+from vosbench.harness.store import FiledPlan, Storage, Worker
+from vosbench.harness.sweep.events import Listener
+from vosbench.harness.sweep.run_options import RunOptions
+from vosbench.harness.sweep.scheduler import LocalExecutor
 from vosbench.harness.sweep.timing_trials import TimingTrials
 from vosbench.harness.sweep.trials import Kind
 
@@ -79,44 +81,40 @@ class ClipsRef:
 
 @dataclass(frozen=True)
 class Job:
-    """A study, and how its trials are run.
+    """A plan, and how its trials are run.
 
     Attributes:
         db: address of the store.
-        study: the study's id.
+        plan: whose trials they are.
         clips: the datasets of its trials.
         precision: arithmetic, for the record of the environment.
         threads: CPU threads of each worker.
         folder: working folder in which relative paths were given.
         weights_files: checkpoint files by the hash of their tensors.
-        keep_masks, traced, breakdown, allow_busy, locked_clocks: as the command says.
+        options: as the command says.
         busy_timeout_s: how long a worker waits for the database.
     """
 
     db: str
-    study: int
+    plan: FiledPlan
     clips: tuple[ClipsRef, ...]
     precision: str = "float32"
     threads: int = 1
     folder: str = "."
     weights_files: Mapping[str, str] = field(default_factory=dict)
-    keep_masks: bool = False
-    traced: range = range(0)
-    breakdown: bool = True
-    allow_busy: bool = False
-    locked_clocks: str | None = None
+    options: RunOptions = RunOptions()
     busy_timeout_s: float = 30.0
 
     @contextmanager
     def executor(
-        self, device_name: str, worker: str, progress: Progress, kind: Kind, *, verify: bool
+        self, device_name: str, worker: str, tell: Listener, kind: Kind, *, verify: bool
     ) -> Iterator[LocalExecutor]:
         """This process's part of the work: trials of one kind, on one device.
 
         Args:
             device_name: ``cpu`` or ``cuda:N``.
             worker: how it signs its attempts.
-            progress: who wants to know.
+            tell: who wants to know how far it is.
             kind: which trials it claims.
             verify: hash the clips first, where they may differ from the planned ones.
         """
@@ -124,7 +122,8 @@ class Job:
 
         torch.set_num_threads(self.threads)
         device = torch.device(device_name)
-        environment = _environment(device_name, self.precision, self.locked_clocks, self.threads)
+        clocks = self.options.locked_clocks
+        environment = _environment(device_name, self.precision, clocks, self.threads)
         stable = environment.stable
         selections = opened(self.clips, verify=verify)
         with Storage.open(self.db, busy_timeout_s=self.busy_timeout_s) as storage:
@@ -135,7 +134,7 @@ class Job:
                 environment=environment,
                 device=device,
                 worker=worker,
-                progress=progress,
+                tell=tell,
                 kinds=(kind,),
             )
 
@@ -147,7 +146,7 @@ class Job:
         environment: Environment,
         device: torch.device,
         worker: str,
-        progress: Progress,
+        tell: Listener,
         kinds: tuple[Kind, ...] = tuple(Kind),
     ) -> LocalExecutor:
         """The work on one device of this process, with what it has opened already.
@@ -162,21 +161,12 @@ class Job:
         version = program_version(commit, known.git_dirty)
         return LocalExecutor(
             storage=storage,
-            study=self.study,
+            plan=self.plan,
             selections=selections,
             worker=Worker.here(worker, environment_key=environment.key, version=version),
             device=device,
-            progress=progress,
-            timing=TimingTrials(
-                storage=storage,
-                device=device,
-                progress=progress,
-                breakdown=self.breakdown,
-                allow_busy=self.allow_busy,
-                notes=notes,
-            ),
-            keep_masks=self.keep_masks,
-            traced=self.traced,
+            tell=tell,
+            timing=TimingTrials(storage, device, tell, self.options, notes=notes),
             notes=notes,
             kinds=kinds,
             weights_files=self.weights_files,

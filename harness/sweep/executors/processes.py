@@ -19,9 +19,9 @@ from multiprocessing.process import BaseProcess
 from typing import NoReturn, cast
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.sweep.executors.events import Event, Sender, Stopped, replay
+from vosbench.harness.interrupts import held_back, interruptible, released
+from vosbench.harness.sweep.events import Event, Listener, Stopped
 from vosbench.harness.sweep.executors.job import Job
-from vosbench.harness.sweep.scheduler import Progress
 from vosbench.harness.sweep.trials import Kind
 
 _REPLACEMENTS = 3
@@ -47,20 +47,20 @@ class ProcessExecutor:
         job: the work; its threads are those of one worker.
         devices: the workers' devices; worker i takes the i-th, over and over.
         workers: how many.
-        progress: whom worker i's progress is told, by i.
+        tell: who wants to know, by the worker's number.
         start_method: as multiprocessing names it; a fork would inherit open databases and CUDA.
     """
 
     job: Job
     devices: tuple[str, ...]
     workers: int
-    progress: Callable[[int], Progress]
+    tell: Callable[[int], Listener]
     start_method: str = "spawn"
     _seats: list[_Seat] = field(default_factory=list)
     _problem: str | None = None
 
     def run(self) -> None:
-        """Work until no accuracy trial of the study is left.
+        """Work until no accuracy trial of the plan is left.
 
         Raises:
             InputError: what the user can mend, from a worker; or workers are killed over and over.
@@ -90,7 +90,8 @@ class ProcessExecutor:
                 target=_work, args=(self.job, device, name, sending), name=f"vosbench {name}"
             ),
         )
-        process.start()
+        with held_back():  # what comes before it can hand anything back waits until it can
+            process.start()
         sending.close()  # ours: the worker's end alone stays open, and closes when it ends
         return _Seat(index, process, events, replaced)
 
@@ -102,7 +103,7 @@ class ProcessExecutor:
             return
         if isinstance(event, Stopped):
             self._problem = self._problem or event.message
-        replay(event, self.progress(seat.index))
+        self.tell(seat.index)(event)
 
     def _ended(self, context: BaseContext, seat: _Seat) -> None:
         seat.process.join()
@@ -126,7 +127,7 @@ class ProcessExecutor:
         for seat in self._seats:
             seat.process.join(_FIRST_GRACE_S)  # a terminal's Ctrl-C reaches them without us
             if seat.process.is_alive() and seat.process.pid is not None:
-                os.kill(seat.process.pid, signal.SIGINT)
+                os.kill(seat.process.pid, signal.SIGTERM)
         for seat in self._seats:
             seat.process.join(_GRACE_S)
             if seat.process.is_alive():
@@ -143,9 +144,11 @@ def _work(job: Job, device: str, name: str, events: Connection) -> None:
             events.send(event)
 
     try:
-        sender = Sender(send)
-        with job.executor(device, name, sender, Kind.ACCURACY, verify=False) as executor:
-            executor.run()
+        # A second signal is the parent's business: this worker hands back whatever happens.
+        with interruptible(hurries=False):
+            released()
+            with job.executor(device, name, send, Kind.ACCURACY, verify=False) as executor:
+                executor.run()
     except InputError as error:
         send(Stopped(str(error)))
     except KeyboardInterrupt:

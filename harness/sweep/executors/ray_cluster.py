@@ -18,10 +18,12 @@ from types import ModuleType
 from typing import Any
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.interrupts import reinstall
 from vosbench.harness.measure.environment import Environment
 from vosbench.harness.store import Storage
 from vosbench.harness.store.address import parse_address
-from vosbench.harness.store.overview import Groups, open_groups
+from vosbench.harness.store.overview import Groups
+from vosbench.harness.sweep.events import Advanced, Listener
 from vosbench.harness.sweep.executors.job import Job
 from vosbench.harness.sweep.executors.ray_tasks import (
     TaskReport,
@@ -30,11 +32,11 @@ from vosbench.harness.sweep.executors.ray_tasks import (
     run_timings_task,
 )
 from vosbench.harness.sweep.executors.shipping import write_code
-from vosbench.harness.sweep.scheduler import Progress
 from vosbench.harness.sweep.trials import Kind
 
 _POLL_S = 1.0
 _CONNECT_S = 10.0
+_GRACE_S = 10.0
 _LOST_IN_A_ROW = 20
 """Tasks lost without one that ended, after which the cluster is given up."""
 
@@ -133,6 +135,7 @@ def connected(address: str | None, db: str, device: str) -> Iterator[Cluster]:
                 f"no Ray cluster at {address or 'this machine'}: {line}; where it runs, see that "
                 "RAY_AUTH_TOKEN is the same here and there"
             ) from error
+        reinstall()
         try:
             total = ray.cluster_resources()
             gpus = device.startswith("cuda") or (device == "auto" and total.get("GPU", 0) >= 1)
@@ -178,19 +181,19 @@ def check_reach(db: str, nodes: Sequence[str], own: str) -> None:
 
 @dataclass
 class RayExecutor:
-    """Works a study off on a cluster.
+    """Works a plan off on a cluster.
 
     Attributes:
         storage: this process's view of the store.
         job: the work; its threads are the CPUs that a task asks for.
         cluster: where.
-        progress: told at the end of each task.
+        tell: who wants to know, at the end of each task.
     """
 
     storage: Storage
     job: Job
     cluster: Cluster
-    progress: Progress
+    tell: Listener
     _lost: int = 0
 
     def run(self) -> None:
@@ -208,13 +211,14 @@ class RayExecutor:
             num_cpus=self.job.threads, num_gpus=int(self.cluster.gpus), max_retries=0
         )
         tasks: list[Any] = []
-        while (left := self._groups(Kind.ACCURACY)).all or tasks:
-            self.storage.release_stale()
-            slots = max(1, self.cluster.slots(self.job.threads))
-            if left.waiting:
-                for _ in range(min(left.all, slots) - len(tasks)):
-                    tasks.append(task.remote(self.job, self.cluster.device_name))
-            tasks = self._gather(tasks)
+        with self._ending(tasks):
+            while (left := self._groups(Kind.ACCURACY)).all or tasks:
+                self.storage.release_stale()
+                slots = max(1, self.cluster.slots(self.job.threads))
+                if left.waiting:
+                    for _ in range(min(left.all, slots) - len(tasks)):
+                        tasks.append(task.remote(self.job, self.cluster.device_name))
+                tasks[:] = self._gather(tasks)
 
     def _run_timings(self) -> None:
         """One task per device; it takes trials until there is none for its kind of machine."""
@@ -233,9 +237,22 @@ class RayExecutor:
             .remote(self.job, self.cluster.device_name)
             for device in self.cluster.devices()
         ]
-        while tasks:
-            self.storage.release_stale()
-            tasks = self._gather(tasks)
+        with self._ending(tasks):
+            while tasks:
+                self.storage.release_stale()
+                tasks[:] = self._gather(tasks)
+
+    @contextmanager
+    def _ending(self, tasks: list[Any]) -> Iterator[None]:
+        """Let tasks hand their trials back when this process is asked to end."""
+        try:
+            yield
+        except BaseException:
+            for task in tasks:
+                self.cluster.ray.cancel(task, force=False)
+            if tasks:
+                self.cluster.ray.wait(tasks, num_returns=len(tasks), timeout=_GRACE_S)
+            raise
 
     def _gather(self, tasks: list[Any]) -> list[Any]:
         """Take what ended; returns what still runs."""
@@ -249,9 +266,7 @@ class RayExecutor:
                 continue
             if not report.worked:
                 time.sleep(_POLL_S)  # others were faster, or the rest is in work
-            self.progress.skip(report.frames)
-            for failure in report.failures:
-                self.progress.failed(failure.spec, failure.message)
+            self.tell(Advanced(report.frames, walked=False))
             if report.stopped is not None:
                 raise InputError(report.stopped)
         return list(running)
@@ -280,9 +295,7 @@ class RayExecutor:
         return report
 
     def _groups(self, kind: Kind) -> Groups:
-        return self.storage.database.read(
-            lambda connection: open_groups(connection, self.job.study, kind)
-        )
+        return self.storage.open_groups(self.job.plan, kind)
 
 
 def _import_ray() -> ModuleType:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store.worker import this_host
-from vosbench.harness.sweep.executors.events import Failed, Tally
+from vosbench.harness.sweep.events import Tally
 from vosbench.harness.sweep.executors.job import Job
 from vosbench.harness.sweep.scheduler import LocalExecutor
 from vosbench.harness.sweep.trials import Kind
@@ -26,13 +26,11 @@ class TaskReport:
     Attributes:
         worked: it found trials to work on.
         frames: frames that are behind it.
-        failures: trials that failed.
         stopped: why nothing more can be done, in words for the user.
     """
 
     worked: bool
     frames: int
-    failures: tuple[Failed, ...]
     stopped: str | None = None
 
 
@@ -76,4 +74,4 @@ def _report(job: Job, device: str, kind: Kind, work: Callable[[LocalExecutor], b
             worked = work(executor)
     except InputError as error:
         stopped = str(error)
-    return TaskReport(worked, tally.frames, tuple(tally.failures), stopped)
+    return TaskReport(worked, tally.frames, stopped)

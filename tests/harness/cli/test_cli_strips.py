@@ -15,6 +15,8 @@ from vosbench.harness.regression.comparison import Comparison
 from vosbench.harness.regression.measured import read_run
 from vosbench.harness.regression.pairing import one_side
 from vosbench.harness.sweep.plan import Request, make_plan
+from vosbench.harness.sweep.run_options import RunOptions
+from vosbench.harness.sweep.trials import Extras
 from vosbench.harness.text.terminal import Terminal
 
 MODELS = ("g-frtm-lite+never", "g-frtm-lite+always")
@@ -24,9 +26,10 @@ def measured(db: Path, *, keep_masks: bool) -> Comparison:
     """Two tiny runs, compared whichever way some clip lost."""
     selection = registry.open("motion").select(("still", "fast"), 4)
     request = Request(MODELS, (selection,), weights=("random:0",))
-    session = Session.begin(request, device="cpu", threads=1, db=str(db))
+    options = RunOptions(Extras(masks=keep_masks), threads=1)
+    session = Session.begin(request, device="cpu", db=str(db), options=options)
     plan = make_plan(session.request)
-    session.run(plan, "s", "c", Terminal(file=io.StringIO()), keep_masks=keep_masks)
+    session.run(plan, "s", "c", Terminal(file=io.StringIO()))
     run = read_run(str(db))
     one, other = (one_side(run, name) for name in MODELS)
     found = [compare(*sides, across=True) for sides in ((one, other), (other, one))]

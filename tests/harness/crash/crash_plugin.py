@@ -40,8 +40,10 @@ class CrashDummy:
         assert options.tau is not None
         self._tau = int(options.tau * 1000)
         self._masks: dict[int, torch.Tensor] = {}
-        digest = hashlib.sha256(b"crash-dummy").hexdigest()
-        self.weights = WeightsInfo("none", digest, trained=False)
+        file = None if options.weights is None else FilePath(options.weights)
+        content = b"crash-dummy" if file is None else file.read_bytes()
+        name = "none" if file is None else file.name
+        self.weights = WeightsInfo(name, hashlib.sha256(content).hexdigest(), trained=False)
 
     def load(self, device: torch.device, precision: Precision) -> None:
         """There is nothing to load."""

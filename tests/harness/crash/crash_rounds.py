@@ -14,7 +14,7 @@ from crash_sweep import Sweep, fork_server, outcome
 from sqlalchemy import Connection, func, select
 
 from vosbench.harness.store import State, Storage
-from vosbench.harness.store.models import Attempt, SequenceResult, Study, Trial
+from vosbench.harness.store.models import Attempt, SequenceResult, Trial
 
 TRIALS_AT_ONCE = 8
 _LONGEST_S = 0.7
@@ -152,8 +152,7 @@ def finish(storage: Storage, sweep: Sweep) -> int:
 
 
 def _retry(storage: Storage) -> int:
-    found = storage.database.read(lambda connection: connection.scalars(select(Study.id)).all())
-    return sum(storage.retry_failed(study) for study in found)
+    return sum(storage.retry_failed(study) for study in storage.studies())
 
 
 def _nothing_left(storage: Storage) -> bool:

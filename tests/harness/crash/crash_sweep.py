@@ -19,8 +19,8 @@ from PIL import Image
 import vosbench.harness.measure.probe  # noqa: F401 - imported once, by the fork server
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets import registry
-from vosbench.harness.store import State, Storage, results
-from vosbench.harness.sweep.executors.events import Tally
+from vosbench.harness.store import Command, State, Storage, results
+from vosbench.harness.sweep.events import Tally
 from vosbench.harness.sweep.executors.job import ClipsRef, Job
 from vosbench.harness.sweep.executors.processes import ProcessExecutor
 from vosbench.harness.sweep.plan import Plan, Request, group_key, make_plan
@@ -93,7 +93,9 @@ class Sweep:
     def store(self, storage: Storage) -> Job:
         """Ask for the trials."""
         plan = self.plan()
-        study = storage.add_study(STUDY, "c", plan.specs, lambda s: group_key(s, lockstep=False))
+        study = storage.add_plan(
+            STUDY, Command("c"), plan.specs, lambda s: group_key(s, lockstep=False)
+        )
         refs = (ClipsRef.of(registry.open(f"davis-layout:{self.clips}").select()),)
         return Job(self.db, study, refs, busy_timeout_s=self.busy_timeout_s)
 

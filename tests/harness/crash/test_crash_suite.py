@@ -103,7 +103,7 @@ def test_a_full_disk_stops_the_sweep_in_one_line_and_blames_no_trial(
     assert "no space left" in message.read_text()
     with store(sweep) as storage:
         before = clips_stored(storage)
-        records = storage.trials(storage.study_id(STUDY))
+        records = storage.trials(storage.study(STUDY))
     assert 0 < before < 18
     assert not any(record.state is State.FAILED for record in records)
     finished(sweep)
@@ -124,7 +124,7 @@ def test_a_database_that_stays_locked_stops_the_sweep_in_one_line(
         assert process.exitcode == 2
         assert "is locked by another program" in (tmp_path / "message").read_text()
         assert not any(
-            record.state is State.FAILED for record in storage.trials(storage.study_id(STUDY))
+            record.state is State.FAILED for record in storage.trials(storage.study(STUDY))
         )
     finished(sweep)
     assert_as_undisturbed(sweep, undisturbed)

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store import State, Storage
 from vosbench.harness.store.models import Attempt
-from vosbench.harness.sweep.executors.events import Tally
+from vosbench.harness.sweep.events import Tally
 from vosbench.harness.sweep.executors.job import ClipsRef
 from vosbench.harness.sweep.executors.processes import ProcessExecutor
 
@@ -58,6 +58,6 @@ def test_what_stops_a_worker_is_said_once(sweep: Sweep) -> None:
     with Storage.open(sweep.db) as storage:
         job = sweep.store(storage)
     gone = ClipsRef("davis-layout:/nowhere", "/nowhere", ("a",), None, "0" * 64)
-    broken = type(job)(job.db, job.study, (gone,))
+    broken = type(job)(job.db, job.plan, (gone,))
     with pytest.raises(InputError, match="no such folder"):
         ProcessExecutor(broken, ("cpu",), 1, lambda _: Tally(), "fork").run()

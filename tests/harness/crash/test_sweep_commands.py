@@ -43,7 +43,7 @@ def vosbench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vosbench:
 def half_done(sweep: Sweep) -> Sweep:
     """Six trials: one in work with one clip stored, one failed, four waiting."""
     with Storage.open(sweep.db) as storage:
-        study = sweep.store(storage).study
+        study = sweep.store(storage).plan
         first = storage.claim(study, Worker.here("cpu"))
         assert first is not None
         storage.record(first.trials[0], ClipResult("a", (), 5, "0" * 64, {}, {}, {}))
@@ -101,7 +101,7 @@ def test_what_a_cancelled_sweep_leaves_is_collected(half_done: Sweep, vosbench: 
 
 def test_empty_attempts_go_and_the_last_one_stays(sweep: Sweep, vosbench: Vosbench) -> None:
     with Storage.open(sweep.db) as storage:
-        study = sweep.store(storage).study
+        study = sweep.store(storage).plan
         for _ in range(3):
             claimed = storage.claim(study, Worker.here("cpu"), limit=1)
             assert claimed is not None

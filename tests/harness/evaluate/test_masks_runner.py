@@ -215,7 +215,7 @@ def test_annotations_handed_in_as_results_score_full_marks(
     invoked = CliRunner().invoke(app, [*names, "--dataset", f"davis-layout:{motion}"])
     assert invoked.exit_code == 0, invoked.output
     with Storage.open("r.db") as storage:
-        (trial,) = storage.trials(storage.study_id("s"))
+        (trial,) = storage.trials(storage.study("s"))
         clips = storage.recorded(trial.id)
     assert trial.spec.weights == "perfect"
     means = [m["j_mean"] for clip in clips for m in clip.object_metrics.values()]

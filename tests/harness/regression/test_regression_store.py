@@ -28,7 +28,7 @@ from vosbench.harness.regression.importing import import_run
 from vosbench.harness.regression.measured import Run, read_run
 from vosbench.harness.regression.portable import load_run, save_run
 from vosbench.harness.regression.verdict import Verdict
-from vosbench.harness.store import Selection, State, Storage, Worker, models, results
+from vosbench.harness.store import Command, Selection, State, Storage, Worker, models, results
 from vosbench.harness.sweep.trials import Kind
 
 BASE = run([accuracy(spec(tau)) for tau in TAUS], timing(), timing(machine=SERVER, seed=4))
@@ -78,7 +78,7 @@ def test_a_run_survives_a_database(storage: Storage, tmp_path: Path) -> None:
 
 def test_an_import_leaves_alone_what_is_begun(storage: Storage) -> None:
     failed = replace(accuracy(spec("0.9")), state=State.FAILED, error="lost", clips=())
-    storage.add_study("own", "run", [accuracy().spec, accuracy(spec("0.1")).spec])
+    storage.add_plan("own", Command("run"), [accuracy().spec, accuracy(spec("0.1")).spec])
     done = import_run(storage, run(accuracy(), failed), "import")
     assert (done.stored, done.left_out) == (1, 1)
     states = dict(zip(results(storage)["tau"].astype(str), results(storage)["state"], strict=True))
@@ -87,7 +87,7 @@ def test_an_import_leaves_alone_what_is_begun(storage: Storage) -> None:
 
 def test_failures_reach_the_comparison(storage: Storage) -> None:
     import_run(storage, run(accuracy()), "import")
-    study = storage.add_study("head", "run", [spec(weights_sha256="99" * 32)])
+    study = storage.add_plan("head", Command("run"), [spec(weights_sha256="99" * 32)])
     claim = storage.claim(study, Worker.here("cpu"))
     assert claim is not None
     storage.fail(claim.trials[0], "no such file", None, deterministic=True)

@@ -89,7 +89,7 @@ def take(storage: Storage, study: int, **options: object) -> ClaimedTrial:
 def run(storage: Storage, trial: ClaimedTrial) -> None:
     """Do all of a trial's work that isn't done."""
     for sequence in trial.spec.sequences:
-        if sequence not in storage.done_sequences(trial):
+        if sequence not in set(storage.kept(trial)):
             storage.record(trial, clip(sequence))
     storage.complete(trial, AGGREGATES)
 

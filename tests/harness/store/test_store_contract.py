@@ -18,15 +18,16 @@ from sqlalchemy import text
 from store_samples import AGGREGATES, CLIPS, clip, grid, run, spec, take, timing, worker
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.store import LostLease, State, Storage, Worker, claims, results
+from vosbench.harness.store import Command, LostLease, State, Storage, Worker, claims, results
 from vosbench.harness.store.models import Trial
+from vosbench.harness.store.records import Scope
 from vosbench.harness.store.worker import process_started
 from vosbench.harness.sweep.trials import Kind, TrialSpec
 
 Lapse = Callable[[Storage, float], None]
 
 
-def states(storage: Storage, study: int) -> list[State]:
+def states(storage: Storage, study: Scope) -> list[State]:
     return [trial.state for trial in storage.trials(study)]
 
 
@@ -54,9 +55,9 @@ def test_every_field_of_a_specification_comes_back(storage: Storage) -> None:
         repeat=2,
         environment_key="ef" * 32,
     )
-    storage.add_study("s", "vosbench run", [full, spec(tau=None)])
+    storage.add_plan("s", Command("vosbench run"), [full, spec(tau=None)])
 
-    first, second = storage.trials(1)
+    first, second = storage.trials(storage.study("s"))
 
     assert first.spec == full
     assert first.spec.key == full.key
@@ -71,17 +72,20 @@ def test_every_field_of_a_specification_has_a_column() -> None:
 
 def test_asking_again_adds_nothing_and_keeps_the_order(storage: Storage) -> None:
     specs = [spec("0.3"), spec("0.1"), spec("0.2")]
-    first = storage.add_study("s", "a", specs)
-    again = storage.add_study("s", "b", [spec("0.30"), *specs, spec("0.9")])
+    first = storage.add_plan("s", Command("a"), specs)
+    again = storage.add_plan("s", Command("b"), [spec("0.30"), *specs, spec("0.9")])
 
-    assert again == first
-    assert [str(trial.spec.tau) for trial in storage.trials(first)] == ["0.3", "0.1", "0.2", "0.9"]
+    assert again.study == first.study
+    assert storage.add_plan("s", Command("a"), specs) == first
+    taus = [str(trial.spec.tau) for trial in storage.trials(first.study)]
+    assert taus == ["0.3", "0.1", "0.2", "0.9"]
+    assert [plan.command.text for plan in storage.plans(first.study)] == ["a", "b"]
 
 
 def test_a_complete_trial_is_shared_by_a_second_study(storage: Storage) -> None:
-    first = storage.add_study("one", "a", [spec()])
+    first = storage.add_plan("one", Command("a"), [spec()])
     run(storage, take(storage, first))
-    second = storage.add_study("two", "b", [spec(), spec("0.9")])
+    second = storage.add_plan("two", Command("b"), [spec(), spec("0.9")])
 
     assert states(storage, second) == [State.COMPLETE, State.WAITING]
     assert take(storage, second).spec == spec("0.9")
@@ -90,21 +94,21 @@ def test_a_complete_trial_is_shared_by_a_second_study(storage: Storage) -> None:
 
 def test_an_unknown_study_is_one_line(storage: Storage) -> None:
     with pytest.raises(InputError, match=r"^no study 'x' in this database$"):
-        storage.study_id("x")
+        storage.study("x")
 
 
 def test_cancel_stops_the_unfinished_and_asking_again_revives_them(storage: Storage) -> None:
-    study = storage.add_study("s", "a", grid(3))
+    study = storage.add_plan("s", Command("a"), grid(3))
     run(storage, take(storage, study))
     held = take(storage, study)
 
-    assert storage.cancel(study) == 2
+    assert storage.cancel(study.study) == 2
     with pytest.raises(LostLease):
         storage.record(held, clip("dog"))
     assert states(storage, study) == [State.COMPLETE, State.CANCELLED, State.CANCELLED]
     assert storage.claim(study, worker()) is None
 
-    storage.add_study("s", "a", grid(3))
+    storage.add_plan("s", Command("a"), grid(3))
     assert states(storage, study) == [State.COMPLETE, State.WAITING, State.WAITING]
     assert storage.integrity_check() == ()
 
@@ -114,7 +118,7 @@ def test_cancel_stops_the_unfinished_and_asking_again_revives_them(storage: Stor
 
 def test_a_group_is_claimed_whole_and_in_order(storage: Storage) -> None:
     specs = [spec(tau, model=model) for tau in ("0.1", "0.2", "0.3") for model in ("a", "b")]
-    study = storage.add_study("s", "c", specs, lambda wanted: wanted.model)
+    study = storage.add_plan("s", Command("c"), specs, lambda wanted: wanted.model)
 
     claims = [storage.claim(study, worker()) for _ in range(3)]
 
@@ -126,7 +130,7 @@ def test_a_group_is_claimed_whole_and_in_order(storage: Storage) -> None:
 
 
 def test_a_limit_splits_a_group(storage: Storage) -> None:
-    study = storage.add_study("s", "c", grid(3), lambda _: "all")
+    study = storage.add_plan("s", Command("c"), grid(3), lambda _: "all")
     first = storage.claim(study, worker(), limit=2)
     second = storage.claim(study, worker(), limit=2)
 
@@ -136,8 +140,8 @@ def test_a_limit_splits_a_group(storage: Storage) -> None:
 
 def test_workers_take_only_kinds_and_environments_that_suit_them(storage: Storage) -> None:
     here, elsewhere = "aa" * 32, "bb" * 32
-    study = storage.add_study(
-        "s", "c", [timing(environment_key=elsewhere), timing(environment_key=here), spec()]
+    study = storage.add_plan(
+        "s", Command("c"), [timing(environment_key=elsewhere), timing(environment_key=here), spec()]
     )
     storage.add_environment(here, "Some GPU", {"torch": "2.6"})
     suited = worker(environment_key=here)
@@ -150,7 +154,7 @@ def test_workers_take_only_kinds_and_environments_that_suit_them(storage: Storag
 
 def test_sixteen_workers_claim_500_trials_once_each(storage: Storage) -> None:
     # Two studies with the same trials: neither may take what the other has.
-    studies = [storage.add_study(name, "c", grid(500)) for name in ("one", "two")]
+    studies = [storage.add_plan(name, Command("c"), grid(500)) for name in ("one", "two")]
 
     def work(number: int) -> list[int]:
         taken = []
@@ -169,9 +173,9 @@ def test_sixteen_workers_claim_500_trials_once_each(storage: Storage) -> None:
 
 
 def test_processes_claim_groups_without_overlap(store_url: str, storage: Storage) -> None:
-    study = storage.add_study("s", "c", grid(60), lambda wanted: str(wanted.seed // 3))
+    study = storage.add_plan("s", Command("c"), grid(60), lambda wanted: str(wanted.seed // 3))
     program = f"""
-from vosbench.harness.store import Storage, Worker
+from vosbench.harness.store import Command, FiledPlan, Storage, StudyRecord, Worker
 with Storage.open({store_url!r}) as storage:
     while (claimed := storage.claim({study}, Worker.here("w"))) is not None:
         print(claimed.group_key, *(trial.id for trial in claimed.trials))
@@ -192,7 +196,7 @@ with Storage.open({store_url!r}) as storage:
 def test_a_lost_lease_is_tried_again_and_its_first_worker_is_fenced_off(
     storage: Storage, lapse: Lapse
 ) -> None:
-    study = storage.add_study("s", "c", [spec()])
+    study = storage.add_plan("s", Command("c"), [spec()])
     slow = take(storage, study, lease_s=60)
     storage.record(slow, clip("dog"))
     lapse(storage, 61)
@@ -200,7 +204,7 @@ def test_a_lost_lease_is_tried_again_and_its_first_worker_is_fenced_off(
     assert storage.release_stale() == 1
     assert states(storage, study) == [State.STALE]
     second = take(storage, study)
-    assert (second.attempt, storage.done_sequences(second)) == (2, {"dog"})
+    assert (second.attempt, set(storage.kept(second))) == (2, {"dog"})
 
     for write in (
         lambda: storage.record(slow, clip("camel")),
@@ -212,14 +216,14 @@ def test_a_lost_lease_is_tried_again_and_its_first_worker_is_fenced_off(
     ):
         with pytest.raises(LostLease):
             write()
-    assert storage.done_sequences(second) == {"dog"}
+    assert set(storage.kept(second)) == {"dog"}
     run(storage, second)
     assert states(storage, study) == [State.COMPLETE]
     assert storage.integrity_check() == ()
 
 
 def test_a_write_or_heartbeat_keeps_the_lease(storage: Storage, lapse: Lapse) -> None:
-    study = storage.add_study("s", "c", grid(2), lambda _: "g")
+    study = storage.add_plan("s", Command("c"), grid(2), lambda _: "g")
     claimed = storage.claim(study, worker(), lease_s=60)
     assert claimed is not None
     lapse(storage, 61)
@@ -231,7 +235,7 @@ def test_a_write_or_heartbeat_keeps_the_lease(storage: Storage, lapse: Lapse) ->
 
 
 def test_a_heartbeat_names_the_lost_and_not_the_finished(storage: Storage, lapse: Lapse) -> None:
-    study = storage.add_study("s", "c", grid(3), lambda _: "g")
+    study = storage.add_plan("s", Command("c"), grid(3), lambda _: "g")
     claimed = storage.claim(study, worker(), lease_s=60)
     assert claimed is not None
     finished, failed, lost = claimed.trials
@@ -246,7 +250,7 @@ def test_a_heartbeat_names_the_lost_and_not_the_finished(storage: Storage, lapse
 def test_the_worker_s_own_clock_has_no_say(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = storage.add_study("s", "c", [spec()])
+    study = storage.add_plan("s", Command("c"), [spec()])
     monkeypatch.setattr(time, "time", lambda: 0.0)
     trial = take(storage, study, lease_s=60)
     monkeypatch.setattr(time, "time", lambda: 4e9)
@@ -258,7 +262,7 @@ def test_the_worker_s_own_clock_has_no_say(
 def test_a_clock_set_back_doesn_t_keep_a_lost_worker_s_trial(
     storage: Storage, lapse: Lapse
 ) -> None:
-    study = storage.add_study("s", "c", grid(2))
+    study = storage.add_plan("s", Command("c"), grid(2))
     alive = take(storage, study)
     storage.claim(study, worker(host="elsewhere"), lease_s=60)
     lapse(storage, -3600)
@@ -269,7 +273,7 @@ def test_a_clock_set_back_doesn_t_keep_a_lost_worker_s_trial(
 
 
 def test_a_process_that_ended_is_taken_over_at_once(storage: Storage) -> None:
-    study = storage.add_study("s", "c", grid(3))
+    study = storage.add_plan("s", Command("c"), grid(3))
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     here = Worker.here("here")
@@ -286,7 +290,7 @@ def test_a_sign_of_life_while_the_lost_are_looked_for_counts(
 ) -> None:
     decide = claims._lost_because
     with Storage.open(postgresql_url) as storage:
-        claimed = storage.claim(storage.add_study("s", "c", [spec()]), worker())
+        claimed = storage.claim(storage.add_plan("s", Command("c"), [spec()]), worker())
         assert claimed is not None
         lapse(storage, 61)
 
@@ -299,7 +303,7 @@ def test_a_sign_of_life_while_the_lost_are_looked_for_counts(
 
 
 def test_a_process_without_its_parent_s_notice_is_gone(storage: Storage) -> None:
-    study = storage.add_study("s", "c", [spec()])
+    study = storage.add_plan("s", Command("c"), [spec()])
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     started = process_started(child.pid)
     storage.claim(study, worker(pid=child.pid, process_started=started))
@@ -312,7 +316,7 @@ def test_a_process_without_its_parent_s_notice_is_gone(storage: Storage) -> None
 
 
 def test_a_trial_that_loses_its_workers_fails_in_the_end(storage: Storage, lapse: Lapse) -> None:
-    study = storage.add_study("s", "c", [spec()])
+    study = storage.add_plan("s", Command("c"), [spec()])
     for _ in range(3):
         take(storage, study)
         lapse(storage, 61)
@@ -323,7 +327,7 @@ def test_a_trial_that_loses_its_workers_fails_in_the_end(storage: Storage, lapse
     assert (
         trial.error == "lost its worker 'cpu' (no sign of life within its lease), 3 times in a row"
     )
-    assert storage.retry_failed(study) == 1
+    assert storage.retry_failed(study.study) == 1
     assert take(storage, study).attempt == 4
 
 
@@ -331,13 +335,13 @@ def test_a_trial_that_loses_its_workers_fails_in_the_end(storage: Storage, lapse
 
 
 def test_a_deterministic_failure_is_kept_and_not_tried_again(storage: Storage) -> None:
-    study = storage.add_study("s", "c", [spec()])
+    study = storage.add_plan("s", Command("c"), [spec()])
     trial = take(storage, study)
     state = storage.fail(trial, "bad\n shape", "Traceback: line 1\nline 2", deterministic=True)
 
     assert state is State.FAILED
     assert storage.claim(study, worker()) is None
-    assert storage.add_study("s", "c", [spec()]) == study
+    assert storage.add_plan("s", Command("c"), [spec()]) == study
     assert [(trial.state, trial.error) for trial in storage.trials(study)] == [
         (State.FAILED, "bad shape")
     ]
@@ -348,7 +352,7 @@ def test_a_deterministic_failure_is_kept_and_not_tried_again(storage: Storage) -
 
 
 def test_another_failure_is_tried_again_up_to_the_cap(storage: Storage) -> None:
-    study = storage.add_study("s", "c", [spec()])
+    study = storage.add_plan("s", Command("c"), [spec()])
     ends = [
         storage.fail(take(storage, study), "no memory", None, deterministic=False) for _ in range(3)
     ]
@@ -357,7 +361,7 @@ def test_another_failure_is_tried_again_up_to_the_cap(storage: Storage) -> None:
 
 
 def test_skipped_and_handed_back(storage: Storage) -> None:
-    study = storage.add_study("s", "c", grid(2))
+    study = storage.add_plan("s", Command("c"), grid(2))
     storage.skip(take(storage, study), "needs a GPU")
     for _ in range(5):  # handing back costs no attempt
         storage.hand_back(take(storage, study))
@@ -371,7 +375,7 @@ def test_skipped_and_handed_back(storage: Storage) -> None:
 
 
 def test_a_recorded_clip_comes_back_whole(storage: Storage) -> None:
-    study = storage.add_study("s", "c", [spec()])
+    study = storage.add_plan("s", Command("c"), [spec()])
     trial = take(storage, study)
     for name in ("camel", "dog"):
         storage.record(trial, clip(name))
@@ -390,7 +394,7 @@ def test_a_recorded_clip_comes_back_whole(storage: Storage) -> None:
 
 
 def test_recording_twice_does_nothing_and_other_masks_are_an_error(storage: Storage) -> None:
-    study = storage.add_study("s", "c", [spec()])
+    study = storage.add_plan("s", Command("c"), [spec()])
     trial = take(storage, study)
     storage.record(trial, clip("dog"))
     storage.record(trial, clip("dog"))
@@ -403,7 +407,7 @@ def test_recording_twice_does_nothing_and_other_masks_are_an_error(storage: Stor
 
 
 def test_a_trial_isn_t_complete_without_all_its_clips(storage: Storage) -> None:
-    study = storage.add_study("s", "c", [spec()])
+    study = storage.add_plan("s", Command("c"), [spec()])
     trial = take(storage, study)
     storage.record(trial, clip("camel"))
 
@@ -413,7 +417,7 @@ def test_a_trial_isn_t_complete_without_all_its_clips(storage: Storage) -> None:
 
 
 def test_a_complete_trial_never_changes(storage: Storage, lapse: Lapse) -> None:
-    study = storage.add_study("s", "c", [spec()])
+    study = storage.add_plan("s", Command("c"), [spec()])
     trial = take(storage, study)
     run(storage, trial)
     before = row_of(storage, trial.id)
@@ -423,10 +427,10 @@ def test_a_complete_trial_never_changes(storage: Storage, lapse: Lapse) -> None:
         storage.record(trial, clip("dog", salt="x"))
     with pytest.raises(LostLease):
         storage.fail(trial, "x", None, deterministic=True)
-    storage.cancel(study)
-    storage.retry_failed(study)
+    storage.cancel(study.study)
+    storage.retry_failed(study.study)
     storage.release_stale()
-    storage.add_study("s", "c", [spec(weights="another-name")])
+    storage.add_plan("s", Command("c"), [spec(weights="another-name")])
 
     assert row_of(storage, trial.id) == before
     assert list(results(storage).jf_mean) == [0.75]
@@ -434,7 +438,7 @@ def test_a_complete_trial_never_changes(storage: Storage, lapse: Lapse) -> None:
 
 
 def test_timing_is_never_put_together_from_two_attempts(storage: Storage, lapse: Lapse) -> None:
-    study = storage.add_study("s", "c", [timing()])
+    study = storage.add_plan("s", Command("c"), [timing()])
     first = take(storage, study)
     storage.record(first, clip("dog"))
     lapse(storage, 61)
@@ -442,13 +446,13 @@ def test_timing_is_never_put_together_from_two_attempts(storage: Storage, lapse:
 
     second = take(storage, study)
 
-    assert storage.done_sequences(second) == frozenset()
+    assert set(storage.kept(second)) == frozenset()
     run(storage, second)
     assert storage.integrity_check() == ()
 
 
 def test_progress_counts_trials_and_clips(storage: Storage) -> None:
-    study = storage.add_study("s", "c", grid(3))
+    study = storage.add_plan("s", Command("c"), grid(3))
     run(storage, take(storage, study))
     storage.record(take(storage, study), clip("dog"))
 
@@ -464,7 +468,7 @@ def test_environments_annotations_and_checkpoints_are_kept_once(storage: Storage
     key = "aa" * 32
     for _ in range(2):
         storage.add_environment(key, "Some CPU", {"torch": "2.6", "threads": 2})
-    study = storage.add_study("s", "c", [timing(environment_key=key)])
+    study = storage.add_plan("s", Command("c"), [timing(environment_key=key)])
     me = worker(environment_key=key, version="0.1.0+abc")
     trial = storage.claim(study, me).trials[0]
     storage.annotate(trial, {"temperature_c": 50.5, "throttled": False})
@@ -480,7 +484,7 @@ def test_environments_annotations_and_checkpoints_are_kept_once(storage: Storage
 
 
 def test_the_integrity_check_finds_what_is_wrong(storage: Storage) -> None:
-    study = storage.add_study("s", "c", grid(3))
+    study = storage.add_plan("s", Command("c"), grid(3))
     trials = [take(storage, study) for _ in range(3)]
     for trial in trials:
         run(storage, trial)

@@ -17,20 +17,28 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import text
 from store_samples import AGGREGATES, CLIPS, clip, grid, take, worker
 
-from vosbench.harness.store import ClaimedTrial, LostLease, State, Storage, results
+from vosbench.harness.store import (
+    ClaimedTrial,
+    Command,
+    FiledPlan,
+    LostLease,
+    State,
+    Storage,
+    results,
+)
 
 WORKER = """
 import sys, time
 sys.path.insert(0, {samples!r})
 from store_samples import AGGREGATES, clip, worker
-from vosbench.harness.store import LostLease, Storage
+from vosbench.harness.store import Command, FiledPlan, LostLease, Storage, StudyRecord
 
 with Storage.open({url!r}, max_attempts=1000) as storage:
     storage.release_stale()
     while (claimed := storage.claim({study}, worker(), limit=2)) is not None:
         for trial in claimed.trials:
             for name in trial.spec.sequences:
-                if name not in storage.done_sequences(trial):
+                if name not in set(storage.kept(trial)):
                     storage.record(trial, clip(name, salt=str(trial.spec.seed)))
                     print("recorded", flush=True)
                     {pause}
@@ -38,7 +46,7 @@ with Storage.open({url!r}, max_attempts=1000) as storage:
 """
 
 
-def start_worker(url: str, study: int, pause: str = "") -> subprocess.Popen[str]:
+def start_worker(url: str, study: FiledPlan, pause: str = "") -> subprocess.Popen[str]:
     program = WORKER.format(
         samples=str(Path(__file__).parent), url=url, study=study, pause=pause or "pass"
     )
@@ -47,7 +55,7 @@ def start_worker(url: str, study: int, pause: str = "") -> subprocess.Popen[str]
 
 def test_what_was_recorded_before_a_kill_is_found_again(store_url: str) -> None:
     with Storage.open(store_url) as storage:
-        study = storage.add_study("s", "c", grid(1))
+        study = storage.add_plan("s", Command("c"), grid(1))
         process = start_worker(
             store_url, study, "if name == trial.spec.sequences[1]: time.sleep(60)"
         )
@@ -59,7 +67,7 @@ def test_what_was_recorded_before_a_kill_is_found_again(store_url: str) -> None:
 
         assert storage.release_stale() == 1  # at once: its process is gone
         again = take(storage, study)
-        assert storage.done_sequences(again) == set(CLIPS[:2])
+        assert set(storage.kept(again)) == set(CLIPS[:2])
         assert [item.sequence for item in storage.recorded(again.id)] == list(CLIPS[:2])
         storage.record(again, clip(CLIPS[2], salt="0"))
         storage.complete(again, AGGREGATES)
@@ -71,7 +79,7 @@ def test_a_sweep_that_is_killed_again_and_again_ends_as_an_undisturbed_one(
 ) -> None:
     chance = random.Random(0)
     with Storage.open(store_url, max_attempts=1000) as storage:
-        study = storage.add_study("s", "c", grid(12))
+        study = storage.add_plan("s", Command("c"), grid(12))
         for _ in range(6):
             with start_worker(store_url, study, "time.sleep(0.01)") as process:
                 assert process.stdout is not None
@@ -85,7 +93,7 @@ def test_a_sweep_that_is_killed_again_and_again_ends_as_an_undisturbed_one(
 
     undisturbed = tmp_path / "undisturbed.db"
     with Storage.open(undisturbed) as storage:
-        study = storage.add_study("s", "c", grid(12))
+        study = storage.add_plan("s", Command("c"), grid(12))
     with start_worker(str(undisturbed), study) as process:
         process.communicate(timeout=60)
     columns = ["key", "state", "mask_sha256", "jf_mean"]
@@ -102,7 +110,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.storage = Storage.open(Path(self.folder.name) / "results.db", max_attempts=2)
-        self.study = self.storage.add_study("s", "c", grid(self.trials), lambda _: "g")
+        self.study = self.storage.add_plan("s", Command("c"), grid(self.trials), lambda _: "g")
         self.held: dict[int, ClaimedTrial] = {}
         self.lost: list[ClaimedTrial] = []
         self.complete: dict[int, str] = {}
@@ -163,14 +171,14 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def cancel(self) -> None:
-        self.storage.cancel(self.study)
+        self.storage.cancel(self.study.study)
         for trial_id in list(self.held):
             self.drop(trial_id)
 
     @rule()
     def ask_again(self) -> None:
-        self.storage.retry_failed(self.study)
-        self.storage.add_study("s", "c", grid(self.trials), lambda _: "g")
+        self.storage.retry_failed(self.study.study)
+        self.storage.add_plan("s", Command("c"), grid(self.trials), lambda _: "g")
 
     @precondition(lambda self: self.lost)
     @rule(data=st.data())

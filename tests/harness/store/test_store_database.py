@@ -22,6 +22,7 @@ from store_samples import clip, grid, spec, take
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store import (
+    Command,
     Storage,
     open_database,
     results,
@@ -131,7 +132,7 @@ def test_an_older_database_is_upgraded_on_request_only(
     with monkeypatch.context() as before:
         before.setattr(schema, "REVISION", NOW)
         with Storage.open(store_url) as storage:
-            storage.add_study("s", "c", grid(2))
+            storage.add_plan("s", Command("c"), grid(2))
     next_version.write_text(NEXT_REVISION.format(now=NOW, next=NEXT, then="pass"))
 
     for read_only in (True, False):
@@ -252,7 +253,7 @@ def test_reading_where_nothing_can_be_written(
 ) -> None:
     path = tmp_path / "results.db"
     with Storage.open(path) as storage:
-        storage.add_study("s", "c", [spec()])
+        storage.add_plan("s", Command("c"), [spec()])
     before = path.read_bytes()
     monkeypatch.setattr("os.access", lambda *_: False)
 
@@ -264,10 +265,10 @@ def test_reading_where_nothing_can_be_written(
 def test_a_locked_database_is_one_line_and_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "results.db"
     with Storage.open(path, busy_timeout_s=0.2) as storage:
-        study = storage.add_study("s", "c", [spec()])
+        study = storage.add_plan("s", Command("c"), [spec()])
         with locked(path):
             with pytest.raises(InputError, match="is locked by another program") as error:
-                storage.add_study("t", "c", [spec("0.9")])
+                storage.add_plan("t", Command("c"), [spec("0.9")])
             assert "run the same command again" in one_line(error)
             assert len(results(path)) == 1  # reading goes on
         take(storage, study)
@@ -284,7 +285,7 @@ def test_a_new_database_that_another_holds_is_one_line(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "results.db"
     with Storage.open(path) as storage:
-        study = storage.add_study("s", "c", [spec()])
+        study = storage.add_plan("s", Command("c"), [spec()])
         trial = take(storage, study)
         storage.record(trial, clip("dog"))
 
@@ -295,20 +296,20 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
     event.listen(Engine, "connect", fill)
     try:
         with Storage.open(path) as full, pytest.raises(InputError, match="no space left") as error:
-            full.add_study("s", "c", grid(200))
+            full.add_plan("s", Command("c"), grid(200))
         one_line(error)
     finally:
         event.remove(Engine, "connect", fill)
     with Storage.open(path) as storage:
         assert len(storage.trials(study)) == 1
-        assert storage.done_sequences(trial) == {"dog"}
+        assert set(storage.kept(trial)) == {"dog"}
         assert storage.integrity_check() == ()
 
 
 def test_a_damaged_database_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "results.db"
     with Storage.open(path) as storage:
-        storage.add_study("s", "c", grid(50))
+        storage.add_plan("s", Command("c"), grid(50))
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
     with pytest.raises(InputError, match="is damaged"):
@@ -318,7 +319,7 @@ def test_a_damaged_database_is_one_line(tmp_path: Path) -> None:
 def test_a_lost_connection_is_made_again(postgresql_url: str) -> None:
     fates = iter(["SELECT pg_terminate_backend(pg_backend_pid())", "SELECT 1"])
     with Storage.open(postgresql_url) as storage:
-        study = storage.add_study("s", "c", [spec()])
+        study = storage.add_plan("s", Command("c"), [spec()])
         storage.database.write(lambda connection: connection.execute(text(next(fates))))
         take(storage, study)
     assert next(fates, None) is None
@@ -326,7 +327,7 @@ def test_a_lost_connection_is_made_again(postgresql_url: str) -> None:
 
 def test_a_lock_on_a_server_is_one_line(postgresql_url: str) -> None:
     with Storage.open(postgresql_url) as storage:
-        study = storage.add_study("s", "c", [spec()])
+        study = storage.add_plan("s", Command("c"), [spec()])
         trial = take(storage, study)
 
     def write_elsewhere(connection: Connection) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from store_samples import AGGREGATES, CLIPS, clip, run, spec, take
 
 from vosbench.harness.store import (
+    Command,
     Selection,
     State,
     Storage,
@@ -40,10 +41,14 @@ CONTRACT = {
 def filled(store_url: str) -> Iterator[Storage]:
     """Two complete trials and one that waits, in one study; a failed one in another."""
     with Storage.open(store_url) as storage:
-        study = storage.add_study("first", "c", [spec("0.3"), spec("0.30", seed=1), spec("1.0")])
+        study = storage.add_plan(
+            "first", Command("c"), [spec("0.3"), spec("0.30", seed=1), spec("1.0")]
+        )
         for _ in range(2):
             run(storage, take(storage, study))
-        other = storage.add_study("second", "c", [spec(tau=None, model="frtm", policy=None)])
+        other = storage.add_plan(
+            "second", Command("c"), [spec(tau=None, model="frtm", policy=None)]
+        )
         storage.fail(take(storage, other), "broken", "Traceback", deterministic=True)
         yield storage
 

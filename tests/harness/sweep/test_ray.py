@@ -25,7 +25,7 @@ from sqlalchemy import select  # noqa: E402
 from vosbench.baselines.errors import InputError  # noqa: E402
 from vosbench.harness.store import State, Storage  # noqa: E402
 from vosbench.harness.store.models import Attempt  # noqa: E402
-from vosbench.harness.sweep.executors.events import Tally  # noqa: E402
+from vosbench.harness.sweep.events import Tally  # noqa: E402
 from vosbench.harness.sweep.executors.ray_cluster import (  # noqa: E402
     RayExecutor,
     check_reach,

@@ -50,7 +50,7 @@
   const SWEEPS = [
     column("name", "sweep"), column("trials", "runs", "number"), column("complete", "complete", "number"),
     column("failed", "failed", "number"), column("open", "open", "number"),
-    column("created_at", "asked for", "time"), column("command", "command"),
+    column("created_at", "asked for", "time"), column("commands", "commands", "number"),
   ];
   const TRAININGS = [
     column("model", "model"), column("gate", "gate learns"), column("seed", "seed", "number"),

@@ -86,7 +86,7 @@
       rows: studies.length,
       columns: {
         id: column((one) => one.id), name: column((one) => one.name),
-        command: column((one) => one.command), created_at: column((one) => one.created_at),
+        commands: column((one) => one.commands.length), created_at: column((one) => one.created_at),
         trials: column((one) => sum(one.trials, states(one.trials))),
         complete: column((one) => sum(one.trials, ["complete"])),
         failed: column((one) => sum(one.trials, ["failed"])),
@@ -114,7 +114,8 @@
     return [
       VOS.heading(name),
       VOS.facts([
-        ["command", el("code", {}, study.command)],
+        ...study.commands.map(({ command, folder }) =>
+          ["command", el("code", { title: folder ? `in ${folder}` : "" }, command)]),
         ["asked for", VOS.format(study.created_at, "time")],
         ["runs", Object.entries(study.trials).map(([state, number]) => `${number} ${state}`).join(", ")],
       ]),

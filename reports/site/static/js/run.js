@@ -45,7 +45,7 @@
   ]));
 
   const ran = (get, attempt) => {
-    const { environments, studies } = VOS.site;
+    const { environments } = VOS.site;
     const environment = environments[get("environment_key")];
     const names = (get("study") ?? "").split(", ").filter(Boolean);
     const annotations = { ...attempt.annotations };
@@ -58,7 +58,7 @@
       ["model's version", get("runner_version")], ["host", attempt.host],
       ["began", format(attempt.started_at, "time")], ["ended", format(attempt.ended_at, "time")],
       ["sweep", el("span", {}, names.map((name, at) => [at ? ", " : "", link(name, ["sweep", name])]))],
-      ["command", code(studies.find((one) => one.name === names[0])?.command)],
+      ["command", code(attempt.command)], ["in folder", code(attempt.folder || null)],
       ["run key", code(get("key"))],
     ]),
     environment && el("details", {}, el("summary", {}, "the machine"), VOS.tree(environment.stable)),
