@@ -263,7 +263,7 @@ class SequenceResult(Base):
     object_ids: Mapped[tuple[int, ...]] = mapped_column(NumbersText)
     frames: Mapped[int]
     mask_sha256: Mapped[str]
-    traced: Mapped[tuple[int, ...] | None]
+    traced: Mapped[tuple[int, ...] | None] = mapped_column(NumbersText)
     """Frames of which was stored what the network saw, whether it told anything or not."""
     recorded_at: Mapped[float] = mapped_column(default=DatabaseNow())
 
