@@ -37,8 +37,7 @@ class CrashDummy:
     spec = RunnerSpec("crash-dummy", "1", "drifting masks, for tests", takes_tau=True)
 
     def __init__(self, options: RunnerOptions) -> None:
-        assert options.tau is not None
-        self._tau = int(options.tau * 1000)
+        self._tau = int((options.tau or 0) * 1000)  # weights are read without a threshold
         self._masks: dict[int, torch.Tensor] = {}
         file = None if options.weights is None else FilePath(options.weights)
         content = b"crash-dummy" if file is None else file.read_bytes()
