@@ -139,7 +139,7 @@ def _trials(db: Path, said: str) -> tuple[TrialRecord, ...]:
     if not db.is_file():
         raise RuntimeError(f"the run left no database: {said[-300:]}")
     with Storage.open(db) as storage:
-        return storage.trials(storage.study_id(STUDY))
+        return storage.trials(storage.study(STUDY))
 
 
 def failed_trials(db: Path, said: str) -> list[Figure]:

@@ -17,7 +17,7 @@ from vosbench.harness.contract.play import ContractBreach, Played, Recording
 from vosbench.harness.prove import networks, programs, speed, tracks
 from vosbench.harness.prove.networks import Arithmetic, Seen
 from vosbench.harness.prove.record import Bench, Figure, NotDone
-from vosbench.harness.store import Storage
+from vosbench.harness.store import Command, Storage
 from vosbench.runners.interface import Frame, ObjectStep, Precision
 from vosbench.runners.interface import Path as Taken
 from vosbench.runners.network_runner import NetworkRunner
@@ -204,13 +204,14 @@ def study(tmp_path: Path) -> Iterator[Path]:
     """A database with two waiting trials, one of which is then claimed and fails."""
     path = tmp_path / "results.db"
     with Storage.open(path) as storage:
-        storage.add_study(programs.STUDY, "vosbench run …", grid(2))
+        storage.add_plan(programs.STUDY, Command("vosbench run …"), grid(2))
     yield path
 
 
 def fail_one(path: Path, message: str) -> None:
     with Storage.open(path) as storage:
-        claim = storage.claim(storage.study_id(programs.STUDY), worker())
+        (plan,) = storage.plans(storage.study(programs.STUDY))
+        claim = storage.claim(plan, worker())
         assert claim is not None
         for trial in claim.trials:
             storage.fail(trial, message, "trace", deterministic=True)
