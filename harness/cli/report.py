@@ -17,6 +17,9 @@ from vosbench.harness.text.output import say
 from vosbench.harness.text.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
     from vosbench.harness.store import Selection
     from vosbench.reports.dressing import Dressing
     from vosbench.reports.figures import FigureOptions
@@ -29,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 def report(
     fig: Annotated[str | None, typer.Option("--fig", help="A figure by name; see --list.")] = None,
-    table: Annotated[str | None, typer.Option("--table", help="Table 1, 2, 3 or 4.")] = None,
+    table: Annotated[str | None, typer.Option("--table", help="1, 2, 3, 4, or results.")] = None,
     claims: Annotated[bool, typer.Option("--claims", help="Check the claims of the text.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="All that the database has.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List figures and tables.")] = False,
@@ -68,6 +71,10 @@ def report(
         list[str] | None,
         typer.Option("--labels", metavar="NAME=TEXT", help="Call a model so; repeatable."),
     ] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option("--rows", metavar="NAME[=TEXT]", help="Tables: these models, called so."),
+    ] = None,
     style: Annotated[
         Path | None,
         typer.Option("--style", metavar="FILE", help="Its own looks: .mplstyle or .toml."),
@@ -99,7 +106,7 @@ def report(
             return
         _everything(db, where, out or Path("report"), chosen)
     else:
-        _table(table, db, where, out)
+        _table(table, db, where, out, _rows(rows), parse_taus([tau]) if tau else ())
 
 
 _UNITS = {"in": 1.0, "": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
@@ -127,7 +134,7 @@ def _list() -> None:
     console = Terminal()
     for name in figure_names():
         console.say(f"--fig {name:<17}{figure_kind(name).summary}")
-    console.say(f"--table {', '.join(table_names())}")
+    console.say(f"--table {', '.join(table_names())}, results")
     console.say("--claims")
 
 
@@ -147,10 +154,30 @@ def _everything(db: str, where: Selection, folder: Path, chosen: FigureOptions) 
     say(f"wrote {len(made.made)} items; see {made.index}")
 
 
-def _table(name: str | None, db: str, where: Selection, out: Path | None) -> None:
-    from vosbench.reports.tables import check_claims, make_table, to_rich, write_table
+def _rows(texts: list[str] | None) -> dict[str, str]:
+    """``NAME`` or ``NAME=TEXT`` each."""
+    return {name.strip(): text for name, _, text in (row.partition("=") for row in texts or ())}
 
-    table = check_claims(db, where) if name is None else make_table(name, db, where)
+
+def _table(
+    name: str | None,
+    db: str,
+    where: Selection,
+    out: Path | None,
+    rows: dict[str, str],
+    taus: Sequence[Decimal],
+) -> None:
+    from vosbench.reports.tables import check_claims, make_table, to_rich, write_table
+    from vosbench.reports.tables.results import NAME, results_rich, results_table
+
+    if name == NAME:
+        found = results_table(db, where, rows, taus)
+        if out is None:
+            Terminal().print(results_rich(found))
+        else:
+            say(f"wrote {write_table(found, out)}")
+        return
+    table = check_claims(db, where) if name is None else make_table(name, db, where, rows)
     if out is None:
         Terminal().print(to_rich(table))
     else:

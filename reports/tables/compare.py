@@ -8,8 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from vosbench.harness.store import Readable, Selection
-from vosbench.reports.frames import measured
 from vosbench.reports.labels import short_note
 from vosbench.reports.published import Published, published_table, siblings
 
@@ -53,15 +51,11 @@ class Measured:
         return "; ".join(filter(None, [self.run_remark, self.own_remark]))
 
 
-def compare(number: int, source: Readable, where: Selection) -> pd.DataFrame:
-    """Table 1, 2, 3 or 4 beside the database: :data:`COLUMNS`.
+def compare(number: int, found: pd.DataFrame) -> pd.DataFrame:
+    """Table 1, 2, 3 or 4 beside the results of ``measured``: :data:`COLUMNS`.
 
     Numbers without a run have one row whose ``measured`` is NaN.
-
-    Raises:
-        InputError: no results there, or a database that can't be read.
     """
-    found = measured(source, where)
     rows = [row for printed in published_table(number) for row in _rows(printed, found)]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"clips": "Int64"})
 

@@ -9,12 +9,15 @@ import pandas as pd
 
 from vosbench.harness.store import Readable, Selection
 from vosbench.reports.choices import choose
+from vosbench.reports.frames import measured
 from vosbench.reports.tables.claims import compare_claims
 from vosbench.reports.tables.compare import TITLES, compare
 from vosbench.reports.tables.layout import lay_out
+from vosbench.reports.tables.own import own_rows
 from vosbench.reports.tables.render import PaperTable
 
 EVERYTHING = Selection()
+NO_CHOICE: Mapping[str, str] = {}
 
 
 def table_names() -> tuple[str, ...]:
@@ -22,14 +25,28 @@ def table_names() -> tuple[str, ...]:
     return tuple(str(number) for number in TITLES)
 
 
-def make_table(name: str, source: Readable, where: Selection = EVERYTHING) -> PaperTable:
-    """A table of the paper beside what the database has.
+def make_table(
+    name: str,
+    source: Readable,
+    where: Selection = EVERYTHING,
+    rows: Mapping[str, str] = NO_CHOICE,
+) -> PaperTable:
+    """A table of the paper beside what the database has, then rows of other models.
+
+    Args:
+        name: "1" to "4".
+        source: a file, a URL, or an open database.
+        where: which trials.
+        rows: the other models, in that order, and what to call them; all, if empty.
 
     Raises:
-        InputError: unknown table, no results there, or a database that can't be read.
+        InputError: unknown table or row, no results there, or a database that can't be read.
     """
     number = choose("table", str(name), {known: int(known) for known in table_names()})
-    frame = compare(number, source, where)
+    found = measured(source, where)
+    parts = [compare(number, found), own_rows(number, found, rows)]
+    frame = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    frame = frame.astype({"clips": "Int64"})
     layout = lay_out(frame, {"method": "method", "tau": "τ"})
     return PaperTable(str(name), TITLES[number], frame, layout)
 

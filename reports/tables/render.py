@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -15,7 +14,14 @@ from vosbench.harness.text.formats import latex, markdown
 from vosbench.harness.text.terminal import Terminal, lines, plain_table, styled
 from vosbench.reports.export import export_frame
 from vosbench.reports.tables.layout import NOTHING, Cell, Layout
+from vosbench.reports.tables.results import (
+    ResultsTable,
+    results_latex,
+    results_markdown,
+    results_rich,
+)
 
+_LONGEST_HEAD = 36
 _FORMATS = ".csv, .md, .tex or .txt"
 
 
@@ -47,10 +53,11 @@ def to_rich(table: PaperTable) -> Table:
     return rich
 
 
-def to_text(table: PaperTable, width: int = 80) -> str:
+def to_text(table: PaperTable | ResultsTable, width: int = 80) -> str:
     """The table as plain text of at most ``width`` columns."""
     out = StringIO()
-    Terminal(file=out, width=width).print(to_rich(table))
+    rich = results_rich(table) if isinstance(table, ResultsTable) else to_rich(table)
+    Terminal(file=out, width=width).print(rich)
     return out.getvalue()
 
 
@@ -66,28 +73,29 @@ def to_markdown(table: PaperTable) -> str:
 
 
 def to_latex(table: PaperTable) -> str:
-    """A ``tabular`` with booktabs rules; published, measured and difference in own columns."""
+    """A ``tabular`` with booktabs rules, no wider than a page; notes below it.
+
+    Published, measured and difference have columns of their own.
+    """
     layout = table.layout
-    count = len(layout.heads)
-    quantities = layout.quantities
+    count, quantities = len(layout.heads), layout.quantities
     spans = [rf"\multicolumn{{3}}{{c}}{{{latex(name)}}}" for name in quantities]
     rules = [
         rf"\cmidrule(lr){{{count + 1 + 3 * i}-{count + 3 + 3 * i}}}" for i in range(len(quantities))
     ]
     below = [*map(latex, layout.heads), *(["paper", "ours", "diff."] * len(quantities)), "run"]
+    also: dict[str, int] = {}
     body = []
     for line in layout.lines:
-        numbers = [latex(text) for cell in line.cells for text in _three(cell)]
+        numbers = [text for cell in line.cells for text in _three(cell, also)]
         runs = f"${{}}^{{{latex(line.runs)}}}$" if line.runs else ""
-        body.append(_latex_row([*map(latex, line.heads), *numbers, runs]))
-    width = count + 3 * len(quantities) + 1
-    notes = [
-        rf"\multicolumn{{{width}}}{{p{{\linewidth}}}}{{\footnotesize {latex(note)}}} \\"
-        for note in layout.notes
-    ]
+        body.append(_latex_row([*map(_latex_head, line.heads), *numbers, runs]))
+    marked = [f"${{}}^{{{number}}}$ {latex(text)}" for text, number in also.items()]
+    notes = r"\\ ".join([*marked, *map(latex, layout.notes)])
     return "\n".join(
         [
             f"% {latex(table.title)}; needs \\usepackage{{booktabs}}",
+            r"\begingroup\scriptsize\setlength{\tabcolsep}{2pt}",
             rf"\begin{{tabular}}{{{'l' * count}{'rrr' * len(quantities)}l}}",
             r"\toprule",
             _latex_row([*[""] * count, *spans, ""]),
@@ -96,46 +104,61 @@ def to_latex(table: PaperTable) -> str:
             r"\midrule",
             *body,
             r"\bottomrule",
-            *notes,
-            r"\end{tabular}",
+            r"\end{tabular}\par\smallskip",
+            rf"\raggedright {notes}\par",
+            r"\endgroup",
             "",
         ]
     )
 
 
-def write_table(table: PaperTable, out: Path) -> Path:
+def write_table(table: PaperTable | ResultsTable, out: Path) -> Path:
     """Write a table in the format of the extension of ``out``; returns ``out``.
 
-    CSV has one row per printed number and run; the others are laid out.
+    CSV has one row per number or setting; the others are laid out.
 
     Raises:
         InputError: another extension, or a place that can't be written.
     """
-    if out.suffix.lower() == ".csv":
+    extension = out.suffix.lower()
+    if extension == ".csv":
         return export_frame(table.frame, out)
-    writers: Mapping[str, Callable[[PaperTable], str]] = {
-        ".md": to_markdown,
-        ".tex": to_latex,
-        ".txt": lambda table: to_text(table, 120),
-    }
-    write = writers.get(out.suffix.lower())
-    if write is None:
+    if extension not in (".md", ".tex", ".txt"):
         raise InputError(f"{out}: a table's file ends in {_FORMATS}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(write(table), encoding="utf-8")
+        out.write_text(_text(table, extension), encoding="utf-8")
     except OSError as error:
         raise InputError(f"can't write {out}: {error.strerror}") from None
     return out
+
+
+def _text(table: PaperTable | ResultsTable, extension: str) -> str:
+    if extension == ".txt":
+        return to_text(table, 120)
+    if isinstance(table, ResultsTable):
+        return results_markdown(table) if extension == ".md" else results_latex(table)
+    return to_markdown(table) if extension == ".md" else to_latex(table)
 
 
 def _row(cells: list[str]) -> str:
     return f"| {' | '.join(map(markdown, cells))} |"
 
 
-def _three(cell: Cell) -> tuple[str, str, str]:
+def _three(cell: Cell, also: dict[str, int]) -> tuple[str, str, str]:
+    """The cell's columns; what other tables print becomes a numbered note in ``also``."""
+    value, opened, others = cell.published.partition(" (")
+    note = ""
+    if opened:
+        note = f"${{}}^{{{also.setdefault(others.removesuffix(')'), len(also) + 1)}}}$"
     measured = f"{cell.measured}*" if cell.flagged else cell.measured
-    return cell.published, measured or NOTHING, cell.difference
+    return f"{latex(value)}{note}", latex(measured or NOTHING), latex(cell.difference)
+
+
+def _latex_head(text: str) -> str:
+    """A line's name; a long one in lines of its own."""
+    long = len(text) > _LONGEST_HEAD
+    return rf"\parbox[t]{{0.3\linewidth}}{{\raggedright {latex(text)}}}" if long else latex(text)
 
 
 def _latex_row(cells: list[str]) -> str:
