@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vosbench.harness.cli import options
 from vosbench.harness.text.output import json_text, say, write_out
 from vosbench.harness.text.terminal import Terminal, plain_table
+
+if TYPE_CHECKING:
+    from vosbench.harness.datasets.outlook import Outlook
 
 Sequences = Annotated[
     list[str] | None, typer.Option("--sequences", help="Only these clips (comma list).")
@@ -32,14 +36,28 @@ def add(name: str, folder: Path) -> None:
     say(f"{name}: {add_root(name, folder)}")
 
 
-def check(name: str, data_root: options.DataRoot = None, sequences: Sequences = None) -> None:
-    """Read every file of a dataset and report what is wrong; exit 1 if anything is."""
+def check(
+    name: str,
+    data_root: options.DataRoot = None,
+    protocol: options.Protocol = None,
+    sequences: Sequences = None,
+    as_json: options.Json = False,
+) -> None:
+    """Read every file of a dataset; say what is wrong, and what a run will make of the rest.
+
+    Exit 1 if anything is wrong.
+    """
     from vosbench.harness.datasets import registry
     from vosbench.harness.datasets.check import check as check_dataset
 
-    dataset = registry.open(name, data_root)
+    dataset = registry.open(name, data_root, protocol)
     report = check_dataset(dataset, dataset.named(sequences))
+    if as_json:
+        write_out(json_text(asdict(report) | {"root": str(report.root)}))
+        raise typer.Exit(1 if report.problems else 0)
     console = Terminal()
+    for line in (*map(_outlook_line, report.outlooks), *_scored_lines(report.outlooks)):
+        console.say(line)
     for kind, found in (("problem", report.problems), ("remark", report.remarks)):
         for item in found:
             console.say(f"{kind}: {item.sequence}: {item.message}")
@@ -50,6 +68,38 @@ def check(name: str, data_root: options.DataRoot = None, sequences: Sequences = 
     if report.problems:
         raise typer.Exit(1)
     console.say(f"manifest {report.manifest_sha256}")
+
+
+def _outlook_line(one: Outlook) -> str:
+    """``dog: 60 frames 00000 … 00059, 854x480; 60 masks; objects 1 @ 00000; 0.3 % void``."""
+    size = f"{one.size[1]}x{one.size[0]}"
+    if one.label_size != one.size:
+        size += f", masks {one.label_size[1]}x{one.label_size[0]}"
+    objects = ", ".join(f"{name} @ {first}" for name, first in one.objects.items())
+    void = "" if not one.void_share else f"; {100 * one.void_share:.2g} % void"
+    return (
+        f"{one.sequence}: {len(one.frames)} frames {one.frames[0]} … {one.frames[-1]}, {size}; "
+        f"{one.annotated} masks; objects {objects or 'none'}{void}"
+    )
+
+
+def _scored_lines(outlooks: tuple[Outlook, ...]) -> list[str]:
+    """What each protocol can score; sequences of which the same is true share a line."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for one in outlooks:
+        for protocol, what in one.scored.items():
+            alike.setdefault((protocol, what), []).append(one.sequence)
+    return [
+        f"by {protocol}: {what} ({_named(names, len(outlooks))})"
+        for (protocol, what), names in alike.items()
+    ]
+
+
+def _named(names: list[str], all_of: int) -> str:
+    if len(names) == all_of > 1:
+        return "all sequences"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def stats(

@@ -41,6 +41,7 @@ JSON_FIELDS = (
     "device",
     "protocol",
     "unscored",
+    "remarks",
 )
 """What ``results --json`` prints of each trial, at least; the rest follows."""
 
@@ -257,6 +258,8 @@ def _notes(frame: pd.DataFrame) -> Text:
         notes.append(f"demonstration weights, not the paper's: {names}.")
     for reason in dict.fromkeys(frame["unscored"].dropna()):
         notes.append(f"no J&F: {reason}.")
+    for remark in dict.fromkeys(frame["remarks"].dropna()):
+        notes.append(f"{remark}.")
     devices = sorted(set(frame["device"].dropna()))
     if devices:
         notes.append(f"Device: {', '.join(devices)}.")

@@ -15,6 +15,7 @@ from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.datasets.labels import label_colours
 from vosbench.harness.datasets.manifest import manifest_sha256
+from vosbench.harness.datasets.outlook import Outlook, outlook
 from vosbench.harness.datasets.palette import label_palette
 
 
@@ -35,6 +36,7 @@ class CheckReport:
         sequences, frames, annotations, objects: how many were read.
         problems: defects that make a sequence unusable.
         remarks: what differs from the usual without harm, a palette of other colours.
+        outlooks: what will be made of each sequence that can be run.
         manifest_sha256: hash over everything; None if there are problems.
     """
 
@@ -47,6 +49,7 @@ class CheckReport:
     objects: int
     problems: tuple[Problem, ...]
     remarks: tuple[Problem, ...]
+    outlooks: tuple[Outlook, ...]
     manifest_sha256: str | None
 
 
@@ -64,6 +67,7 @@ def check(
     clips: list[Clip] = []
     problems: list[Problem] = []
     remarks: list[Problem] = []
+    outlooks: list[Outlook] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name in selection.sequences:
             try:
@@ -73,6 +77,9 @@ def check(
             else:
                 clips.append(clip)
                 problems += _clip_problems(dataset, clip, pool)
+                seen = outlook(dataset, clip, pool)
+                outlooks.append(seen)
+                remarks += [Problem(name, line) for line in seen.remarks]
                 remarks += _palette_remarks(clip)
             if on_sequence is not None:
                 on_sequence(name)
@@ -86,15 +93,20 @@ def check(
         objects=sum(len(clip.objects) for clip in clips),
         problems=tuple(problems),
         remarks=tuple(remarks),
+        outlooks=tuple(outlooks),
         manifest_sha256=None if problems else manifest_sha256(clips, dataset.content_hash),
     )
 
 
 def _clip_problems(dataset: Dataset, clip: Clip, pool: ThreadPoolExecutor) -> list[Problem]:
+    unfit = _messages(clip.require_images)
+    if not clip.image_paths:
+        return [Problem(clip.name, message) for message in unfit]
+
     def frame(t: int) -> list[str]:
         return _messages(lambda: clip.image(t)) + _messages(lambda: clip.annotation(t))
 
-    messages = [message for found in pool.map(frame, range(len(clip))) for message in found]
+    messages = unfit + [message for found in pool.map(frame, range(len(clip))) for message in found]
     if not messages:
         # An audit reads the annotations again; damaged ones are reported already.
         messages = list(dataset.audit(clip))

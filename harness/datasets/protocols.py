@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vosbench.baselines.errors import InputError, suggestion
+from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.objects import (
     all_as_one,
     as_they_appear,
@@ -149,9 +149,8 @@ def choose(dataset: str, choices: tuple[Protocol, ...], name: str | None) -> Pro
         return choices[0]
     found = {p.name: p for p in choices} | {p.name.partition("@")[0]: p for p in choices}
     if name not in found:
-        known = [p.name for p in choices]
+        known = ", ".join(dict.fromkeys(p.name for p in choices))
         raise InputError(
-            f"{dataset} isn't scored by protocol '{name}'{suggestion(name, known)}: "
-            f"--protocol takes {', '.join(known)}"
+            f"{dataset} isn't scored by protocol '{name}': --protocol takes {known} here"
         )
     return found[name]

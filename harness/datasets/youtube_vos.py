@@ -2,7 +2,8 @@
 
 Layout of the root: ``train/`` and ``valid/``, each with JPEGImages, Annotations and meta.json.
 All frames of a split lie in ``SPLIT_all_frames/JPEGImages``, in
-``SPLIT_all_frames/SPLIT/JPEGImages`` or in ``all_frames/SPLIT_all_frames/JPEGImages``.
+``SPLIT_all_frames/SPLIT/JPEGImages`` or in ``all_frames/SPLIT_all_frames/JPEGImages``. An archive
+unpacked into a folder of its own name (``train/train/``) is found too.
 """
 
 from __future__ import annotations
@@ -126,7 +127,9 @@ class YtvosFactory:
         if root is None:
             raise TypeError("YouTube-VOS is opened from a folder")
         folder = "valid" if self.split == "valid" else "train"
-        meta_path = root / folder / "meta.json"
+        place = first_existing((root / folder / "meta.json", root / folder / folder / "meta.json"))
+        place = place.parent
+        meta_path = place / "meta.json"
         meta = read_meta(meta_path)
         names = tuple(sorted(meta))
         held_out: tuple[str, ...] = ()
@@ -137,8 +140,8 @@ class YtvosFactory:
             if absent:
                 raise InputError(f"{list_path}: {absent[0]} is not a video of {meta_path}")
         split = Split(
-            images=self._images(root, folder),
-            annotations=root / folder / "Annotations",
+            images=self._images(root, place),
+            annotations=place / "Annotations",
             meta=meta,
             training_classes=_training_classes(root, held_out),
             first_masks_only=folder == "valid",
@@ -153,14 +156,16 @@ class YtvosFactory:
             audit=split.audit,
         )
 
-    def _images(self, root: Path, folder: str) -> Path:
+    def _images(self, root: Path, place: Path) -> Path:
         if not self.all_frames:
-            return root / folder / "JPEGImages"
+            return place / "JPEGImages"
+        folder = place.name
         every = f"{folder}_all_frames"
         return first_existing(
             (
                 root / every / "JPEGImages",
                 root / every / folder / "JPEGImages",
+                root / every / every / "JPEGImages",
                 root / "all_frames" / every / "JPEGImages",
             )
         )
@@ -168,9 +173,9 @@ class YtvosFactory:
 
 def _training_classes(root: Path, held_out: tuple[str, ...]) -> frozenset[str] | None:
     """Categories of train without the held-out videos; else those of training_classes.txt."""
-    train = root / "train" / "meta.json"
-    if train.exists():
-        return categories(read_meta(train), but=held_out)
+    for train in (root / "train" / "meta.json", root / "train" / "train" / "meta.json"):
+        if train.exists():
+            return categories(read_meta(train), but=held_out)
     listed = root / "training_classes.txt"
     return frozenset(read_list(listed)) if listed.exists() else None
 
@@ -197,7 +202,7 @@ def _factory(year: int, split: str, all_frames: bool = False) -> YtvosFactory:
         root_name=short,
         folders=(short, f"YouTube{year}", f"YouTube-VOS-{year}", f"YouTubeVOS{year}")
         + (("YouTube",) if year == 2019 else ()),
-        markers=(f"{folder}/meta.json",),
+        markers=(f"{folder}/meta.json", f"{folder}/{folder}/meta.json"),
         argument="LIST" if split == "heldout" else "",
     )
     return YtvosFactory(spec, split, all_frames)

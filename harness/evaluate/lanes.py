@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vosbench.harness.datasets.overlap import Masks, Overlapping, flat
-from vosbench.harness.evaluate.annotations import Annotations
+from vosbench.harness.datasets.overlap import Masks, Overlapping, flat, ids_of
+from vosbench.harness.evaluate.annotations import Annotations, Labels
 from vosbench.harness.evaluate.traces import Trace
 from vosbench.harness.metrics import SequenceScorer, SequenceScores
 from vosbench.harness.store.arrays import ArrayPacker, PackedArray
@@ -44,6 +44,7 @@ class Lane:
     _path: list[list[int]] = field(default_factory=list)
     _full_iou: list[list[float]] = field(default_factory=list)
     _last_full: dict[int, int] = field(default_factory=dict)
+    _constant: dict[int, float | None] = field(default_factory=dict)
 
     def fork(self, members: tuple[int, ...]) -> Lane:
         """The same history for some of the members."""
@@ -56,6 +57,7 @@ class Lane:
         twin._p_gate, twin._path = list(self._p_gate), list(self._path)
         twin._full_iou = list(self._full_iou)
         twin._last_full = dict(self._last_full)
+        twin._constant = dict(self._constant)
         return twin
 
     def note(self, t: int, masks: Masks, step: Step | None, truth: Annotations) -> None:
@@ -69,6 +71,8 @@ class Lane:
             self.masks.add(labels)
         if t in self.scorer.plan.objects_at:
             self.scorer.add(t, lambda: _annotated(truth, t), masks)
+        if step is not None:
+            self._note_constant(masks, labels, step)
         width = len(self.object_ids)
         p_gate, path, iou = [np.nan] * width, [0] * width, [np.nan] * width
         for o in step.objects if step is not None else ():
@@ -83,6 +87,19 @@ class Lane:
         self._p_gate.append(p_gate)
         self._path.append(path)
         self._full_iou.append(iou)
+
+    def _note_constant(self, masks: Masks, labels: Labels, step: Step) -> None:
+        shown = ids_of(masks)
+        only = int(labels.flat[0]) if len(shown) == 1 and labels.all() else 0
+        for o in step.objects:
+            if o.path is not Path.INIT:
+                value = 0.0 if o.id not in shown else 1.0 if o.id == only else None
+                same = self._constant.setdefault(o.id, value) == value
+                self._constant[o.id] = value if same else None
+
+    def constant_masks(self) -> dict[int, float]:
+        """Objects that were nowhere (0) or everywhere (1) in each frame after their first."""
+        return {i: value for i, value in self._constant.items() if value is not None}
 
     @property
     def mask_sha256(self) -> str:

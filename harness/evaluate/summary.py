@@ -33,6 +33,8 @@ def clip_result(
         | {"adjacent_iou": _mean(series["adjacent_iou"][:, k]), "area": truth.area(object_id)}
         for k, object_id in enumerate(lane.object_ids)
     }
+    for object_id, value in lane.constant_masks().items():
+        objects[object_id]["constant_mask"] = value
     metrics: Scalars = {
         name: _mean([o[name] for o in objects.values()])
         for name in ("reuse_rate", "reuse_rate_published", "copy_rate")
@@ -101,7 +103,7 @@ def reuse_rates(path: NDArray[np.generic]) -> Scalars:
     return {
         "reuse_rate": reused / tracked if tracked else math.nan,
         # The published code lets the object's first frame count as reused.
-        "reuse_rate_published": (reused + 1) / (tracked + 1),
+        "reuse_rate_published": (reused + 1) / (tracked + 1) if np.any(path) else math.nan,
         "copy_rate": copied / tracked if tracked else math.nan,
     }
 

@@ -75,6 +75,7 @@ _AFTER = (
     "version",
     "trial_id",
     "unscored",
+    "remarks",
 )
 COLUMNS = (*_BEFORE, *METRICS, *_AFTER)
 """The columns of :func:`results`, in order, before further aggregates."""
@@ -133,8 +134,9 @@ def results(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
     are from version to version; later ones are added behind them. ``study`` names all studies
     of a trial, comma-separated; ``attempt`` is the last one's number, 0 before the first, and
     ``environment_key``, ``device`` and ``version`` are of that attempt; ``unscored`` says why a
-    trial, or some of its sequences, have no J&F; ``sequences`` and ``switches`` are a tuple and a
-    mapping. Aggregates are NaN unless the state is complete.
+    trial, or some of its sequences, have no J&F, and ``remarks`` what may surprise in its masks;
+    ``sequences`` and ``switches`` are a tuple and a mapping. Aggregates are NaN unless the state
+    is complete.
 
     Args:
         source: a file, a URL, or an open database.
@@ -220,7 +222,8 @@ def _results(connection: Connection, where: Selection) -> pd.DataFrame:
         if name != "study"
     }
     columns["study"] = [studies.get(row.trial_id, "") for row in rows]
-    columns["unscored"] = [(row.unscored or {}).get("unscored") for row in rows]
+    for said in ("unscored", "remarks"):
+        columns[said] = [(row._mapping[said] or {}).get(said) for row in rows]
     columns["kind"] = [row.kind.value for row in rows]
     columns["state"] = [row.state.value for row in rows]
     metrics = _metric_columns(
@@ -243,6 +246,7 @@ def _trial_rows() -> Select[Any]:
         "attempt": Trial.attempts,
         "version": Attempt.version,
         "unscored": Attempt.annotations,
+        "remarks": Attempt.annotations,
         "device": Environment.device,
         "environment_key": Environment.key,
     }

@@ -20,6 +20,7 @@ from vosbench.baselines.text import error_text
 from vosbench.harness.datasets.dataset import Dataset, Selection
 from vosbench.harness.evaluate.accuracy import Evaluation, SoloWalk, evaluate_clip
 from vosbench.harness.evaluate.faults import RunnerFault
+from vosbench.harness.evaluate.notes import remarks, unscored
 from vosbench.harness.evaluate.summary import aggregate
 from vosbench.harness.interrupts import check_interrupts
 from vosbench.harness.measure.probe import peak_memory_mib
@@ -157,17 +158,15 @@ class LocalExecutor:
                 with suppress(LostLease):
                     self.storage.annotate(trial, self.notes)
             self._walk_clips(trials, runner, selection, held)
-            said = {"peak_memory_mib": peak_memory_mib(self.device), **_unscored(selection)}
+            said = {"peak_memory_mib": peak_memory_mib(self.device), **unscored(selection)}
             for trial in trials:
                 with suppress(LostLease):
-                    self.storage.annotate(trial, {**self.notes, **said})
-                    self.storage.complete(trial, self._numbers(trial, selection))
-
-    def _numbers(self, trial: ClaimedTrial, selection: Selection) -> Mapping[str, float]:
-        """A trial's scalars over all its clips; nothing new of one that was complete before."""
-        if trial.is_complete:
-            return {}
-        return aggregate(selection.dataset, self.storage.recorded(trial.id, without=("labels",)))
+                    clips = self.storage.recorded(trial.id, without=("labels",))
+                    noted = {**self.notes, **said, **remarks(selection, clips)}
+                    self.storage.annotate(trial, noted)
+                    # Nothing new of one that was complete before.
+                    numbers = {} if trial.is_complete else aggregate(selection.dataset, clips)
+                    self.storage.complete(trial, numbers)
 
     def _runner(self, spec: TrialSpec) -> Runner:
         options = options_of(spec)
@@ -329,14 +328,3 @@ def _steered(runner: Runner, spec: TrialSpec) -> Runner:
         return runner
     assert isinstance(runner, SharingRunner), "a model that takes policies"
     return Steered(runner, policy)
-
-
-def _unscored(selection: Selection) -> dict[str, str]:
-    """Why there is no J&F, of all sequences or of some; nothing where all have one."""
-    plans = {clip.name: selection.dataset.plan(clip) for clip in selection.clips}
-    reasons = {name: plan.unscored for name, plan in plans.items() if plan.unscored is not None}
-    if not reasons:
-        return {}
-    name, reason = next(iter(reasons.items()))
-    many = f"{len(reasons)} of {len(plans)} sequences have no score: " if len(plans) > 1 else ""
-    return {"unscored": f"{many}{name}: {reason}"}

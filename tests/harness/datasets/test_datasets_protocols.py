@@ -98,5 +98,8 @@ def test_protocols_are_chosen_by_name_with_or_without_version() -> None:
     assert choose("mine", known, None) is OWN_CLIPS
     assert choose("mine", known, "davis17-val") is DAVIS17
     assert choose("mine", known, "davis17-val@1") is DAVIS17
-    with pytest.raises(InputError, match="isn't scored by protocol 'davis17'; did you mean"):
+    with pytest.raises(
+        InputError,
+        match="'davis17': --protocol takes own-clips@1, davis16",
+    ):
         choose("mine", known, "davis17")

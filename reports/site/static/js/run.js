@@ -4,7 +4,7 @@
   const { el, link, facts, format } = VOS;
   const DESCRIBED = new Set(VOS.COLUMNS.RUNS.map((column) => column.name)
     .concat(["weights_sha256", "weights_note", "mask_sha256", "switches", "sequences", "base",
-      "runner_version", "attempt", "input_size", "unscored"]));
+      "runner_version", "attempt", "input_size", "unscored", "remarks"]));
 
   const code = (text) => (text ? el("code", {}, text) : null);
 
@@ -37,7 +37,7 @@
   };
 
   const measured = (get) => el("section", { class: "block" }, el("h2", {}, "Measured on"), facts([
-    ["dataset", get("dataset")], ["protocol", get("protocol")], ["no J&F", get("unscored")], ["manifest sha256", code(get("manifest_sha256"))],
+    ["dataset", get("dataset")], ["protocol", get("protocol")], ["no J&F", get("unscored")], ["remarks", get("remarks")], ["manifest sha256", code(get("manifest_sha256"))],
     ["clips", get("sequences")], ["cut after", get("max_frames") === null ? "" : `${get("max_frames")} frames`],
     ["precision", get("precision")], ["input size", get("input_size")], ["seed", get("seed")],
     ["repeat", get("kind") === "timing" ? String(get("repeat")) : ""],
@@ -52,6 +52,7 @@
     delete annotations.git_commit;
     delete annotations.git_dirty;
     delete annotations.unscored;
+    delete annotations.remarks;
     return el("section", { class: "block" }, el("h2", {}, "Ran on"), facts([
       ["device", get("device")], ["machine key", code(get("environment_key"))],
       ["version", attempt.version ?? get("version")], ["commit", commit(attempt)],
