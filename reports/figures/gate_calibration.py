@@ -16,7 +16,7 @@ from vosbench.reports.figures.gate_data import decisions, gated_trials
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.labels import remarks
 from vosbench.reports.names import role
-from vosbench.reports.style import DIM, SEQUENCE
+from vosbench.reports.style import DIM, SEQUENCE, sheet
 
 ENOUGH = (0.7, 0.8, 0.9)
 """IoUs from which a frame is taken as worth reusing, for the ROC."""
@@ -104,7 +104,7 @@ def _agreement(axes: Axes, rows: pd.DataFrame) -> None:
     axes.plot([0, 1], [0, 1], color=DIM, linestyle="--", linewidth=1, label="P_gate = IoU")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set(xlabel="IoU, last full frame to this one", ylabel="P_gate")
-    axes.legend(loc="upper left", title=f"r = {correlation(rows):.2f}, {len(rows)} frames")
+    _legend(axes, f"r = {correlation(rows):.2f}, {len(rows)} frames")
 
 
 def _roc_panel(axes: Axes, rows: pd.DataFrame) -> None:
@@ -119,4 +119,10 @@ def _roc_panel(axes: Axes, rows: pd.DataFrame) -> None:
     axes.plot([0, 1], [0, 1], color=DIM, linestyle="--", linewidth=1)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set(xlabel="reused although below (rate)", ylabel="reused of those above (rate)")
-    axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none")
+    _legend(axes)
+
+
+def _legend(axes: Axes, title: str | None = None) -> None:
+    """Below the panel: above it points could be covered."""
+    below = -0.3 if sheet().paper else -0.17
+    axes.legend(loc="upper left", bbox_to_anchor=(0.0, below), title=title, alignment="left")

@@ -56,24 +56,32 @@ def decisions(source: Readable, chosen: pd.DataFrame, sequence: str | None) -> p
 
 
 def one_clip(source: Readable, where: Selection, options: FigureOptions) -> pd.DataFrame:
-    """:func:`decisions` of one trial on one clip, of gates that were evaluated.
+    """:func:`decisions` of one trial on one sequence, of gates that were evaluated.
 
-    The trial is the first of the τ in ``options``, else of the τ nearest to 0.7; the clip is
-    that of ``options``, else the trial's first.
+    The trial is the first of the τ in ``options``, else of the τ nearest to 0.7, among those that
+    measured the sequence. Without one in ``options`` it is the trial's sequence in which the rarer
+    decision, reuse or not, is most frequent: one in which something is decided.
 
     Raises:
-        InputError: the trial has no such clip.
+        InputError: no trial has such a sequence.
     """
     found = gated_trials(source, where, options.tau)
     distance = found["tau"].map(lambda tau: 2.0 if tau is None else abs(float(tau - _USUAL_TAU)))
     found = found.assign(distance=distance).sort_values("distance", kind="stable")
+    if options.sequence is not None and len(found):
+        measured = {name: name for names in found["sequences"] for name in names}
+        wanted = choose("clip", options.sequence, measured)
+        found = found[[wanted in names for names in found["sequences"]]]
     for index in range(len(found)):
-        trial = found.iloc[index : index + 1]
-        clips = trial["sequences"].iloc[0]
-        clip = clips[0]
-        if options.sequence is not None:
-            clip = choose("clip", options.sequence, {name: name for name in clips})
-        rows = decisions(source, trial, clip)
-        if rows["p_gate"].notna().any():
-            return rows
+        rows = decisions(source, found.iloc[index : index + 1], options.sequence)
+        rows = rows[rows["sequence"].isin(rows[rows["p_gate"].notna()]["sequence"])]
+        if len(rows):
+            return rows[rows["sequence"] == _most_decided(rows)].reset_index(drop=True)
     return decisions(source, found.iloc[:0], None)
+
+
+def _most_decided(rows: pd.DataFrame) -> str:
+    tracked = rows[rows["path"] != "init"]
+    full = (tracked["path"] == "full").groupby(tracked["sequence"], sort=False).mean()
+    rarer = np.minimum(full, 1 - full)
+    return str(rarer.idxmax()) if len(rarer) else str(rows["sequence"].iloc[0])

@@ -15,8 +15,10 @@ from vosbench.harness.sweep.trials import Kind
 from vosbench.reports.figures import canvas, curve_panels, curves
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.figures.points import COLUMNS, as_points
+from vosbench.reports.figures.published_points import WEIGHTS
 from vosbench.reports.frames import measured, trials
 from vosbench.reports.names import role
+from vosbench.reports.published import claims
 from vosbench.reports.style import DIM, SEQUENCE
 
 SIMILAR = 0.7
@@ -41,9 +43,10 @@ def adjacent_ious(source: Readable, where: Selection) -> dict[str, NDArray[np.fl
     return {name: np.concatenate(parts) for name, parts in values.items()}
 
 
-def histogram(source: Readable, where: Selection, options: FigureOptions) -> pd.DataFrame:  # noqa: ARG001
+def histogram(source: Readable, where: Selection, options: FigureOptions) -> pd.DataFrame:
     """Share of neighbouring frames per bin of IoU: dataset, iou_from, iou_to, count, share;
-    ``share_similar`` is the share above 0.7 of the whole dataset."""
+    ``share_similar`` is the share above 0.7 of the whole dataset. The paper prints that alone: its
+    row, where ``options`` ask for it, has ``weights`` as printed points have and no bins."""
     rows = []
     for name, values in adjacent_ious(source, where).items():
         if not len(values):
@@ -54,13 +57,24 @@ def histogram(source: Readable, where: Selection, options: FigureOptions) -> pd.
             share = count / len(values)
             rows.append((name, round(low, 1), round(high, 1), int(count), share, similar))
     columns = ["dataset", "iou_from", "iou_to", "count", "share", "share_similar"]
-    return pd.DataFrame(rows, columns=columns)
+    bins = pd.DataFrame(rows, columns=columns)
+    if not options.published or bins.empty:
+        return bins
+    printed = [claim for claim in claims() if claim.text.startswith("adjacent-mask IoU")]
+    theirs = [
+        {"dataset": f"{claim.dataset} (paper)", "share_similar": claim.values[0] / 100}
+        for claim in printed
+    ]
+    parts = [bins.assign(weights=""), pd.DataFrame(theirs).assign(weights=WEIGHTS)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def draw_histogram(bins: pd.DataFrame) -> Figure:
     """Grouped bars, one colour a dataset."""
     sheet = canvas.panels([""])
     axes = sheet.axes[0]
+    printed = bins[bins["iou_from"].isna()]
+    bins = bins.drop(index=printed.index) if len(printed) else bins
     names = list(dict.fromkeys(bins["dataset"]))
     width = 0.088 / len(names)
     handles: list[Artist] = []
@@ -75,7 +89,10 @@ def draw_histogram(bins: pd.DataFrame) -> Figure:
         )  # fmt: skip
         handles.append(bars.patches[0])
         labels.append(f"{name}: {100 * rows['share_similar'].iloc[0]:.1f} % above {SIMILAR}")
-    axes.axvline(SIMILAR, color=DIM, linestyle="--", linewidth=1)
+    line = axes.axvline(SIMILAR, color=DIM, linestyle="--", linewidth=1)
+    for row in printed.to_dict("records"):
+        handles.append(line)
+        labels.append(f"{row['dataset']}: {100 * row['share_similar']:.1f} % above {SIMILAR}")
     axes.set_xticks(_BINS)
     axes.set_xlim(0, 1)
     axes.grid(visible=False, axis="x")
