@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.files import PICTURE_BYTES, open_regular
 from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.decode import read_image
 from vosbench.harness.datasets.labels import read_labels
@@ -24,11 +25,11 @@ ContentHash = Callable[[Path, bool], str]
 
 def file_sha256(path: Path, _is_labels: bool = False) -> str:
     """Hex SHA-256 of a file's bytes; InputError if it cannot be read."""
-    try:
-        with path.open("rb") as file:
+    with open_regular(path, PICTURE_BYTES, "a frame or mask") as file:
+        try:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def pixel_sha256(path: Path, is_labels: bool = False) -> str:
