@@ -4,7 +4,12 @@
 them. Nothing here imports torch.
 """
 
-from vosbench.harness.store.database import Database, open_database, upgrade_database
+from vosbench.harness.store.database import (
+    Database,
+    copy_database,
+    open_database,
+    upgrade_database,
+)
 from vosbench.harness.store.models import State
 from vosbench.harness.store.records import (
     Claim,
@@ -61,6 +66,7 @@ __all__ = [
     "Trainings",
     "TrialRecord",
     "Worker",
+    "copy_database",
     "objects",
     "open_database",
     "opened",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError, SurroundingsError
 from vosbench.harness.store import schema
 from vosbench.harness.store.address import WRITES, Address, connect, parse_address
@@ -42,6 +46,28 @@ class Database:
         self._writer = engine.execution_options(**{WRITES: True})
         self._busy_timeout_s = busy_timeout_s
         self._was_reached = False
+        self._file: tuple[int, int] | None = None
+
+    def remember_file(self) -> None:
+        """From now on the address must lead to the file that it leads to now."""
+        self._file = self._file_now()
+
+    def _file_now(self) -> tuple[int, int] | None:
+        if self.address.path is None:
+            return None
+        try:
+            found = self.address.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _require_file(self) -> None:
+        """A file that has no name any more takes writes, and they are lost with it."""
+        if self._file is not None and self._file_now() != self._file:
+            raise DatabaseGoneError(
+                f"{self.address.text} was deleted, moved or replaced while it was in use: put it "
+                "back, then run the same command again (copy one in use with `vosbench db copy`)"
+            )
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
         """``work``'s result, from one consistent view of the database.
@@ -77,7 +103,9 @@ class Database:
         while True:
             try:
                 with engine.begin() as connection:
+                    self._require_file()
                     result = work(connection)
+                    self._require_file()
                 self._was_reached = True
                 return result
             except DBAPIError as error:
@@ -116,10 +144,46 @@ def open_database(
             _migrate(database)
         else:
             schema.require_current(found, database.address.text)
+        database.remember_file()
     except BaseException:
         database.close()
         raise
     return database
+
+
+def copy_database(source: Source, target: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+    """Copy a result database of any schema into a new file, as it is at one moment.
+
+    It may be in use meanwhile. The file appears whole or not at all.
+
+    Raises:
+        InputError: nothing there, not a result database, on a server, or ``target`` exists.
+    """
+    address = parse_address(source)
+    if address.path is None:
+        raise InputError(f"{address.text} is on a server: copy it with pg_dump")
+    _check_path(address.path, read_only=True)
+    if target.exists():
+        raise InputError(f"{target} exists: name a new file")
+    if not target.absolute().parent.is_dir():
+        raise InputError(f"no folder {target.absolute().parent} for the copy: make it first")
+    with _connect(source, read_only=True, busy_timeout_s=busy_timeout_s) as database:
+        found = database.read(schema.inspect_schema)
+        schema.refuse_unknown(found, address.text)
+        if found.empty:
+            raise InputError(f"no results in {address.text}: run `vosbench run` first")
+        with replacing(target) as draft:
+
+            def work(connection: Connection) -> None:
+                # Not inside a transaction; what it reads is one state all the same.
+                connection.exec_driver_sql("COMMIT")
+                connection.exec_driver_sql("PRAGMA query_only = OFF")  # it writes another file
+                uri = f"file:{quote(str(draft.absolute()))}?mode=rwc"
+                connection.exec_driver_sql("VACUUM INTO ?", (uri,))
+
+            database.read(work)
+            with closing(sqlite3.connect(draft)) as copy:
+                copy.execute("PRAGMA journal_mode = WAL")
 
 
 def upgrade_database(source: Source, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> str:

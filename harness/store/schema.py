@@ -50,11 +50,15 @@ def require_current(found: Found, place: str) -> None:
     """Raise ``InputError`` unless the schema is this program's."""
     refuse_unknown(found, place)
     if found.empty:
-        raise InputError(f"no results in {place}: run `vosbench run` first")
+        raise InputError(
+            f"no results in {place}: run `vosbench run` first (if it is a copy of a database in "
+            "use, copy that again with `vosbench db copy`)"
+        )
     if found.revision != REVISION:
         raise InputError(
             f"{place} was made by an older vosbench (schema {found.revision}, this one needs "
-            f"{REVISION}): run `vosbench db upgrade --db {place}`"
+            f"{REVISION}): run `vosbench db upgrade --db {place}` "
+            "(`vosbench db copy` keeps a copy)"
         )
 
 

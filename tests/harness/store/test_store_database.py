@@ -22,8 +22,10 @@ from store_samples import clip, grid, spec, take
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store import (
+    Claim,
     Command,
     Storage,
+    copy_database,
     open_database,
     results,
     schema,
@@ -31,6 +33,7 @@ from vosbench.harness.store import (
     upgrade_database,
 )
 from vosbench.harness.store.address import parse_address
+from vosbench.harness.store.database import DatabaseGoneError
 from vosbench.harness.store.models import Base
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
@@ -340,6 +343,73 @@ def test_a_lock_on_a_server_is_one_line(postgresql_url: str) -> None:
             other.database.write(write_elsewhere)
         one_line(error)
         other.record(trial, clip("dog"))
+
+
+# Copied, moved, linked
+
+
+def test_a_copy_of_a_database_in_use_is_whole(tmp_path: Path) -> None:
+    path, copy = tmp_path / "results.db", tmp_path / "a copy.db"
+    with Storage.open(path) as storage:
+        study = storage.add_plan("s", Command("c"), [spec(), spec("0.9")])
+        trial = take(storage, study)
+        storage.record(trial, clip("dog"))
+        bare = shutil.copy(path, tmp_path / "bare.db")  # as `cp` does: what is in the log is lost
+        copy_database(path, copy)
+        storage.record(trial, clip("camel"))
+    with Storage.open(copy) as copied:
+        assert copied.integrity_check() == ()
+        assert set(copied.kept(trial)) == {"dog"}
+        assert len(copied.trials(study)) == 2
+    with pytest.raises(InputError, match="copy that again with `vosbench db copy`"):
+        results(bare)
+    with pytest.raises(InputError, match="exists: name a new file"):
+        copy_database(path, copy)
+    with pytest.raises(InputError, match="no results in"):
+        copy_database(tmp_path / "none.db", tmp_path / "other.db")
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved", "replaced"])
+def test_a_database_that_goes_away_stops_the_next_write(tmp_path: Path, how: str) -> None:
+    path, other = tmp_path / "results.db", tmp_path / "other.db"
+    Storage.open(other).close()
+    with Storage.open(path) as storage:
+        study = storage.add_plan("s", Command("c"), [spec()])
+        trial = take(storage, study)
+        storage.record(trial, clip("dog"))
+        if how == "deleted":
+            path.unlink()
+        elif how == "moved":
+            path.rename(tmp_path / "moved.db")
+        else:
+            other.replace(path)
+        for write in (
+            lambda: storage.record(trial, clip("camel")),
+            lambda: storage.heartbeat(Claim("g", (trial,))),
+        ):
+            with pytest.raises(DatabaseGoneError, match="was deleted, moved or replaced") as error:
+                write()
+            one_line(error)
+    assert path.exists() == (how == "replaced")
+
+
+def test_a_reader_through_a_link_sees_what_was_just_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the right to write, it opens a file that has no log as one that doesn't change."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    link = tmp_path / "link.db"
+    link.symlink_to(folder / "results.db")
+    with Storage.open(folder / "results.db") as storage:
+        storage.add_plan("s", Command("c"), [spec()])
+        monkeypatch.setattr("os.access", lambda *_: False)
+        assert len(results(link)) == 1
+        monkeypatch.undo()
+        storage.add_plan("s", Command("c"), [spec("0.9")])
+        monkeypatch.setattr("os.access", lambda *_: False)
+        assert len(results(link)) == 2
 
 
 # Addresses

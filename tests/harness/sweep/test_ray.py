@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -23,8 +24,9 @@ from ray.cluster_utils import Cluster as LocalCluster  # noqa: E402
 from sqlalchemy import select  # noqa: E402
 
 from vosbench.baselines.errors import InputError  # noqa: E402
+from vosbench.harness.interrupts import Interrupted, interruptible  # noqa: E402
 from vosbench.harness.store import State, Storage  # noqa: E402
-from vosbench.harness.store.models import Attempt  # noqa: E402
+from vosbench.harness.store.models import Attempt, Trial  # noqa: E402
 from vosbench.harness.sweep.events import Tally  # noqa: E402
 from vosbench.harness.sweep.executors.ray_cluster import (  # noqa: E402
     RayExecutor,
@@ -118,6 +120,36 @@ def test_a_sweep_survives_the_loss_of_a_node(
     calm = str(tmp_path / "calm.db")
     finished(Sweep(calm, sweep.clips, sweep.trials, workers=1))
     assert outcome(sweep.db) == outcome(calm)
+
+
+def test_a_signal_at_the_driver_hands_back_what_the_nodes_hold(
+    cluster: LocalCluster, sweep: Sweep
+) -> None:
+    cluster.add_node(num_cpus=2, object_store_memory=80 * 1024 * 1024)
+
+    def send(storage: Storage) -> None:
+        until = time.monotonic() + 120
+        while len(running(storage)) < 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with (
+        Storage.open(sweep.db) as storage,
+        interruptible() as interrupts,
+        connected(cluster.address, sweep.db, "cpu") as found,
+    ):
+        job = sweep.store(storage)
+        sender = threading.Thread(target=send, args=(storage,))
+        sender.start()
+        with pytest.raises(Interrupted):
+            RayExecutor(storage, job, found, Tally()).run()
+        sender.join()
+        assert interrupts.first == signal.SIGTERM
+        states = storage.database.read(lambda c: c.scalars(select(Attempt.state)).all())
+        tries = storage.database.read(lambda c: c.scalars(select(Trial.tries)).all())
+        assert set(states) == {State.WAITING}
+        assert set(tries) == {0}
+        assert storage.integrity_check() == ()
 
 
 def test_other_machines_need_a_database_server() -> None:
