@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -37,8 +37,8 @@ class Interrupts:
 
     def __init__(self, *, hurries: bool) -> None:
         self.first: int | None = None
+        self.deferred = False
         self._hurries = hurries
-        self._first_s = 0.0
 
     def install(self) -> None:
         """Handle the signals, except those that whoever started us had ignored (``nohup``)."""
@@ -53,8 +53,9 @@ class Interrupts:
 
     def _raise(self, number: int, _frame: FrameType | None) -> None:
         if self.first is None:
-            self.first, self._first_s = number, time.monotonic()
-            raise Interrupted(number)
+            self.first = number
+            if not self.deferred:
+                raise Interrupted(number)
 
     def watch(self, wakes: socket.socket) -> None:
         """End the process at the second signal; ``wakes`` tells each by a byte, 0 for the end."""
@@ -81,6 +82,29 @@ def check_interrupts() -> None:
     """Raise :class:`Interrupted` if this process was asked to end."""
     if _now:
         _now[-1].check()
+
+
+@contextmanager
+def deferred() -> Iterator[Callable[[], None]]:
+    """Let nothing be raised before the yielded function is called, or the block ends.
+
+    What is taken in such a block is in the hands of whoever gives it back by then.
+    """
+    found = _now[-1] if _now else None
+
+    def resume() -> None:
+        if found is not None:
+            found.deferred = False
+            found.check()
+
+    if found is not None:
+        found.deferred = True
+    try:
+        yield resume
+    finally:
+        if found is not None:
+            found.deferred = False
+    resume()
 
 
 def reinstall() -> None:

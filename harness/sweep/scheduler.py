@@ -22,7 +22,7 @@ from vosbench.harness.evaluate.accuracy import Evaluation, SoloWalk, evaluate_cl
 from vosbench.harness.evaluate.faults import RunnerFault
 from vosbench.harness.evaluate.notes import remarks, unscored
 from vosbench.harness.evaluate.summary import aggregate
-from vosbench.harness.interrupts import check_interrupts
+from vosbench.harness.interrupts import check_interrupts, deferred
 from vosbench.harness.measure.probe import peak_memory_mib
 from vosbench.harness.metrics import TruthCache
 from vosbench.harness.store import Claim, ClaimedTrial, FiledPlan, LostLease, Storage, Worker
@@ -122,15 +122,16 @@ class LocalExecutor:
     def run_group(self) -> bool:
         """Claim the next group of trials and work on it; False if none is left to claim."""
         self.storage.release_stale()
-        claim = self.storage.claim(self.plan, self.worker, kinds=self.kinds)
-        if claim is None:
-            return False
-        self._work(claim)
-        return True
+        with deferred() as resume:
+            claim = self.storage.claim(self.plan, self.worker, kinds=self.kinds)
+            if claim is not None:
+                self._work(claim, resume)
+        return claim is not None
 
-    def _work(self, claim: Claim) -> None:
+    def _work(self, claim: Claim, resume: Callable[[], None]) -> None:
         with self._kept_alive(claim) as held:
             try:
+                resume()  # from here on an interrupt finds what to hand back
                 self._evaluate(claim.trials, held)
             except (KeyboardInterrupt, InputError):
                 self._hand_back(claim.trials)
