@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 ray = pytest.importorskip("ray", reason="no Ray: pip install 'vosbench[ray]'")
-sys.path.insert(0, str(Path(__file__).parent / "crash"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "crash"))
 
 from crash_databases import postgresql_server, postgresql_url  # noqa: E402, F401
 from crash_plugin import HOLD  # noqa: E402
