@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
@@ -84,8 +84,12 @@ def report_all(
 def _figure(
     name: str, source: Readable, where: Selection, outs: list[Path], options: FigureOptions
 ) -> Item:
-    summary = figure_kind(name).summary
+    summary = "a figure that is broken"
     try:
+        kind = figure_kind(name)
+        summary = kind.summary
+        if not kind.takes_metric:
+            options = replace(options, metric=None)
         return Item(name, summary, tuple(make_figures(name, source, where, outs, options)))
     except InputError as error:
         return Item(name, summary, (), str(error))

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from vosbench.baselines.fold import fold_batch_norms
 from vosbench.baselines.ttvos.padding import Padding
 from vosbench.runners.compiled import Part, compile_parts
 from vosbench.runners.interface import (
     ClipInfo,
-    Frame,
     Precision,
     RunnerOptions,
     RunnerSpec,
-    Spans,
-    Step,
-    Walk,
 )
-from vosbench.runners.policies import Never
-from vosbench.runners.policy import GatePolicy
-from vosbench.runners.tracking import SharedWalk, Tracker
+from vosbench.runners.tracker_runner import TrackerRunner
+from vosbench.runners.tracking import Tracker
 from vosbench.runners.weights import KeyLayout, load_weights
 
 Autocast = Callable[[], AbstractContextManager[None]]
@@ -62,8 +57,8 @@ class Architecture:
     padding: Callable[[ClipInfo], Padding | None] = lambda _: None
 
 
-class NetworkRunner:
-    """One network; its own steps are a walk of full frames, others' walks take their policies.
+class NetworkRunner(TrackerRunner):
+    """One network of a family.
 
     Args:
         spec: what it is registered as.
@@ -81,10 +76,8 @@ class NetworkRunner:
         self.weights = load_weights(
             self.network, spec.name, architecture.backbone, options, architecture.keys
         )
-        self._tracker: Tracker | None = None
-        self._walk: Walk | None = None
 
-    def load(self, device: torch.device, precision: Precision) -> None:
+    def tracker(self, device: torch.device, precision: Precision) -> Tracker:
         """Fold, move and convert a copy of the network; the original keeps its keys."""
         network = copy.deepcopy(self.network)
         fold_batch_norms(network)
@@ -97,31 +90,12 @@ class NetworkRunner:
             amp = _AUTOCAST.get(precision)
             return torch.autocast(device.type, amp or torch.bfloat16, enabled=amp is not None)
 
-        self._tracker = self._architecture.track(network, autocast, self._seed)
+        return self._architecture.track(network, autocast, self._seed)
+
+    def padding(self, clip: ClipInfo) -> Padding | None:
+        """As the architecture wants it."""
+        return self._architecture.padding(clip)
 
     def sharing_key(self) -> str:
         """Weights, architecture and seed."""
         return f"{self._architecture.name}/{self.weights.sha256}/{self._seed}"
-
-    def walk(self, clip: ClipInfo, policies: Sequence[GatePolicy]) -> SharedWalk:
-        """Begin a walk for several policies; raises RuntimeError before :meth:`load`."""
-        if self._tracker is None:
-            raise RuntimeError("walk() before load()")
-        return SharedWalk(self._tracker, clip, tuple(policies), self._architecture.padding(clip))
-
-    def start(self, clip: ClipInfo) -> None:
-        """Forget the previous clip."""
-        self._walk = self.walk(clip, (Never(),))
-
-    def add_objects(self, frame: Frame, masks: Mapping[int, Tensor]) -> None:
-        """Begin objects; see :class:`vosbench.runners.interface.Runner`."""
-        self._current().add_objects(frame, masks)
-
-    def step(self, frame: Frame, spans: Spans) -> Step:
-        """Segment a frame; see :class:`vosbench.runners.interface.Runner`."""
-        return self._current().step(frame, spans)[0]
-
-    def _current(self) -> Walk:
-        if self._walk is None:
-            raise RuntimeError("no clip was started: call start() first")
-        return self._walk

@@ -18,7 +18,10 @@ from vosbench.harness.text.terminal import Terminal, plain_table, styled
 from vosbench.runners.interface import Precision, RunnerOptions
 
 if TYPE_CHECKING:
-    from vosbench.harness.contract import ContractClip, Outcome, Subject
+    from collections.abc import Sequence
+
+    from vosbench.harness.contract import Check, ContractClip, Outcome, Subject
+    from vosbench.harness.contract.policies import PolicySubject
 
 _STYLE = {"passed": "green", "failed": "bold red", "skipped": "dim"}
 
@@ -29,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    name: Annotated[str, typer.Argument(help="A model, as --models names it.")],
+    name: Annotated[str, typer.Argument(help="A model, as --models names it, or +POLICY.")],
     weights: Annotated[
         str | None,
         typer.Option("--weights", help="Checkpoint FILE, or random:SEED; default: shipped ones."),
@@ -57,13 +60,17 @@ def check(
         bool, typer.Option("--traceback", help="Show where the model raised what.")
     ] = False,
 ) -> None:
-    """Run the contract suite on a model: exit status 1 if a check fails.
+    """Run the contract suite on a model or a gate policy: exit status 1 if a check fails.
 
-    The suite plays a few small built-in clips, and clips of a dataset if one is given. Plug-in
-    authors can run the same checks in pytest: see vosbench.harness.contract.
+    The suite plays a few small built-in clips, and clips of a dataset if one is given; a policy
+    is tried on a small model. Plug-in authors can run the same checks in pytest: see
+    vosbench.harness.contract.
     """
+    if name.startswith("+"):
+        _check_policy(name, _tau(tau), as_json=as_json, trace=trace)
+        return
     from vosbench.harness.cli.session import choose_device
-    from vosbench.harness.contract import CHECKS, Status, Subject, run_checks
+    from vosbench.harness.contract import CHECKS, Subject
 
     clips = _clips(built_in, dataset, data_root, sequences, max_frames)
     settings = RunnerOptions(weights=weights, tau=_tau(tau))
@@ -75,15 +82,37 @@ def check(
             traceback.print_exception(error)
         raise
     say_how_read((built,))
+    weights = f" ({built.note})" if built.note else ""
+    _report(subject, CHECKS, f"{subject.model.name}{weights}", as_json=as_json, trace=trace)
+
+
+def _check_policy(name: str, tau: Decimal, *, as_json: bool, trace: bool) -> None:
+    from vosbench.harness.contract.policies import POLICY_CHECKS, PolicySubject
+
+    subject = PolicySubject.of(name.removeprefix("+"), tau)
+    title = ", ".join(f"+{written}" for written in subject.written)
+    _report(subject, POLICY_CHECKS, title, as_json=as_json, trace=trace)
+
+
+def _report(
+    subject: Subject | PolicySubject,
+    checks: Sequence[Check],
+    title: str,
+    *,
+    as_json: bool,
+    trace: bool,
+) -> None:
+    from vosbench.harness.contract import Status, run_checks
+
     outcomes = []
-    for outcome in run_checks(CHECKS, subject):
+    for outcome in run_checks(checks, subject):
         outcomes.append(outcome)
         if trace and outcome.error is not None:
             traceback.print_exception(outcome.error)
     if as_json:
-        _print_json(name, outcomes)
+        _print_json(title, outcomes)
     else:
-        _print_table(subject, outcomes, built.note)
+        _print_table(title, subject.clips, outcomes)
     if any(outcome.status is Status.FAILED for outcome in outcomes):
         raise typer.Exit(1)
 
@@ -120,7 +149,7 @@ def _clips(
     return tuple(found)
 
 
-def _print_table(subject: Subject, outcomes: list[Outcome], note: str) -> None:
+def _print_table(title: str, clips: Sequence[ContractClip], outcomes: list[Outcome]) -> None:
     table = plain_table("check", "", "what was found")
     for outcome in outcomes:
         status = styled(outcome.status, _STYLE[outcome.status])
@@ -129,9 +158,8 @@ def _print_table(subject: Subject, outcomes: list[Outcome], note: str) -> None:
     console.print(table)
     counts = {s: sum(o.status == s for o in outcomes) for s in _STYLE}
     summary = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    played = ", ".join(clip.name for clip in subject.clips)
-    weights = f" ({note})" if note else ""
-    console.say(f"{subject.model.name}{weights}: {summary}; played {played}")
+    played = ", ".join(clip.name for clip in clips)
+    console.say(f"{title}: {summary}; played {played}")
 
 
 def _print_json(name: str, outcomes: list[Outcome]) -> None:

@@ -51,6 +51,10 @@ def compare(
     tol: Annotated[
         list[str] | None, typer.Option("--tol", help="NAME=TOLERANCE of another metric.")
     ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", help="Compare these too, at their usual tolerance (comma list)."),
+    ] = None,
     allow: Annotated[
         str, typer.Option("--allow", help="Verdicts that exit with 0 (comma list).")
     ] = "",
@@ -72,7 +76,8 @@ def compare(
     from vosbench.harness.regression.render_terminal import terminal
     from vosbench.harness.regression.verdict import exit_code
 
-    texts = {"jf_mean": jf_tol, "fps": fps_tol, **options.pairs(tol, "--tol")}
+    usual = {name: thresholds.usual_tolerance(name) for name in parse_names(metric or ())}
+    texts = {**usual, "jf_mean": jf_tol, "fps": fps_tol, **options.pairs(tol, "--tol")}
     tolerated = thresholds.tolerances(texts)
     allowed = _verdicts(allow)
     _check_sides(baseline, base, head, a_a=a_a)

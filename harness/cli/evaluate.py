@@ -46,11 +46,13 @@ def evaluate(
 ) -> None:
     """Score predicted PNGs by the dataset's protocol, and write the official CSV files."""
     from vosbench.harness.datasets import registry
+    from vosbench.harness.metric import metric
     from vosbench.harness.metrics import (
         all_equal_warning,
         evaluate_folder,
         scores_json,
     )
+    from vosbench.harness.metrics.computed import folder_scores, mean_scores
     from vosbench.harness.metrics.measures import MEASURES
 
     opened = registry.open(dataset, data_root, protocol)
@@ -69,13 +71,17 @@ def evaluate(
     warning = all_equal_warning(scores)
     if warning is not None:
         complain(f"warning: {warning}")
+    own = mean_scores(folder_scores(results_dir, scored))
     if as_json:
         found = scores_json(
             scores, lambda s: by_name[s].unseen, lambda s, i: f"{s}_{by_name[s].object_name(i)}"
         )
-        write_out(json_text(found | {"protocol": opened.protocol.name}, indent=None))
+        told = {"protocol": opened.protocol.name, **({"metrics": own} if own else {})}
+        write_out(json_text(found | told, indent=None))
     else:
         Terminal().print(_table(scores, by_name))
+        for name, value in own.items():
+            say(f"{metric(name).axis}: {metric(name).text(value)}")
         say(f"{opened.protocol.name}: {opened.protocol.counts}")
     if MEASURES[opened.protocol.measures].official_csv:
         whole = len(scored) == len(opened.sequences)

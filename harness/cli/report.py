@@ -62,6 +62,9 @@ def report(
         bool,
         typer.Option("--published-counting", help="Reuse rates with the first frame as reused."),
     ] = False,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="What curves show in place of J&F, by its name.")
+    ] = None,
     width: Annotated[
         str | None,
         typer.Option("--width", metavar="WIDTH", help="Made for a page: 3.25in, 6.875in, 83mm."),
@@ -97,6 +100,7 @@ def report(
             iou_from=threshold,
             published=published,
             published_counting=published_counting,
+            metric=metric,
             sheet=Sheet(None if width is None else _inches(width), title=title),
             dressing=_dressing(style, labels),
             command=shlex.join(["vosbench", *sys.argv[1:]]),
@@ -133,7 +137,11 @@ def _list() -> None:
 
     console = Terminal()
     for name in figure_names():
-        console.say(f"--fig {name:<17}{figure_kind(name).summary}")
+        try:
+            summary = figure_kind(name).summary
+        except InputError as error:
+            summary = f"broken: {error}"
+        console.say(f"--fig {name:<17}{summary}")
     console.say(f"--table {', '.join(table_names())}, results")
     console.say("--claims")
 

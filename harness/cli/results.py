@@ -13,6 +13,7 @@ from rich.text import Text
 from vosbench.harness.cli import options
 from vosbench.harness.cli.attributes import Attribute, by_attribute
 from vosbench.harness.cli.merged import merge_kinds
+from vosbench.harness.metric import computed_metrics
 from vosbench.harness.store import Selection, objects, results
 from vosbench.harness.text.formats import csv_text
 from vosbench.harness.text.output import json_text, say, write_out
@@ -190,6 +191,10 @@ def results_table(frame: pd.DataFrame, *, ids: bool = False) -> Table:
     return table
 
 
+def _float(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
 def _columns(frame: pd.DataFrame) -> list[str]:
     optional = {
         "τ": "tau",
@@ -201,6 +206,7 @@ def _columns(frame: pd.DataFrame) -> list[str]:
         "FPS": "fps",
         "ms": "ms_per_frame",
     }
+    optional |= {each.label: each.name for each in computed_metrics() if each.name in frame}
     # Beside these there is no room for what J&F and FPS say too; --json and --csv have it.
     crowded = frame["kind"].nunique() > 1 or frame["precision"].nunique() > 1
     spare = {"J", "F", "ms"} if crowded else set()
@@ -245,11 +251,13 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "F": number("f_mean", 100, 1),
         "FPS": number("fps", 1, 1),
         "ms": number("ms_per_frame", 1, 1),
+        **{m.label: m.text(_float(row[m.name])) for m in computed_metrics() if m.name in row},
     }
 
 
 def _notes(frame: pd.DataFrame) -> Text:
-    notes = ["J&F, J, F and reuse in percent."]
+    own = [f", {m.axis}" for m in computed_metrics() if m.name in frame and m.unit]
+    notes = [f"J&F, J, F and reuse in percent{''.join(own)}."]
     if not frame["trained"].all():
         notes.append("untrained: random weights; these numbers say nothing about a model.")
     stand_ins = frame["weights"].astype(str).str.endswith("(demonstration)")

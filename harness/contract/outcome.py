@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from vosbench.baselines.text import error_text
 from vosbench.harness.contract.play import ContractBreach
 from vosbench.harness.contract.subject import NotApplicable, Subject
+
+if TYPE_CHECKING:
+    from vosbench.harness.contract.policies import PolicySubject
 
 
 class Status(StrEnum):
@@ -24,15 +28,15 @@ class Check:
     """One promise of the interface; its name is its id in pytest.
 
     Attributes:
-        promise: what a runner that passes does.
+        promise: what a model or policy that passes does.
         run: raises ContractBreach, NotApplicable, or whatever the runner raises.
     """
 
     name: str
     promise: str
-    run: Callable[[Subject], None]
+    run: Callable[[Any], None]
 
-    def __call__(self, subject: Subject) -> None:
+    def __call__(self, subject: Subject | PolicySubject) -> None:
         """Run the check."""
         self.run(subject)
 
@@ -55,8 +59,8 @@ class Outcome:
     error: BaseException | None = None
 
 
-def run_checks(checks: Iterable[Check], subject: Subject) -> Iterator[Outcome]:
-    """Run checks one after the other; whatever the runner raises is an outcome."""
+def run_checks(checks: Iterable[Check], subject: Subject | PolicySubject) -> Iterator[Outcome]:
+    """Run checks one after the other; whatever a model or policy raises is an outcome."""
     for check in checks:
         try:
             check(subject)

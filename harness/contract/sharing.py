@@ -29,13 +29,13 @@ def shared_walk(subject: Subject) -> None:
     for clip in _richest(subject.clips):
         own = subject.sound(clip)
         named = _policies(subject, own)
-        together = _together(runner, clip, tuple(named.values()), subject.device)
-        for (name, policy), shared in zip(named.items(), together, strict=True):
-            (alone,) = _together(runner, clip, (policy,), subject.device)
+        walked = together(runner, clip, tuple(named.values()), subject.device)
+        for (name, policy), shared in zip(named.items(), walked, strict=True):
+            (alone,) = together(runner, clip, (policy,), subject.device)
             difference = shared.same_as(alone)
             if difference is not None:
                 raise ContractBreach(f"policy {name}: {difference} from a run by itself")
-        difference = together[0].same_as(own)
+        difference = walked[0].same_as(own)
         if difference is not None:
             raise ContractBreach(f"its own policy: {difference} from step()")
 
@@ -56,7 +56,7 @@ def _policies(subject: Subject, own: Recording) -> Mapping[str, GatePolicy]:
     return named
 
 
-def _together(
+def together(
     runner: SharingRunner,
     clip: ContractClip,
     policies: tuple[GatePolicy, ...],

@@ -16,7 +16,9 @@ from vosbench.harness.evaluate.annotations import Annotations
 from vosbench.harness.evaluate.faults import checked_masks
 from vosbench.harness.evaluate.lanes import Lane, split_lane
 from vosbench.harness.evaluate.summary import clip_result
+from vosbench.harness.metric import computed_metrics
 from vosbench.harness.metrics import SequenceScorer, TruthCache
+from vosbench.harness.metrics.computed import KeptMasks
 from vosbench.harness.store.arrays import ArrayPacker
 from vosbench.harness.sweep.trials import ClipResult
 from vosbench.runners.interface import ClipInfo, Frame, no_spans
@@ -162,7 +164,8 @@ class _ObservedWalk:
         self._known: set[int] = set()
         scorer = SequenceScorer(clip.name, how.dataset.plan(clip), how.cache)
         masks = ArrayPacker() if how.keep_masks else None
-        self.lanes = [Lane(tuple(range(policies)), clip.scored_ids, scorer, masks)]
+        kept = KeptMasks() if computed_metrics() else None
+        self.lanes = [Lane(tuple(range(policies)), clip.scored_ids, scorer, masks, kept)]
 
     def advance(self, decoded: Decoded) -> None:
         """Take one frame through the walk and into the lanes."""

@@ -14,6 +14,7 @@ from vosbench.harness.datasets.overlap import Masks, Overlapping, flat, ids_of
 from vosbench.harness.evaluate.annotations import Annotations, Labels
 from vosbench.harness.evaluate.traces import Trace
 from vosbench.harness.metrics import SequenceScorer, SequenceScores
+from vosbench.harness.metrics.computed import KeptMasks
 from vosbench.harness.store.arrays import ArrayPacker, PackedArray
 from vosbench.harness.sweep.trials import PATH_CODES
 from vosbench.runners.interface import Path
@@ -31,6 +32,7 @@ class Lane:
         object_ids: the ids that count, ascending; the second axis K of the series.
         scorer: J and F.
         masks: the label maps, compressed as they come, if they are to be kept.
+        kept: those of frames that count, if other packages' metrics want them.
         trace: what the network saw in traced frames.
     """
 
@@ -38,6 +40,7 @@ class Lane:
     object_ids: tuple[int, ...]
     scorer: SequenceScorer
     masks: ArrayPacker | None = None
+    kept: KeptMasks | None = None
     trace: Trace = field(default_factory=Trace)
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     _p_gate: list[list[float]] = field(default_factory=list)
@@ -52,6 +55,7 @@ class Lane:
         twin.members = members
         twin.scorer = self.scorer.fork()
         twin.masks = None if self.masks is None else self.masks.fork()
+        twin.kept = None if self.kept is None else self.kept.fork()
         twin.trace = self.trace.fork()
         twin._digest = self._digest.copy()
         twin._p_gate, twin._path = list(self._p_gate), list(self._path)
@@ -70,7 +74,9 @@ class Lane:
         if self.masks is not None:
             self.masks.add(labels)
         if t in self.scorer.plan.objects_at:
-            self.scorer.add(t, lambda: _annotated(truth, t), masks)
+            self.scorer.add(t, lambda: annotated(truth, t), masks)
+            if self.kept is not None:
+                self.kept.keep(t, masks)
         if step is not None:
             self._note_constant(masks, labels, step)
         width = len(self.object_ids)
@@ -124,7 +130,8 @@ class Lane:
         return named | self.trace.series(self.object_ids)
 
 
-def _annotated(truth: Annotations, t: int) -> Masks:
+def annotated(truth: Annotations, t: int) -> Masks:
+    """The masks of a frame that counts."""
     masks = truth.masks(t)
     assert masks is not None, "the scoring plan names annotated frames only"
     return masks

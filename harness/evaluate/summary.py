@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.evaluate.annotations import Annotations
-from vosbench.harness.evaluate.lanes import Lane
+from vosbench.harness.evaluate.lanes import Lane, annotated
 from vosbench.harness.metrics import SequenceScores, object_figures
+from vosbench.harness.metrics.computed import computed_scores, mean_scores
 from vosbench.harness.metrics.measures import MEASURES, Figures, ObjectFigures
 from vosbench.harness.sweep.trials import PATH_CODES, ClipResult
 
@@ -49,6 +50,11 @@ def clip_result(
             objects[o.object_id] |= _known(o.figures)
         if any(len(o.frames) for o in scores.objects):
             metrics |= _known(measures.sequence(o.figures for o in figures))
+    if lane.kept is not None:
+        own = computed_scores(lane.scorer.plan, lambda t: annotated(truth, t), lane.kept.masks)
+        for object_id, scalars in own.items():
+            objects[object_id] |= scalars
+        metrics |= mean_scores([own])
     return ClipResult(
         sequence=clip.name,
         object_ids=lane.object_ids,
@@ -72,6 +78,7 @@ def aggregate(dataset: Dataset, clips: Sequence[ClipResult]) -> Scalars:
         values = [clip.metrics[name] for clip in clips if name in clip.metrics]
         if values:
             total[name] = sum(values)
+    total |= mean_scores(clip.object_metrics for clip in clips)
     return total | _scores(dataset, [clip for clip in clips if "scored_frames" in clip.series])
 
 

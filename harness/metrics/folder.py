@@ -37,7 +37,7 @@ CHUNK_FRAMES = 24
 
 
 @dataclass(frozen=True)
-class _Chunk:
+class Chunk:
     """Some frames of a clip: (index, prediction) each."""
 
     clip: Clip
@@ -75,12 +75,12 @@ def evaluate_folder(
     frames = sum(len(plan.objects_at) for _, plan in clips)
     count = workers or max(1, min(_cores(), frames // _FRAMES_WORTH))
     if count == 1:
-        chunks = [list(_chunks(results_dir, clip, plan)) for clip, plan in clips]
-        return tuple(_join([_told(score_chunk(c), tell) for c in clip]) for clip in chunks)
+        parts = [list(chunks(results_dir, clip, plan)) for clip, plan in clips]
+        return tuple(_join([_told(score_chunk(c), tell) for c in part]) for part in parts)
     executor = _executor(count, frames)
     try:
         pending = [
-            [executor.submit(score_chunk, c) for c in _chunks(results_dir, clip, plan)]
+            [executor.submit(score_chunk, c) for c in chunks(results_dir, clip, plan)]
             for clip, plan in clips
         ]
         return tuple(_join([_told(_result(f), tell) for f in clip]) for clip in pending)
@@ -88,7 +88,7 @@ def evaluate_folder(
         executor.shutdown(cancel_futures=True)
 
 
-def score_chunk(chunk: _Chunk) -> SequenceScores:
+def score_chunk(chunk: Chunk) -> SequenceScores:
     """Scores of the chunk's frames, from disk; runs in a worker."""
     clip = chunk.clip
     scorer = SequenceScorer(clip.name, chunk.plan)
@@ -106,7 +106,8 @@ def score_chunk(chunk: _Chunk) -> SequenceScores:
     return scorer.result()
 
 
-def _chunks(results_dir: Path, clip: Clip, plan: ScoringPlan) -> Iterator[_Chunk]:
+def chunks(results_dir: Path, clip: Clip, plan: ScoringPlan) -> Iterator[Chunk]:
+    """The files of a clip's predictions, frame by frame; raises InputError if any is missing."""
     indices = list(plan.objects_at)
     names = {t: clip.frame_names[t] for t in indices}
     paths: Mapping[str, Files]
@@ -119,7 +120,7 @@ def _chunks(results_dir: Path, clip: Clip, plan: ScoringPlan) -> Iterator[_Chunk
     # A clip in which nothing counts still has its objects in the result.
     for start in range(0, max(1, len(indices)), CHUNK_FRAMES):
         part = indices[start : start + CHUNK_FRAMES]
-        yield _Chunk(clip, plan.restricted(part), tuple((t, paths[names[t]]) for t in part))
+        yield Chunk(clip, plan.restricted(part), tuple((t, paths[names[t]]) for t in part))
 
 
 def _join(parts: Sequence[SequenceScores]) -> SequenceScores:

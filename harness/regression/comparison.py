@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vosbench.harness.metric import Metric
 from vosbench.harness.regression.points import GridPoint
-from vosbench.harness.regression.thresholds import Metric, Tolerance
+from vosbench.harness.regression.thresholds import Tolerance
 from vosbench.harness.regression.verdict import Verdict
 
 

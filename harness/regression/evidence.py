@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vosbench.harness.metric import Better, Metric, Scale
 from vosbench.harness.regression.comparison import ClipChange, Finding
 from vosbench.harness.regression.measured import MeasuredTrial
 from vosbench.harness.regression.points import PointTrials, difference
@@ -17,7 +18,7 @@ from vosbench.harness.regression.statistics import (
     cost_evidence,
     summary,
 )
-from vosbench.harness.regression.thresholds import Better, Metric, Scale, Tolerance
+from vosbench.harness.regression.thresholds import Tolerance
 from vosbench.harness.regression.verdict import Claim, Verdict
 from vosbench.harness.sweep.trials import ClipResult, Kind
 
@@ -89,7 +90,8 @@ def _accuracy(base: PointTrials, head: PointTrials, tolerance: Tolerance) -> Pen
         return Finding(metric, Verdict.PASS, "equal masks", trial_id=new.trial_id)
     scores = _paired_scores(metric, old, new)
     base_scores, head_scores = np.array(list(scores.values()), dtype=np.float64).T
-    evidence = accuracy_evidence(base_scores, head_scores)
+    sign = -1.0 if metric.better is Better.DOWN else 1.0  # what is lost is what gets worse
+    evidence = accuracy_evidence(sign * base_scores, sign * head_scores)
     return Pending(
         metric=metric,
         claim=Claim(evidence, tolerance.limit, metric),
@@ -176,7 +178,7 @@ def _moved(
             sequence=clip,
             base=before,
             head=after,
-            change=after - before if metric.scale is Scale.POINTS else after / before - 1.0,
+            change=after / before - 1.0 if metric.scale is Scale.RATIO else after - before,
             equal_masks=old.get(clip) == new.get(clip),
         )
         for clip, (before, after) in values.items()

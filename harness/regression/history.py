@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from vosbench.harness.metric import Metric, Scale
 from vosbench.harness.regression.evidence import clip_values, machine_key
 from vosbench.harness.regression.measured import MeasuredTrial, Run
 from vosbench.harness.regression.points import GridPoint, labels
 from vosbench.harness.regression.segmentation import Segment, segment
-from vosbench.harness.regression.thresholds import METRICS, Metric, Scale
+from vosbench.harness.regression.thresholds import METRICS
 from vosbench.harness.store import State
 from vosbench.harness.sweep.trials import Kind
 
@@ -199,14 +200,14 @@ def _value(trial: MeasuredTrial, metric: Metric) -> float:
 
 
 def _mean(numbers: Sequence[float], metric: Metric) -> float:
-    if metric.scale is Scale.POINTS:
+    if metric.scale is not Scale.RATIO:
         return float(np.mean(numbers))
     return float(np.exp(np.mean(np.log(numbers))))
 
 
 def _segments(values: Sequence[HistoryValue], metric: Metric) -> tuple[Segment, ...]:
     numbers = np.array([value.value for value in values], dtype=np.float64)
-    if metric.scale is Scale.POINTS:
+    if metric.scale is not Scale.RATIO:
         return segment(numbers, least_noise=LEAST_POINTS)
     pieces = segment(np.log(numbers), least_noise=LEAST_RATIO)
     return tuple(Segment(piece.start, piece.stop, math.exp(piece.level)) for piece in pieces)

@@ -6,79 +6,18 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.metric import ACCURACY, TIMING, Better, Metric, Scale, computed_metrics
 from vosbench.harness.regression.statistics import Statistic
-from vosbench.harness.sweep.trials import Kind
+
+METRICS: Mapping[str, Metric] = {each.name: each for each in (*ACCURACY, *TIMING) if each.tolerance}
+"""Ours that can be compared, in the order in which they are shown: accuracy first."""
 
 
-class Scale(StrEnum):
-    """The unit of a change."""
-
-    POINTS = "points"
-    """Differences of shares (0..1), shown as points of a hundred."""
-    RATIO = "ratio"
-    """Differences of logarithms, shown as per cent."""
-
-
-class Better(StrEnum):
-    """The direction in which a metric improves."""
-
-    UP = "up"
-    DOWN = "down"
-    NEITHER = "neither"
-    """A change to either side is a regression."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric whose changes are judged.
-
-    Attributes:
-        name: as results store it.
-        label: for people.
-        kind: the kind of trial that measures it; accuracy is compared object by object, timing
-            clip by clip and repeat by repeat.
-        example: of a tolerance, for messages.
-    """
-
-    name: str
-    label: str
-    scale: Scale
-    better: Better
-    kind: Kind
-    example: str
-
-    def change(self, worsening: float) -> float:
-        """A worsening as people read it: a difference of shares, or head / base - 1."""
-        towards = worsening if self.better is Better.DOWN else -worsening
-        return towards if self.scale is Scale.POINTS else math.expm1(towards)
-
-    def size_text(self, size: float) -> str:
-        """The size of a worsening for people: ``0.30 points``, ``5.0 %``."""
-        shown = 100 * abs(self.change(size))
-        return f"{shown:.2f} points" if self.scale is Scale.POINTS else f"{shown:.1f} %"
-
-
-def _cost(name: str, label: str) -> Metric:
-    return Metric(name, label, Scale.RATIO, Better.DOWN, Kind.TIMING, "min:5%")
-
-
-METRICS: Mapping[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("jf_mean", "J&F", Scale.POINTS, Better.UP, Kind.ACCURACY, "0.3"),
-        Metric("reuse_rate", "reuse rate", Scale.POINTS, Better.NEITHER, Kind.ACCURACY, "2"),
-        Metric("fps", "FPS", Scale.RATIO, Better.UP, Kind.TIMING, "min:5%"),
-        _cost("ms_per_frame", "ms/frame"),
-        _cost("init_ms", "first frame ms"),
-        _cost("energy_net_j_per_frame", "net J/frame"),
-        _cost("energy_gross_j_per_frame", "gross J/frame"),
-        _cost("peak_memory_mib", "peak MiB"),
-    )
-}
-"""All that can be compared, in the order in which it is shown: accuracy first."""
+def comparable() -> Mapping[str, Metric]:
+    """All metrics that can be compared: ours, then those of other packages."""
+    return {**METRICS, **{each.name: each for each in computed_metrics() if each.tolerance}}
 
 
 @dataclass(frozen=True)
@@ -86,7 +25,7 @@ class Tolerance:
     """A change of a metric that is put up with.
 
     Attributes:
-        amount: points of a hundred, or per cent.
+        amount: points of a hundred, per cent, or the metric's unit.
         statistic: what stands for the repeats of a clip; of timing metrics only.
         required: somebody asked for this metric, so that its absence is an error.
     """
@@ -100,6 +39,8 @@ class Tolerance:
     def limit(self) -> float:
         """The tolerated worsening in the unit of the evidence: a share, or a logarithm."""
         share = self.amount / 100.0
+        if self.metric.scale is Scale.UNITS:
+            return self.amount
         if self.metric.scale is Scale.POINTS:
             return share
         return math.log1p(share) if self.metric.better is Better.DOWN else -math.log1p(-share)
@@ -107,7 +48,7 @@ class Tolerance:
     @property
     def text(self) -> str:
         """As :func:`parse_tolerance` reads it."""
-        if self.metric.scale is Scale.POINTS:
+        if self.metric.scale is not Scale.RATIO:
             return f"{self.amount:g}"
         return f"{self.statistic}:{self.amount:g}%"
 
@@ -118,27 +59,26 @@ _GRAMMAR = re.compile(r"(?:(?P<statistic>[a-z]+):)?(?P<amount>[0-9]*\.?[0-9]+)(?
 def parse_tolerance(name: str, text: str) -> Tolerance:
     """The tolerance that somebody wrote for a metric.
 
-    ``0.3`` for J&F and reuse rate is points of a hundred; for times, energy and memory
+    ``0.3`` for J&F and reuse rate is points of a hundred, for a metric with a unit that many of
+    it; for times, energy and memory
     ``5%`` or ``STATISTIC:5%`` with ``min`` (the fastest repeat of each clip), ``mean`` or
     ``median``; without one it is ``mean``.
 
     Raises:
         InputError: an unknown metric, or a text of another form.
     """
-    if name not in METRICS:
-        raise InputError(f"no metric {name!r} to compare: choose one of {', '.join(METRICS)}")
-    metric = METRICS[name]
-    wrong = InputError(f"tolerance {text!r} for {metric.label}: write {metric.example}")
+    metric = _comparable(name)
+    wrong = InputError(f"tolerance {text!r} for {metric.label}: write {metric.tolerance}")
     found = _GRAMMAR.fullmatch(text.strip())
-    if found is None or (found["percent"] is None) != (metric.scale is Scale.POINTS):
+    if found is None or (found["percent"] is None) != (metric.scale is not Scale.RATIO):
         raise wrong
     amount = float(found["amount"])
-    if amount >= 100.0:
+    if amount >= 100.0 and metric.scale is not Scale.UNITS:
         raise InputError(f"tolerance {text!r} for {metric.label}: it must be below 100")
     statistic = found["statistic"]
     if statistic is None:
         return Tolerance(metric, amount)
-    if metric.scale is Scale.POINTS or statistic not in set(Statistic):
+    if metric.scale is not Scale.RATIO or statistic not in set(Statistic):
         raise wrong
     return Tolerance(metric, amount, Statistic(statistic))
 
@@ -148,6 +88,18 @@ DEFAULT_TOLERANCES = (
     Tolerance(METRICS["fps"], 5.0, Statistic.MEAN, required=False),
 )
 """What is compared when nobody says otherwise: 0.3 points of J&F, 5 % of FPS."""
+
+
+def usual_tolerance(name: str) -> str:
+    """What is usually put up with of a metric; raises InputError for one that isn't compared."""
+    return _comparable(name).tolerance
+
+
+def _comparable(name: str) -> Metric:
+    known = comparable()
+    if name not in known:
+        raise InputError(f"no metric {name!r} to compare: choose one of {', '.join(known)}")
+    return known[name]
 
 
 def tolerances(texts: Mapping[str, str | None]) -> tuple[Tolerance, ...]:
@@ -163,4 +115,4 @@ def tolerances(texts: Mapping[str, str | None]) -> tuple[Tolerance, ...]:
     for name, text in texts.items():
         if text is not None:
             chosen[name] = parse_tolerance(name, text)
-    return tuple(chosen[name] for name in METRICS if name in chosen)
+    return tuple(chosen[name] for name in comparable() if name in chosen)

@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from scipy.stats import false_discovery_control
 
+from vosbench.harness.metric import Better, Metric
 from vosbench.harness.regression.statistics import RESAMPLES, Evidence, Interval
-from vosbench.harness.regression.thresholds import Better, Metric
 
 ALPHA = 0.05
 """The rate of false discoveries over all grid points, and one minus the intervals' level."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from vosbench.harness.metric import Metric, Scale
 from vosbench.harness.regression.comparison import ClipChange, Comparison, Finding
-from vosbench.harness.regression.thresholds import Metric, Scale
 from vosbench.harness.regression.verdict import Verdict
 
 CLIPS_SHOWN = 5
@@ -20,9 +20,11 @@ def value_text(metric: Metric, value: float) -> str:
 
 
 def change_text(metric: Metric, change: float, *, unit: bool = True) -> str:
-    """A signed change, in points or per cent."""
+    """A signed change, in points, per cent or the metric's unit."""
     if math.isinf(change) or math.isnan(change):
         return "?"
+    if metric.scale is Scale.UNITS:
+        return f"{round(change, 2) + 0.0:+.2f}{f' {metric.unit}' if unit and metric.unit else ''}"
     sign = " %" if unit and metric.scale is Scale.RATIO else ""
     digits = 2 if metric.scale is Scale.POINTS else 1 if abs(change) < 1.0 else 0
     # Rounded first, and a zero added, so that nothing reads -0.00.

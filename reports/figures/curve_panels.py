@@ -12,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from vosbench.harness.metric import SHARE, Metric, metric
 from vosbench.reports.figures import canvas
+from vosbench.reports.figures.points import METRIC, VALUE
 from vosbench.reports.figures.published_points import OTHERS, is_printed
 from vosbench.reports.figures.seeds import NOTE as SEEDS_NOTE
 from vosbench.reports.frames import UNTRAINED
@@ -22,7 +24,7 @@ from vosbench.reports.looks import Look, look_of
 from vosbench.reports.names import parse_model
 from vosbench.reports.style import sheet
 
-ACCURACY_LABEL = "J&F (%)"
+ACCURACY_LABEL = metric("jf_mean").axis
 REUSE_LABEL = "reuse rate (%)"
 FPS_LABEL = "frames per second"
 
@@ -66,12 +68,14 @@ def draw(points: pd.DataFrame, how: Curves) -> Figure:
     labels: list[canvas.PointLabel] = []
     for axes, panel in zip(figure.axes, chosen, strict=True):
         for _, rows in panel.behind.groupby("curve", sort=False):
-            axes.plot(rows[how.x], rows["jf_mean"], color=_BEHIND, linewidth=0.8, zorder=1)
+            axes.plot(rows[how.x], rows[_y(rows)], color=_BEHIND, linewidth=0.8, zorder=1)
         labels += _curves(axes, panel.rows, how, handles)
         _dress(axes, pd.concat([panel.rows, panel.behind]), how)
-    figure.label(how.x_label, ACCURACY_LABEL)
+    along_y = _metric(points)
+    figure.label(how.x_label, along_y.axis)
     remark = "\n".join(filter(None, [*_notes(points, labels), left_out]))
-    canvas.finish(figure.figure, how.title, remark, list(handles.values()), list(handles))
+    title = how.title.replace(metric("jf_mean").label, along_y.label)
+    canvas.finish(figure.figure, title, remark, list(handles.values()), list(handles))
     canvas.place_labels(figure.figure, _spread(labels))
     return figure.figure
 
@@ -95,12 +99,14 @@ def _curves(
     for curve, rows in panel.groupby("curve", sort=False):
         look = look_of(rows.iloc[0])
         handles[str(curve)] = _line(axes, rows, how.x, look)
-        if "seeds" in rows and (rows["seeds"] > 1).any():
+        if METRIC in rows:
+            pass  # intervals are those of J&F
+        elif "seeds" in rows and (rows["seeds"] > 1).any():
             _seed_bars(axes, rows[rows["seeds"] > 1], how.x, look)
         elif not is_printed(rows).any():
             _bars(axes, rows, how.x, look)
         labels += [
-            canvas.PointLabel(axes, row[how.x], row["jf_mean"], row["point"], look.colour)
+            canvas.PointLabel(axes, row[how.x], row[_y(rows)], row["point"], look.colour)
             for _, row in rows.iterrows()
         ]
     return labels
@@ -113,13 +119,24 @@ def _notes(points: pd.DataFrame, labels: Sequence[canvas.PointLabel]) -> Iterato
     yield from dict.fromkeys(points[printed]["weights_note"])
     if "seeds" in points and (points["seeds"] > 1).any():
         yield SEEDS_NOTE
-    if points["jf_low"].notna().any():
+    if METRIC not in points and points["jf_low"].notna().any():
         yield INTERVAL_NOTE
     if (points["fps_high"] > points["fps_low"]).any():
         yield "bars along the speed: slowest and fastest repeat"
     if 0 < sum(bool(label.text) for label in labels) <= canvas.MOST_LABELS:
         random = points["tau"].isna() & (points["point"] != "") & (points["curve"] != OTHERS)
-        yield "numbers at points: τ" + (" (random: its rate)" if random.any() else "")
+        yield "numbers at points: τ" + (
+            " (of controls their rate or number)" if random.any() else ""
+        )
+
+
+def _metric(points: pd.DataFrame) -> Metric:
+    """What the points show along y."""
+    return metric(str(points[METRIC].iloc[0]) if METRIC in points else "jf_mean")
+
+
+def _y(points: pd.DataFrame) -> str:
+    return VALUE if METRIC in points else "jf_mean"
 
 
 def _line(axes: Axes, rows: pd.DataFrame, x: str, look: Look) -> Line2D:
@@ -129,7 +146,7 @@ def _line(axes: Axes, rows: pd.DataFrame, x: str, look: Look) -> Line2D:
     usual = 4.5 if sheet().paper else 6.5
     (line,) = axes.plot(
         rows[x],
-        rows["jf_mean"],
+        rows[_y(rows)],
         color=look.colour,
         marker=look.marker,
         linestyle=look.line if joined else "none",
@@ -167,19 +184,22 @@ def _seed_bars(axes: Axes, rows: pd.DataFrame, x: str, look: Look) -> None:
 
 
 def _dress(axes: Axes, panel: pd.DataFrame, how: Curves) -> None:
-    canvas.percent_axis(axes, x=how.x == "reuse_rate", y=True)
+    y, share = _y(panel), _metric(panel).unit == SHARE
+    canvas.percent_axis(axes, x=how.x == "reuse_rate", y=share)
     if how.x == "reuse_rate":
         axes.set_xlim(-0.04, 1.04)
         axes.set_xticks(np.arange(0, 1.01, 0.2))
     else:
         canvas.maybe_log(axes, panel[how.x].to_numpy(float), "x")
         axes.margins(x=0.1)
-    spread = panel["jf_std"].fillna(0.0) if "jf_std" in panel else 0.0
-    lows = [(panel["jf_mean"] - spread).min(), panel["jf_low"].min()]
-    highs = [(panel["jf_mean"] + spread).max(), panel["jf_high"].max()]
+    ours = y == "jf_mean"
+    spread = panel["jf_std"].fillna(0.0) if ours and "jf_std" in panel else 0.0
+    lows, highs = [(panel[y] - spread).min()], [(panel[y] + spread).max()]
+    if ours:
+        lows, highs = [*lows, panel["jf_low"].min()], [*highs, panel["jf_high"].max()]
     low, high = float(np.nanmin(lows)), float(np.nanmax(highs))
     # Room for the labels; and differences of a tenth of a point must not look like cliffs.
-    pad = max(0.06 * (high - low), 0.006)
+    pad = max(0.06 * (high - low), 0.006 if share else 1e-3 * abs(high))
     axes.set_ylim(low - pad, high + pad)
 
 

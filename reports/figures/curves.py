@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from vosbench.harness.store import Readable, Selection
 from vosbench.reports.figures.curve_panels import FPS_LABEL, REUSE_LABEL, Curves, draw
-from vosbench.reports.figures.options import FigureOptions
+from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.figures.points import accuracy_points, everything, timed_points
 from vosbench.reports.figures.published_points import (
     every_method,
@@ -147,3 +147,60 @@ def _oracles(found: pd.DataFrame) -> pd.Series[bool]:
 def _of_gated_families(found: pd.DataFrame) -> pd.Series[bool]:
     families = {parse_model(name).family for name in found["model"] if parse_model(name).gated}
     return found["model"].map(lambda name: parse_model(name).whole_family in families).astype(bool)
+
+
+REUSE_VS_JF = FigureKind(
+    "reuse-vs-jf",
+    "reuse rate against J&F, one line per model",
+    "complete accuracy trials",
+    "vosbench run --models g-frtm-fast,frtm-fast --tau 0.1:1.0:0.1 --dataset motion",
+    reuse_points,
+    draw_reuse,
+    takes_metric=True,
+)
+
+
+FPS_VS_JF = FigureKind(
+    "fps-vs-jf",
+    "figure 6: speed against J&F of all models",
+    "accuracy and timing of the same setting",
+    "vosbench run --kind both --models g-frtm-fast,frtm-fast --tau 0.1:1.0:0.3 --dataset motion",
+    fps_points,
+    draw_fps,
+    takes_metric=True,
+)
+
+
+ALTERNATIVES = FigureKind(
+    "alternatives",
+    "figure 7: ours, copy, fusion, other policies, N-gate and a reduced network",
+    "accuracy and timing of a gated model's alternatives",
+    "vosbench run --kind both --models g-frtm-fast,g-frtm-fast+copy,g-frtm-fast+fusion,"
+    "frtm-fast --tau 0.1:1.0:0.3 --dataset motion",
+    alternative_points,
+    draw_alternatives,
+    takes_metric=True,
+)
+
+
+GATE_VS_GIOU = FigureKind(
+    "gate-vs-giou",
+    "figure 8: learned gate, oracle by annotated IoU, controls, other policies",
+    "accuracy trials of a gated model",
+    "vosbench run --models g-frtm-fast,g-frtm-fast+g-iou,g-frtm-fast+random:0.4 "
+    "--tau 0.1:1.0:0.1 --dataset motion",
+    oracle_points,
+    draw_oracles,
+    takes_metric=True,
+)
+
+
+MARGINS = FigureKind(
+    "margins",
+    "figure 9: checkpoints of different margins M(m1, m2)",
+    "accuracy trials of checkpoints whose margins are known",
+    "vosbench run --models g-frtm-lite,g-frtm-lite@m0.7-0.2 --tau 0.1:1.0:0.1 --dataset motion",
+    margin_points,
+    draw_margins,
+    takes_metric=True,
+)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vosbench.harness.store import Readable, Selection, objects
 from vosbench.harness.sweep.trials import Kind
 from vosbench.reports.figures import canvas
-from vosbench.reports.figures.options import FigureOptions
+from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.frames import trials
 from vosbench.reports.labels import remarks
 from vosbench.reports.looks import COLUMNS as LOOK
@@ -233,3 +233,14 @@ def draw(rows: pd.DataFrame) -> Figure:
     title = "Ways of deciding at equal reuse"
     canvas.finish(sheet.figure, title, lines, list(handles.values()), list(handles))
     return sheet.figure
+
+
+EQUAL_REUSE = FigureKind(
+    "equal-reuse",
+    "every other way of deciding against our gate at equal reuse",
+    "accuracy trials of a learned gate and of other policies of the same weights",
+    "vosbench run --models g-frtm-fast,g-frtm-fast+copy,g-frtm-fast+fusion,g-frtm-fast+g-iou "
+    "--tau 0.1:1.0:0.1 --dataset motion",
+    at_equal_reuse,
+    draw,
+)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vosbench.harness.store import Readable, Selection
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.gate_data import decisions, gated_trials
-from vosbench.reports.figures.options import FigureOptions
+from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.labels import remarks
 from vosbench.reports.names import role
 from vosbench.reports.style import DIM, SEQUENCE, sheet
@@ -126,3 +126,13 @@ def _legend(axes: Axes, title: str | None = None) -> None:
     """Below the panel: above it points could be covered."""
     below = -0.3 if sheet().paper else -0.17
     axes.legend(loc="upper left", bbox_to_anchor=(0.0, below), title=title, alignment="left")
+
+
+GATE_CALIBRATION = FigureKind(
+    "gate-calibration",
+    "P_gate against the IoU since the last full frame, and its ROC",
+    "accuracy trials of a learned gate",
+    "vosbench run --models g-frtm-fast --tau 0.1:1.0:0.1 --dataset motion",
+    gate_frames,
+    draw,
+)

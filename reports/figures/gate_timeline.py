@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from vosbench.reports.figures import canvas
+from vosbench.reports.figures.gate_data import one_clip
+from vosbench.reports.figures.options import FigureKind
 from vosbench.reports.labels import remarks
 from vosbench.reports.style import INK, PATH_COLOURS, SEQUENCE
 
@@ -62,3 +64,13 @@ def _panel(axes: Axes, rows: pd.DataFrame, handles: dict[str, Artist]) -> None:
     axes.set_ylim(_STRIP[0] - 0.02, 1.03)
     axes.set_xlim(every[0] - 0.5, every[-1] + 0.5)
     axes.set_yticks(np.arange(0, 1.01, 0.2))
+
+
+GATE_TIMELINE = FigureKind(
+    "gate-timeline",
+    "P_gate, decisions and adjacent IoU along a clip",
+    "an accuracy trial of a gated model with that τ and clip",
+    "vosbench run --models g-frtm-fast --tau 0.7 --dataset motion",
+    one_clip,
+    draw,
+)

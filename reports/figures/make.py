@@ -12,25 +12,29 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.store import Readable, Selection
 from vosbench.reports import style
 from vosbench.reports.captions import write_captions
-from vosbench.reports.choices import choose
 from vosbench.reports.export import export_frame
-from vosbench.reports.figures.kinds import FIGURES
 from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.figures.published_points import has_printed
 from vosbench.reports.frames import curves_and_models
+from vosbench.runners.plugins import Registry
 
 USUAL = FigureOptions()
 EVERYTHING = Selection()
+FIGURES = Registry("vosbench.figures", "figure")
 
 
 def figure_names() -> tuple[str, ...]:
     """The figures that there are."""
-    return tuple(FIGURES)
+    return FIGURES.names()
 
 
 def figure_kind(name: str) -> FigureKind:
-    """The figure of that name; raises InputError that says the nearest."""
-    return choose("figure", name, FIGURES)
+    """The figure of that name; raises InputError if there is none (with the nearest), or a broken
+    one."""
+    kind = FIGURES.get(name)
+    if not isinstance(kind, FigureKind) or kind.name != name:
+        raise InputError(f"figure '{name}' can't be used: it is no FigureKind of that name")
+    return kind
 
 
 def figure_data(
@@ -45,6 +49,8 @@ def figure_data(
         InputError: unknown name, unreadable database, or no data; says which run makes it.
     """
     kind = figure_kind(name)
+    if options.metric is not None and not kind.takes_metric:
+        raise InputError(f"figure {name} has no axis for --metric: take a figure of curves")
     options.dressing.check(curves_and_models(source))
     data = options.dressing.dressed(kind.data(source, where, options))
     if data.empty:

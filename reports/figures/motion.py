@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vosbench.harness.store import Readable, Selection, objects, sequences, series
 from vosbench.harness.sweep.trials import Kind
 from vosbench.reports.figures import canvas, curve_panels, curves
-from vosbench.reports.figures.options import FigureOptions
+from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.figures.points import COLUMNS, as_points
 from vosbench.reports.figures.published_points import WEIGHTS
 from vosbench.reports.frames import measured, trials
@@ -170,3 +170,23 @@ def _still_speed(source: Readable, where: Selection, still: pd.DataFrame) -> pd.
         ["frames", "seconds"]
     ].sum()
     return (pooled["frames"] / pooled["seconds"]).rename("still_fps").reset_index()
+
+
+IOU_HISTOGRAM = FigureKind(
+    "iou-histogram",
+    "figure 1a: how alike neighbouring annotations are, per dataset",
+    "accuracy trials with the IoU of adjacent annotations",
+    "vosbench run --models frtm-fast --dataset motion",
+    histogram,
+    draw_histogram,
+)
+
+
+HIGH_IOU = FigureKind(
+    "high-iou",
+    "figure 1b: speed and J&F of baseline and gated model where little moves",
+    "accuracy and timing of the same setting, with clips of high adjacent IoU",
+    "vosbench run --kind both --models g-frtm-fast,frtm-fast --tau 0.7,1.0 --dataset motion",
+    still_clips,
+    draw_still,
+)

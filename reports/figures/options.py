@@ -25,6 +25,7 @@ class FigureOptions:
         published: draw the paper's numbers too, where there are any.
         published_counting: reuse rates count the first frame as reused, as the published code
             does.
+        metric: what curves show along y in place of J&F, by its name.
         sheet: what it is made for: a screen, or a page of some width.
         dressing: names and looks of models.
         command: what asked for it, for the caption.
@@ -35,6 +36,7 @@ class FigureOptions:
     iou_from: float = 0.8
     published: bool = False
     published_counting: bool = False
+    metric: str | None = None
     sheet: Sheet = SCREEN
     dressing: Dressing = PLAIN
     command: str = ""
@@ -42,7 +44,7 @@ class FigureOptions:
 
 @dataclass(frozen=True)
 class FigureKind:
-    """A figure by name.
+    """A figure: what the entry-point group ``vosbench.figures`` names.
 
     Attributes:
         name: how it is asked for.
@@ -51,6 +53,7 @@ class FigureKind:
         command: the run that would make it.
         data: what is plotted, as a frame; never draws.
         draw: the figure of such a frame; never reads anything else.
+        takes_metric: ``data`` heeds :attr:`FigureOptions.metric`.
     """
 
     name: str
@@ -59,3 +62,4 @@ class FigureKind:
     command: str
     data: Callable[[Readable, Selection, FigureOptions], pd.DataFrame]
     draw: Callable[[pd.DataFrame], Figure]
+    takes_metric: bool = False

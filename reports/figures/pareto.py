@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vosbench.harness.store import Readable, Selection
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.curve_panels import ACCURACY_LABEL
-from vosbench.reports.figures.options import FigureOptions
+from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.figures.points import everything, timed_points
 from vosbench.reports.frames import UNTRAINED
 from vosbench.reports.labels import remarks
@@ -114,3 +114,13 @@ def _panel(
     canvas.percent_axis(axes, y=True)
     axes.margins(x=0.1, y=0.14)
     return labels
+
+
+PARETO = FigureKind(
+    "pareto",
+    "accuracy against time and energy, with the fronts",
+    "accuracy and timing of the same setting",
+    "vosbench run --kind both --models g-frtm-fast,frtm-fast --tau 0.1:1.0:0.3 --dataset motion",
+    runs,
+    draw,
+)

@@ -15,7 +15,7 @@ from vosbench.harness.store import Readable, Selection, series
 from vosbench.harness.sweep.trials import PATH_CODES, Kind
 from vosbench.reports.catalog import series_names
 from vosbench.reports.figures import canvas
-from vosbench.reports.figures.options import FigureOptions
+from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.frames import measured, trials
 from vosbench.reports.labels import curve_names, machine_names, remarks
 from vosbench.reports.style import INK, SMALLEST_PT, STAGE_COLOURS, sheet
@@ -253,3 +253,13 @@ def _headings(axes: Axes, bars: Sequence[tuple[str, str, str]]) -> None:
 def _in_order(names: pd.Series[str], known: Sequence[str]) -> list[str]:
     found = set(names)
     return [name for name in known if name in found] + sorted(found - set(known))
+
+
+PATH_COST = FigureKind(
+    "path-cost",
+    "milliseconds and FLOPs of each path, stacked by stage",
+    "timing trials with a breakdown",
+    "vosbench run --kind timing --models g-frtm-fast+always,g-frtm-fast+never --dataset motion",
+    costs,
+    draw,
+)

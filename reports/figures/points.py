@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vosbench.harness.metric import metric
 from vosbench.harness.store import Readable, Selection
 from vosbench.harness.sweep.trials import Kind
 from vosbench.reports.figures.options import FigureOptions
@@ -58,6 +59,9 @@ COLUMNS = (
 )
 """The columns of every figure of curves; J&F and reuse are fractions 0..1."""
 
+METRIC, VALUE = "metric", "value"
+"""Further columns where another metric than J&F is asked for: its name, and what it is."""
+
 Wanted = Callable[[pd.DataFrame], "pd.Series[bool]"]
 
 
@@ -96,6 +100,11 @@ def as_points(found: pd.DataFrame, options: FigureOptions, *, by_machine: bool) 
     """Rows of :func:`~vosbench.reports.frames.measured` or ``trials`` as :data:`COLUMNS`."""
     points = found.copy()
     points["jf_mean"] = _accuracy(points)
+    if options.metric is not None:
+        points[METRIC] = metric(options.metric).name
+        known = options.metric in points
+        points[VALUE] = points[options.metric] if known else float("nan")
+        points = points[points[VALUE].notna()]
     if options.published_counting and "reuse_rate_published" in points:
         points["reuse_rate"] = points["reuse_rate_published"]
         points[["reuse_low", "reuse_high"]] = np.nan  # they are of our counting
@@ -113,12 +122,13 @@ def as_points(found: pd.DataFrame, options: FigureOptions, *, by_machine: bool) 
     if not by_machine:
         # Accuracy doesn't depend on the machine, so plots of it say nothing of machines.
         points[["device", "environment_key"]] = None
-    points = points.reindex(columns=list(COLUMNS))
+    points = points.reindex(columns=[*COLUMNS, METRIC, VALUE])
     order = points.assign(_value=[_value(text) for text in points["point"]])
     order["_panel"] = _first_seen(order["panel"])
     order["_curve"] = _first_seen(order["curve"])
     order = order.sort_values(["_panel", "_curve", "_value"], ascending=[True, True, False])
-    return order[list(COLUMNS)].reset_index(drop=True)
+    shown = (*COLUMNS, *(() if options.metric is None else (METRIC, VALUE)))
+    return order[list(shown)].reset_index(drop=True)
 
 
 def point_name(model: str, tau: Any) -> str:

@@ -68,7 +68,7 @@ def with_published_reuse(points: pd.DataFrame, options: FigureOptions) -> pd.Dat
 def _joined(
     points: pd.DataFrame, options: FigureOptions, printed: dict[str, list[Row]]
 ) -> pd.DataFrame:
-    if not options.published or points.empty:
+    if not options.published or options.metric is not None or points.empty:
         return points
     rows = []
     for panel in dict.fromkeys(points["panel"]):

@@ -19,7 +19,7 @@ from vosbench.harness.sweep.trials import PATH_CODES, Kind
 from vosbench.reports.choices import choose
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.gate_data import decisions
-from vosbench.reports.figures.options import FigureOptions
+from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.frames import trials
 from vosbench.reports.labels import remarks
 from vosbench.reports.names import parse_model
@@ -248,3 +248,13 @@ def _cells(arrays: list[NDArray[np.generic]]) -> NDArray[np.object_]:
 def _known(values: NDArray[np.float64], statistic: object) -> float:
     known = values[np.isfinite(values)]
     return float(statistic(known)) if len(known) and callable(statistic) else float("nan")
+
+
+QUALITATIVE = FigureKind(
+    "qualitative",
+    "figures 5, 10, 11: frames with masks, S, Δ and R8",
+    "a trial that was traced",
+    "vosbench run --models g-frtm-fast --tau 0.7 --dataset motion --trace 10:14",
+    traced,
+    draw,
+)

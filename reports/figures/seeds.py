@@ -13,7 +13,8 @@ from vosbench.harness.store import Readable, read_from
 from vosbench.harness.store.models import Training
 
 NOTE = "bars: one standard deviation over trainings that differ in their seed alone"
-_MEANS = ("reuse_rate", "jf_mean")
+_MEANS = ("reuse_rate", "jf_mean", "value")
+"""``value`` where another metric is shown."""
 
 
 def training_families(source: Readable) -> Mapping[str, str]:
@@ -67,8 +68,9 @@ def over_seeds(points: pd.DataFrame, families: Mapping[str, str]) -> pd.DataFram
         row = rows.iloc[[0]].copy()
         count = rows["weights_sha256"].nunique()
         row["seeds"] = count
-        means = rows.groupby("weights_sha256")[list(_MEANS)].mean()
-        for name in _MEANS:
+        known = [name for name in _MEANS if name in rows]
+        means = rows.groupby("weights_sha256")[known].mean()
+        for name in known:
             row[name] = means[name].mean()
         row["jf_std"], row["reuse_std"] = means["jf_mean"].std(), means["reuse_rate"].std()
         kept.append(row)

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.metric import SHARE, computed_metrics
 from vosbench.harness.store import Database, Readable, Selection, objects, opened, sequences
 from vosbench.harness.sweep.trials import PATH_CODES, Kind
 from vosbench.reports.site import provenance, tables
@@ -160,6 +161,11 @@ def _write_main(
         "trainings": write_trainings(source, folder),
         "environments": plain(provenance.environments(source)),
         "checkpoints": plain(provenance.checkpoints(source)),
+        "metrics": [
+            {"name": m.name, "label": m.axis, "kind": "percent" if m.unit == SHARE else "number"}
+            for m in computed_metrics()
+            if m.name in runs
+        ],
         "paths": {code: name for name, code in PATH_CODES.items()},
         "path_colours": dict(PATH_COLOURS),
         "chunk": _CHUNK,

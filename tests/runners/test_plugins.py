@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path as FilePath
 
 import pytest
@@ -19,8 +15,6 @@ from vosbench.harness.datasets.motion.builtin import write_motion
 from vosbench.harness.store import State, Storage
 from vosbench.runners.catalogue import catalogue
 from vosbench.runners.registry import resolve
-
-EXAMPLE = FilePath(__file__).resolve().parents[2] / "examples" / "vosbench-example-runner"
 
 MODELS = """
 import sys
@@ -259,61 +253,3 @@ def test_check_reports_each_broken_promise() -> None:
     checks = {c["check"]: c for c in json.loads(invoked.stdout)["checks"]}
     assert checks["labels"]["found"] == "tiny-late, frame 0: label [100] is no object so far"
     assert checks["runs"]["status"] == "passed"
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> FilePath:
-    """The example package, installed by pip into a folder of its own."""
-    if find_spec("pip") is None or find_spec("setuptools") is None:
-        pytest.skip("installing the example offline needs pip and setuptools here")
-    folder = tmp_path_factory.mktemp("example")
-    source = folder / "source"
-    shutil.copytree(EXAMPLE, source)  # building leaves files beside the sources
-    target = folder / "target"
-    offline = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "install", *offline, "--target", str(target)]
-    done = subprocess.run([*command, str(source)], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return target
-
-
-def test_the_example_is_installed_and_run(installed: FilePath, tmp_path: FilePath) -> None:
-    write_motion(tmp_path / "small", {"slow": 301}, (120, 216), 6)
-    dataset = f"davis-layout:{tmp_path / 'small'}"
-    paths = os.pathsep.join([str(installed), *filter(None, sys.path)])
-    program = "from vosbench.harness.cli import main; main()"
-    arguments = ["run", "--models", "example-histogram", "--dataset", dataset, "--db", "r.db"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments, "--study", "s"],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": paths},
-    )
-    assert done.returncode == 0, done.stderr
-    with Storage.open(str(tmp_path / "r.db")) as storage:
-        (trial,) = storage.trials(storage.study("s"))
-        (clip,) = storage.recorded(trial.id)
-    assert trial.state is State.COMPLETE
-    assert clip.object_metrics[1]["j_mean"] > 0.7
-
-
-def test_the_example_tests_itself_by_the_contract(installed: FilePath) -> None:
-    paths = os.pathsep.join([str(installed), *filter(None, sys.path)])
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=installed.parent / "source",
-        env={**os.environ, "PYTHONPATH": paths},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "16 passed, 2 skipped" in done.stdout
-
-
-def test_the_example_is_forty_lines() -> None:
-    code = (EXAMPLE / "src" / "vosbench_example_runner.py").read_text()
-    body = code.partition("class HistogramRunner")[2]
-    assert len([line for line in body.splitlines() if line.strip()]) <= 45

@@ -64,10 +64,18 @@
   ];
   VOS.COLUMNS = { RUNS, CLIP_RUNS, RUN_CLIPS, RUN_OBJECTS, MODELS, CLIPS, SWEEPS, TRAININGS };
 
+  /** Metrics of other packages, which the data says how to show. */
+  const others = () => (VOS.arrived("data/site")?.metrics ?? [])
+    .map(({ name, label, kind }) => column(name, label, kind));
+
+  /** The columns with metrics of other packages behind the scores. */
+  VOS.withMetrics = (columns) => columns.flatMap(
+    (one) => (one.name === "reuse_rate" ? [one, ...others()] : [one]));
+
   /** Aggregates that have no column of their own, in words. */
   const PERCENT = /^(?:jf|j|f)_|rate|share/u;
   VOS.metric = (name) => {
-    const known = [...SCORES, ...SPEED].find((one) => one.name === name);
+    const known = [...SCORES, ...SPEED, ...others()].find((one) => one.name === name);
     if (known) return known;
     const words = name.replaceAll("_", " ").replace(/^[jf] /u, (letter) => letter.toUpperCase());
     return PERCENT.test(name) ? column(name, `${words} %`, "percent") : column(name, words, "number");

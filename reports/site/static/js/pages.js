@@ -21,7 +21,7 @@
       state: (row, text) => el("span", { class: text === "failed" ? "mark" : "" }, text),
     };
     return new VOS.Table({
-      frame: runs, columns: VOS.withCells(VOS.COLUMNS.RUNS, cells), rows, params, changed, caption,
+      frame: runs, columns: VOS.withCells(VOS.withMetrics(VOS.COLUMNS.RUNS), cells), rows, params, changed, caption,
       facets: RUN_FACETS,
     });
   };
