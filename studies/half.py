@@ -1,0 +1,153 @@
+"""The study of docs/half.md: run it, then write its tables from the database.
+
+    python studies/half.py run --davis DAVIS --db half.db     # hours on a CPU; resumes
+    python studies/half.py write --db half.db
+
+``run`` is `vosbench` commands and `studies/gate.py`; ``write`` fills the blocks of the page, draws
+its figures and exports the results. Prose stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from vosbench.harness.store import Selection, State, results
+from vosbench.harness.sweep.trials import Kind
+from vosbench.reports.export import export_frame
+from vosbench.reports.figures import FigureOptions, figure_data
+from vosbench.reports.frames import trials
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "half.md"
+BESIDE = ROOT / "docs" / "study"
+
+G = "g-frtm-half"
+TAUS = "0.5,0.7,0.8,0.85,0.9,0.95,1.0"
+CONTROLS = tuple(
+    f"{G}+{way}"
+    for way in ("random:0.2", "random:0.4", "random:0.6", "every:2", "every:3", "every:4", "always")
+)
+WAYS = (G, f"{G}+copy", f"{G}+g-iou", *CONTROLS)
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+Db = Annotated[Path, typer.Option(help="The study's database.")]
+
+
+def commands(davis: Path, db: Path) -> Iterator[Sequence[str]]:
+    """What the study runs: arguments of `vosbench`, or of a script of this folder."""
+    on_davis = ("--dataset", "davis16", "--data-root", str(davis))
+    kept = ("--db", str(db))
+    yield ("vosbench", "run", "--models", ",".join(WAYS), "--tau", TAUS, *on_davis,
+           "--study", "half", *kept)  # fmt: skip
+    yield ("vosbench", "run", "--models", f"{G},frtm-half,{G}+always,{G}+random:0.3",
+           "--tau", "0.1:1.0:0.1", "--study", "half", *kept)  # fmt: skip
+    for model in (G, "g-frtm-lite"):
+        yield ("gate.py", model, "--data-root", str(davis), "--stride", "8",
+               "--out", str(BESIDE / f"gate-{model}.csv"))  # fmt: skip
+
+
+@app.command()
+def run(
+    davis: Annotated[Path, typer.Option(help="DAVIS 2016, whole or in part.")],
+    db: Db = Path("half.db"),
+) -> None:
+    """Run what is missing."""
+    for command in commands(davis, db):
+        print("$ " + shlex.join(command), flush=True)
+        name, *arguments = command
+        main = "from vosbench.harness.cli import main; main()"
+        script = ["-c", main] if name == "vosbench" else [str(ROOT / "studies" / name)]
+        subprocess.run([sys.executable, *script, *arguments], check=True)
+
+
+@app.command()
+def write(db: Db = Path("half.db")) -> None:
+    """Write the page's tables, and the results beside it."""
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), str(db)), encoding="utf-8")
+    complete = Selection(states=(State.COMPLETE,))
+    export_frame(results(str(db), complete), BESIDE / "half.csv")
+
+
+def filled(text: str, source: str) -> str:
+    """A text with its blocks written anew."""
+
+    def block(match: re.Match[str]) -> str:
+        return f"<!-- {match[1]} -->\n\n{TABLES[match[1]](source)}\n\n<!-- end -->"
+
+    names = "|".join(TABLES)
+    return re.sub(rf"<!-- ({names}) -->.*?<!-- end -->", block, text, flags=re.DOTALL)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _point(run: pd.Series) -> str:
+    return f"{100 * run['jf_mean']:.1f} @ {100 * run['reuse_rate']:.1f}"
+
+
+def ways_table(source: str) -> str:
+    """J&F and reuse of every setting, by dataset."""
+    found = trials(source, Selection(studies=["half"]), Kind.ACCURACY)
+    rows = []
+    for (data, model), part in found.groupby(["evaluation", "model"], sort=False):
+        told = [
+            ("" if run["tau"] is None else f"τ = {run['tau'].normalize():f}: ") + _point(run)
+            for _, run in part.sort_values("reuse_rate").iterrows()
+        ]
+        rows.append([str(data), f"`{model}`", " · ".join(told)])
+    return _table(["sequences", "model", "J&F @ reuse"], rows)
+
+
+def equal_table(source: str) -> str:
+    """How far ours lies ahead of each other way at the same reuse, with intervals."""
+    data = figure_data("equal-reuse", source, Selection(studies=["half"]), FigureOptions())
+    rates = sorted(set(data["rate"]))
+    rows = []
+    for (panel, way), part in data.groupby(["panel", "way"], sort=False):
+        by_rate = {row["rate"]: _ahead(row) for _, row in part.iterrows()}
+        rows.append([str(panel), str(way), *(by_rate.get(rate, "–") for rate in rates)])
+    return _table(["sequences", "ours minus", *(f"at {100 * r:.0f} %" for r in rates)], rows)
+
+
+def _ahead(point: pd.Series) -> str:
+    text = f"{100 * point['ahead']:+.1f}"
+    if not pd.isna(point["low"]):
+        text += f" ({100 * point['low']:+.1f} to {100 * point['high']:+.1f})"
+    return text.replace("-", "−")
+
+
+def gate_table(source: str) -> str:
+    """Correlations of what gates say with the true IoU, from the readings beside the page."""
+    del source
+    from gate import summary
+
+    rows = []
+    for path in sorted(BESIDE.glob("gate-g-*.csv")):
+        told = summary(pd.read_csv(path))
+        rows.append(
+            [f"`{path.stem.removeprefix('gate-')}`", f"{told['readings']:.0f}"]
+            + [f"{told[name]:.2f}" for name in ("P_gate", "age", "both")]
+        )
+    return _table(["model", "readings", "P_gate", "age, −log n", "both"], rows)
+
+
+TABLES: dict[str, Callable[[str], str]] = {
+    "ways": ways_table,
+    "equal reuse": equal_table,
+    "gate": gate_table,
+}
+
+
+if __name__ == "__main__":
+    app()
