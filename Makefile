@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-DEMO_MODELS ?= g-frtm-lite,frtm-lite
+DEMO_MODELS ?= g-frtm-half,frtm-half
 
 .PHONY: demo test lowest lint types install-demo install-test install-dev
 
