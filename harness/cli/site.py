@@ -34,6 +34,9 @@ def site(
     strips: Annotated[
         int, typer.Option("--strips", min=0, help="Overlay strips of so many runs of each clip.")
     ] = 8,
+    title: Annotated[
+        str, typer.Option("--title", metavar="TEXT", help="What the front page is called.")
+    ] = "",
 ) -> None:
     """Write runs, models, sweeps and clips as pages to open from a file or to serve.
 
@@ -42,7 +45,7 @@ def site(
     from vosbench.reports.site import write_site
 
     where = options.selection(models, dataset, study)
-    made = write_site(db, out, where, footage_of=_Footages(data_root), strips=strips)
+    made = write_site(db, out, where, footage_of=_Footages(data_root), strips=strips, title=title)
     say(f"wrote {made.runs} runs, {made.clips} clips and {made.strips} strips; open {made.index}")
 
 

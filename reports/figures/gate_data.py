@@ -33,6 +33,9 @@ def decisions(source: Readable, chosen: pd.DataFrame, sequence: str | None) -> p
     Columns: key, curve, model, tau, sequence, frame, object (its index from 0 in the clip),
     path, p_gate, adjacent_iou, full_iou, weights_note.
     """
+    columns = ["key", "curve", "model", "tau", "sequence", "frame", "object", "path", *_FRAMES]
+    if chosen.empty:  # no key would select every trial
+        return pd.DataFrame(columns=[*columns, "weights_note"])
     keys = Selection(keys=list(chosen["key"]))
     clips = [] if sequence is None else [sequence]
     paths = series(source, "path", keys, sequences=clips)
@@ -50,7 +53,6 @@ def decisions(source: Readable, chosen: pd.DataFrame, sequence: str | None) -> p
         for name in ("curve", "model", "tau", "weights_note"):
             part[name] = [rows[key][name]] * len(part)
         parts.append(part[part["path"] != "absent"])
-    columns = ["key", "curve", "model", "tau", "sequence", "frame", "object", "path", *_FRAMES]
     frame = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
     return frame.reindex(columns=[*columns, "weights_note"]).reset_index(drop=True)
 
@@ -83,5 +85,5 @@ def one_clip(source: Readable, where: Selection, options: FigureOptions) -> pd.D
 def _most_decided(rows: pd.DataFrame) -> str:
     tracked = rows[rows["path"] != "init"]
     full = (tracked["path"] == "full").groupby(tracked["sequence"], sort=False).mean()
-    rarer = np.minimum(full, 1 - full)
-    return str(rarer.idxmax()) if len(rarer) else str(rows["sequence"].iloc[0])
+    undecided = (full - 0.5).abs()
+    return str(undecided.idxmin()) if len(undecided) else str(rows["sequence"].iloc[0])

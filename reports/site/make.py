@@ -46,6 +46,15 @@ class Site:
     strips: int
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What a site is made with besides its results; see :func:`write_site`."""
+
+    title: str
+    footage_of: FootageOf
+    strips: int
+
+
 def write_site(
     source: Readable,
     out: Path,
@@ -53,6 +62,7 @@ def write_site(
     *,
     footage_of: FootageOf = no_footage,
     strips: int = STRIPS,
+    title: str = "",
 ) -> Site:
     """Write a site of all trials of ``where`` into the folder ``out``.
 
@@ -65,6 +75,7 @@ def write_site(
         where: which trials.
         footage_of: the frames for overlay strips.
         strips: of so many runs of each clip.
+        title: of the front page; "Results" if empty.
 
     Raises:
         InputError: no trial matches, a database that can't be read, another thing than a site at
@@ -72,12 +83,11 @@ def write_site(
     """
     _check(out)
     with opened(source) as database:
-        return _write_beside(database, out, where, footage_of=footage_of, strips=strips)
+        made = _Made(title, footage_of, strips)
+        return _write_beside(database, out, where, made)
 
 
-def _write_beside(
-    source: Database, out: Path, where: Selection, *, footage_of: FootageOf, strips: int
-) -> Site:
+def _write_beside(source: Database, out: Path, where: Selection, made_with: _Made) -> Site:
     runs = tables.runs(source, where)
     if runs.empty:
         raise InputError("no trial matches: see what there is with `vosbench results`")
@@ -85,7 +95,7 @@ def _write_beside(
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
             folder = Path(beside) / "site"
-            made = _write(source, folder, where, runs, footage_of=footage_of, strips=strips)
+            made = _write(source, folder, where, runs, made_with)
             _replace(out, folder, Path(beside) / "old")
     except OSError as error:
         raise InputError(f"can't write {out}: {error.strerror or error}") from None
@@ -110,16 +120,15 @@ def _write(
     folder: Path,
     where: Selection,
     runs: pd.DataFrame,
-    *,
-    footage_of: FootageOf,
-    strips: int,
+    made_with: _Made,
 ) -> tuple[int, int, int]:
     """Everything into ``folder``; counts runs, clips and strips."""
+    strips, footage_of = made_with.strips, made_with.footage_of
     with resources.as_file(resources.files("vosbench.reports.site") / "static") as static:
         shutil.copytree(static, folder)
     per_clip = sequences(source, where)
     clips = tables.clips(per_clip)
-    _write_main(source, folder, where, runs, clips)
+    _write_main(source, folder, where, runs, clips, title=made_with.title)
     _write_details(source, folder, where, runs, per_clip)
     files = _write_timelines(source, folder, runs, clips)
     drawable = provenance.with_series(source, where, "labels") if strips else {}
@@ -145,11 +154,18 @@ def _write(
 
 
 def _write_main(
-    source: Readable, folder: Path, where: Selection, runs: pd.DataFrame, clips: pd.DataFrame
+    source: Readable,
+    folder: Path,
+    where: Selection,
+    runs: pd.DataFrame,
+    clips: pd.DataFrame,
+    *,
+    title: str,
 ) -> None:
     """What every page needs; the mark of a site."""
     settings = tables.settings(source, where)
     data: dict[str, Any] = {
+        "title": title,
         "filters": {name: list(map(str, value)) for name, value in vars(where).items() if value},
         "runs": packed(runs),
         "settings": packed(settings),

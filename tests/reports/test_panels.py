@@ -10,6 +10,7 @@ from report_samples import TAUS, database, spec
 
 from vosbench.harness.store import Selection
 from vosbench.reports.figures import FigureOptions, draw_figure, figure_data
+from vosbench.reports.figures.gate_data import decisions, gated_trials
 from vosbench.reports.panels import MixedTableError, of_one_panel
 
 
@@ -61,3 +62,8 @@ def test_the_papers_share_stands_beside_ours(results_db: Path) -> None:
     figure = draw_figure("iou-histogram", data)
     (legend,) = figure.legends
     assert "DAVIS17 (paper): 73.3 % above 0.7" in [text.get_text() for text in legend.get_texts()]
+
+
+def test_no_trial_has_no_decisions(results_db: Path) -> None:
+    none = gated_trials(str(results_db), Selection(), None).iloc[:0]
+    assert decisions(str(results_db), none, None).empty

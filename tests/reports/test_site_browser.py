@@ -160,6 +160,7 @@ def test_plots_zoom(page: chromium.Page, site: str, how: str) -> None:
     span = "(({min, max}) => max - min)(document.querySelector('figure.chart').plot.scales.x)"
     before = page.js(span)
     if how == "drag":
+        page.js("document.querySelector('.u-over').scrollIntoView({block: 'center'})")
         box = page.js("(({x, y, width, height}) => [x, y, width, height])"
                       "(document.querySelector('.u-over').getBoundingClientRect())")  # fmt: skip
         x, y, width, height = box
@@ -246,3 +247,11 @@ def test_ten_thousand_runs_render_only_what_is_in_sight(
     last = float(page.js("document.activeElement.closest('tr').cells[6].textContent"))
     assert abs(last - lowest) <= 0.051
     assert page.js(f"{ROWS}.length") < MOST_ROWS
+
+
+def test_the_front_page_begins_with_the_best_of_each_set(page: chromium.Page, site: str) -> None:
+    shown(page, f"{site}#/")
+    first = page.js("[...document.querySelectorAll('.headline tbody tr')].slice(0, 5)"
+                    ".map((line) => Number(line.cells[0].textContent))")  # fmt: skip
+    best = page.js("Math.max(...VOS.site.models.columns.jf_best.filter((one) => one !== null))")
+    assert first == sorted(first, reverse=True) and first[0] == round(100 * best, 1)

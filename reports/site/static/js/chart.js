@@ -16,7 +16,7 @@
   VOS.MARKERS = {
     o: "M-1,0A1,1 0 1 0 1,0A1,1 0 1 0-1,0Z", s: "M-.9-.9H.9V.9H-.9Z", "^": polygon(3, 1.25),
     v: polygon(3, 1.25, Math.PI / 2), "<": polygon(3, 1.25, Math.PI), ">": polygon(3, 1.25, 0),
-    D: polygon(4, 1.25), d: "M0-1.3L.8,0 0,1.3-.8,0Z", p: polygon(5, 1.15), h: polygon(6, 1.15),
+    D: polygon(4, 1.25), d: "M0-1.3L.8,0 0,1.3-.8,0Z", p: polygon(5, 1.15), h: polygon(6, 1.15), H: polygon(6, 1.15, 0), ".": "M-.6,0A.6,.6 0 1 0 .6,0A.6,.6 0 1 0-.6,0Z",
     8: polygon(8, 1.1, Math.PI / 8), P: PLUS, X: CROSS, "*": polygon(10, [1.5, 0.62]),
   };
   VOS.marker = (name) => VOS.MARKERS[name] ?? VOS.MARKERS.o;

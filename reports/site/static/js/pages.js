@@ -32,6 +32,39 @@
     return [...counts].map(([word, number]) => `${number} ${word}`).join(", ");
   };
 
+  const BEST = 5;
+
+  /** The best models of each set of sequences: what most people come for, before all else. */
+  const headline = () => {
+    const { models } = VOS.site;
+    const { columns } = models;
+    const known = VOS.where(models, (row) => columns.jf_best[row] !== null);
+    return VOS.distinct(columns.evaluation, known).map((evaluation) => {
+      const seen = new Set();
+      const best = known.filter((row) => columns.evaluation[row] === evaluation)
+        .sort((a, b) => columns.jf_best[b] - columns.jf_best[a])
+        .filter((row) => !seen.has(columns.curve[row]) && seen.add(columns.curve[row]));
+      const line = (row, place) => el("tr", {},
+        el("td", { class: "number" }, place ? VOS.format(columns.jf_best[row], "percent")
+          : el("strong", {}, VOS.format(columns.jf_best[row], "percent"))),
+        el("td", {}, link(columns.curve[row], ["model", columns.base[row]])),
+        el("td", { class: "number" }, VOS.format(columns.tau_best[row], "number")),
+        el("td", { class: "number" }, VOS.format(columns.fps_best[row], "number")),
+        el("td", {}, VOS.trained(columns.trained[row])));
+      return [el("h2", {}, evaluation), el("div", { class: "headline", tabindex: "0", role: "region", "aria-label": `best models on ${evaluation}` },
+        el("table", {}, el("thead", {}, el("tr", {}, ["J&F %", "model", "at τ", "best FPS", "weights"]
+          .map((word) => el("th", { scope: "col" }, word)))),
+        el("tbody", {}, best.slice(0, BEST).map(line)))),
+      best.length > BEST && el("p", { class: "remark" }, `the best ${BEST} of ${best.length}: `, link("all models", ["models"]))];
+    });
+  };
+
+  /** Runs that failed, so that nobody takes what is left for everything. */
+  const failures = (columns, rows) => {
+    const failed = rows.filter((row) => columns.state[row] === "failed").length;
+    return failed && el("p", { class: "mark" }, link(`${failed} run${failed === 1 ? "" : "s"} failed`, ["runs"], { q: "state:failed" }), ": their tracebacks are on their pages");
+  };
+
   VOS.pages.overview = ({ params, changed }) => {
     const { site } = VOS;
     const { columns } = site.runs;
@@ -39,13 +72,18 @@
     const untrained = rows.filter((row) => columns.trained[row] === "untrained").length;
     const filters = Object.entries(site.filters).map(([name, values]) => `${name}: ${values.join(", ")}`);
     return [
-      VOS.heading("Results"),
+      VOS.heading(site.title || "Results"),
+      failures(columns, rows),
+      headline(),
+      el("h2", {}, "What was measured"),
       VOS.facts([
         ["runs", el("span", {}, link(`${rows.length}`, ["runs"]), ` (${count(columns.state, rows)})`)],
         ["weights", untrained ? el("span", { class: "mark" }, `${untrained} runs are untrained: random weights`) : "all trained"],
         ["models", VOS.distinct(columns.model, rows).join(", ")],
         ["datasets", VOS.distinct(columns.dataset, rows).join(", ")],
         ["devices", VOS.distinct(columns.device, rows).join(", ")],
+        ["versions", VOS.distinct(columns.version, rows).join(", ")],
+        ["last asked for", site.studies.length && VOS.format(Math.max(...site.studies.map((one) => one.created_at)), "time")],
         ["only", filters.join("; ")],
       ]),
       new VOS.Plots({ rows: every(site.settings), params, changed }).element,
