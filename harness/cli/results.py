@@ -46,6 +46,15 @@ JSON_FIELDS = (
 )
 """What ``results --json`` prints of each trial, at least; the rest follows."""
 
+_OF_FAMILIES = {
+    "J_tr": "j_tr_mean",
+    "V": "v_mean",
+    "J&F_new": "jf_new_mean",
+    "disapp.": "disappear_jf_new",
+    "reapp.": "reappear_jf_new",
+}
+"""What only VOST, LVOS and MOSEv2 have: columns where there are values, in percent."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -165,7 +174,7 @@ def _by_table(frame: pd.DataFrame) -> Table:
     )
     for row in frame.to_dict("records"):
         tau = "–" if math.isnan(row["tau"]) else f"{row['tau']:g}"
-        means = [row[name] for name in ("jf_mean", "j_mean", "f_mean", "reuse_rate")]
+        means = [row.get(name, math.nan) for name in ("jf_mean", "j_mean", "f_mean", "reuse_rate")]
         shown = ["–" if math.isnan(mean) else f"{100 * mean:.1f}" for mean in means]
         table.add_row(row["model"], row["dataset"], tau, row[group], str(row["objects"]), *shown)
     return table
@@ -203,6 +212,7 @@ def _columns(frame: pd.DataFrame) -> list[str]:
         "J&F": "jf_mean",
         "J": "j_mean",
         "F": "f_mean",
+        **_OF_FAMILIES,
         "FPS": "fps",
         "ms": "ms_per_frame",
     }
@@ -213,7 +223,7 @@ def _columns(frame: pd.DataFrame) -> list[str]:
     found = [
         title
         for title, name in optional.items()
-        if frame[name].notna().any() and title not in spare
+        if name in frame and frame[name].notna().any() and title not in spare
     ]
     if frame["unscored"].notna().any() and "J&F" not in found:
         found.append("J&F")  # none, for the reason below the table
@@ -249,6 +259,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "J&F": number("jf_mean", 100, 1),
         "J": number("j_mean", 100, 1),
         "F": number("f_mean", 100, 1),
+        **{title: number(n, 100, 1) for title, n in _OF_FAMILIES.items() if n in row},
         "FPS": number("fps", 1, 1),
         "ms": number("ms_per_frame", 1, 1),
         **{m.label: m.text(_float(row[m.name])) for m in computed_metrics() if m.name in row},

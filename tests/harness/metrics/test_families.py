@@ -343,3 +343,34 @@ def test_damage_on_which_the_official_tools_go_wrong_is_refused_in_one_line(
         scored(place, family, place / "results")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_results_show_what_only_a_family_has(
+    shared: Shared,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = tmp_path / "VOST"
+    shutil.copytree(shared("metrics/vost"), root)
+    for sequence in (root / "Annotations").iterdir():
+        names = sorted(path.stem for path in sequence.iterdir())
+        with Image.open(sequence / f"{names[0]}.png") as first:
+            size = first.size
+        (root / "JPEGImages" / sequence.name).mkdir(parents=True)
+        for name in names:
+            Image.new("RGB", size).save(root / "JPEGImages" / sequence.name / f"{name}.jpg")
+    chosen = ["--models", f"masks:{root / 'results'}", "--dataset", "vost"]
+    run = ["vosbench", "run", *chosen, "--data-root", str(root), "--db", str(tmp_path / "r.db")]
+    monkeypatch.setattr(sys, "argv", run)
+    main()
+    assert "J_tr" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["vosbench", "results", "--db", run[-1], "--json"])
+    main()
+    (row,) = json.loads(capsys.readouterr().out)
+    expected = json.loads((root / "expected.json").read_text())["global"]
+    assert row["j_mean"] == pytest.approx(expected["J-Mean"], abs=1e-9)
+    assert row["j_tr_mean"] == pytest.approx(expected["J_last-Mean"], abs=1e-9)
+    assert row["f_mean"] is None
+    assert row["jf_mean"] is None
+    assert row["protocol"] == "vost@1"
