@@ -100,11 +100,13 @@ def _read_torch(path: Path, file: BinaryIO) -> Checkpoint:
         )
     found = find_weights(content)
     if found is None:
-        held = f"names {', '.join(map(repr, list(content)[:_SHOWN]))}" if content else "is empty"
-        is_mapping = isinstance(content, Mapping)
+        seems = f"a {type(content).__name__}"
+        if isinstance(content, Mapping):
+            named = ", ".join(map(repr, list(content)[:_SHOWN]))
+            seems = f"a dictionary that {f'names {named}' if content else 'is empty'}"
         raise InputError(
             f"{path} holds no state dict (tensors by key, bare or under 'model'): it seems to be "
-            + (f"a dictionary that {held}" if is_mapping else f"a {type(content).__name__}")
+            f"{seems}"
         )
     own, removed = without_prefixes(found.tensors)
     return Checkpoint(own, read_as=_understood(found, removed))

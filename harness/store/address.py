@@ -81,7 +81,7 @@ def connect(address: Address, *, create: bool, busy_timeout_s: float) -> Engine:
 
 def _sqlite_engine(path: Path, *, create: bool, busy_timeout_s: float) -> Engine:
     path = path.resolve()  # SQLite's log lies beside the file, not beside a link to it
-    uri = f"file:{quote(str(path.absolute()))}?{_open_options(path, create=create)}"
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?{_open_options(path, create=create)}"
 
     def open_file() -> sqlite3.Connection:
         # isolation_level=None: transactions begin where `_begin` says, not at the first write.

@@ -212,6 +212,13 @@ def _connect(source: Source, *, read_only: bool, busy_timeout_s: float) -> Datab
 
 
 def _check_path(path: Path, *, read_only: bool) -> None:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # too long, not a name, not ours to see
+        reason = getattr(error, "strerror", None) or "no file can have this name"
+        raise InputError(f"{path}: {reason}: name another file with --db") from error
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file in it with --db")
     if read_only and not path.exists():

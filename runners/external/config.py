@@ -75,7 +75,10 @@ class SubprocessConfig:
         """Hash over the config file and all ``files``; raises InputError for a pattern of none."""
         digest = hashlib.sha256(read_regular(self.path, SETTINGS_BYTES, "a configuration"))
         for pattern in self.files:
-            found = sorted(path for path in self.folder.glob(pattern) if path.is_file())
+            try:
+                found = sorted(path for path in self.folder.glob(pattern) if path.is_file())
+            except (NotImplementedError, ValueError, OSError) as error:
+                raise InputError(f"{self.path}: files: '{pattern}' ({error})") from error
             if not found:
                 raise InputError(f"{self.path}: files: nothing matches '{pattern}'")
             for path in found:
