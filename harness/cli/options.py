@@ -39,7 +39,7 @@ Datasets = Annotated[
     list[str] | None, typer.Option("--dataset", help=f"Only these datasets ({COMMAS}).")
 ]
 Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, help="CPU threads; default: all cores.")
+    int | None, typer.Option("--threads", min=1, max=4096, help="CPU threads; default: all cores.")
 ]
 Study = Annotated[list[str] | None, typer.Option("--study", help="Only trials of these studies.")]
 KindFilter = Annotated[Kind | None, typer.Option("--kind", help="Only this kind of trial.")]

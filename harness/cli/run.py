@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vosbench.baselines.errors import InputError
+from vosbench.baselines.parsing import MOST, whole_number
 from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
 from vosbench.harness.sweep.grid import parse_taus
@@ -79,7 +80,8 @@ def run(
         list[str] | None, typer.Option("--sequences", help="Only these clips (comma list).")
     ] = None,
     max_frames: Annotated[
-        int | None, typer.Option("--max-frames", help="Cut clips after so many frames.")
+        int | None,
+        typer.Option("--max-frames", max=MOST, help="Cut clips after so many frames."),
     ] = None,
     weights: Annotated[
         list[str] | None,
@@ -97,7 +99,9 @@ def run(
         str | None, typer.Option("--train-seeds", help="Seeds of each training: 0,1,2.")
     ] = None,
     kind: Annotated[Kinds, typer.Option("--kind", help="What to measure.")] = Kinds.ACCURACY,
-    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Timing repetitions.")] = 1,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, max=10_000, help="Timing repetitions.")
+    ] = 1,
     interleave: Annotated[
         bool, typer.Option("--interleave", help="Repeats of models and weights take turns.")
     ] = False,
@@ -105,7 +109,9 @@ def run(
     precision: Annotated[
         Precision, typer.Option("--precision", help="Arithmetic of the network.")
     ] = Precision.FLOAT32,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is random.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=MOST, help="Seed of all that is random.")
+    ] = 0,
     switch: Annotated[
         list[str] | None,
         typer.Option("--switch", help="NAME=paper|code where the two differ."),
@@ -264,10 +270,10 @@ def _frames(text: str | None) -> tuple[range, ...]:
     """Parse FROM:TO, both ends included."""
     if text is None:
         return ()
-    first, _, last = text.partition(":")
-    if not (first.isdigit() and last.isdigit()) or int(last) < int(first):
+    first, last = (whole_number(part) for part in text.partition(":")[::2])
+    if first is None or last is None or last < first:
         raise InputError(f"--trace {text}: write FROM:TO, e.g. 23:26")
-    return (range(int(first), int(last) + 1),)
+    return (range(first, last + 1),)
 
 
 def _study_name(plan: Plan) -> str:

@@ -7,100 +7,15 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import hostile
-import numpy as np
 import pytest
-from PIL import Image
+from fuzz_commands import Command, defect, write_clip
 
 from vosbench.baselines.checkpoints import read_checkpoint
 from vosbench.baselines.errors import InputError
-from vosbench.harness.cli import main
-from vosbench.harness.store import State, Storage
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-    fault: str = ""
-
-
-Command = Callable[..., Ended]
-
-
-@pytest.fixture
-def command(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Command:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["vosbench", *arguments])
-        code, fault = 0, ""
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 99
-        except BaseException:
-            code, fault = 99, traceback.format_exc()
-        captured = capsys.readouterr()
-        return Ended(code, captured.out, captured.err, fault)
-
-    return run
-
-
-def defect(ended: Ended, allowed: tuple[int, ...]) -> str | None:
-    """What is wrong with how a command ended, or None."""
-    if ended.fault:
-        return "\n".join(line[:200] for line in ended.fault.splitlines()[-4:])
-    if ended.code not in allowed:
-        return f"status {ended.code}: {ended.out[-200:]!r} {ended.err[-300:]!r}"
-    if ended.code == 2 and not (
-        ended.err.startswith("vosbench: ") and ended.err.count("\n") == 1 and len(ended.err) < 1000
-    ):
-        return f"not one line: {ended.err[:300]!r}"
-    for line in (ended.out + ended.err).splitlines():
-        if line.lstrip().startswith("::error") or "##[" in line or not line.isprintable():
-            return f"reaches the terminal: {line[:200]!r}"
-    return None
-
-
-def write_clip(root: Path) -> Path:
-    """Four tiny frames in the layout of DAVIS."""
-    labels = np.zeros((24, 32), np.uint8)
-    labels[6:12, 8:16] = 1
-    for kind, suffix in (("JPEGImages", ".jpg"), ("Annotations", ".png")):
-        folder = root / kind / "a"
-        folder.mkdir(parents=True)
-        for t in range(4):
-            picture = labels if kind == "Annotations" else np.full((24, 32, 3), 40 * t, np.uint8)
-            Image.fromarray(picture).save(folder / f"{t:05d}{suffix}")
-    return root
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    return write_clip(tmp_path / "data")
-
-
-@pytest.fixture
-def places(tmp_path: Path, clip: Path) -> dict[str, str]:
-    Storage.open(str(tmp_path / "r.db")).close()
-    results = clip / "Annotations"
-    return {
-        "model": f"masks:{results}",
-        "dataset": f"davis-layout:{clip}",
-        "results": str(results),
-        "db": str(tmp_path / "r.db"),
-    }
+from vosbench.harness.store import State, results
 
 
 def report(found: list[tuple[object, str]]) -> None:
@@ -207,11 +122,10 @@ def test_plugins(
         "--study", "s",
     )  # fmt: skip
     assert defect(ended, (1,)) is None
-    with Storage.open(str(tmp_path / "p.db")) as storage:
-        trials = storage.trials(storage.study_id("s"))
-    assert {trial.spec.model for trial in trials} == set(names)
-    assert {trial.state for trial in trials} <= {State.FAILED, State.STALE}
-    assert all(trial.error for trial in trials)
+    trials = results(tmp_path / "p.db")
+    assert set(trials["model"]) == set(names)
+    assert set(trials["state"]) <= {State.FAILED, State.STALE}
+    assert trials["error"].map(bool).all()
 
 
 def test_the_counts(places: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
