@@ -5,6 +5,7 @@ Colours are seaborn's colour-blind palette; those of models are in :mod:`vosbenc
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -101,7 +102,12 @@ _PAPER: Mapping[str, Any] = {
 
 SMALLEST_PT = 7.0
 
-_FIXED: Mapping[str, Any] = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.hashsalt": "vosbench"}
+_FIXED: Mapping[str, Any] = {
+    "text.parse_math": False,  # a name with two dollar signs is a name
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.hashsalt": "vosbench",
+}
 """Whatever a style says: fonts are embedded as TrueType, and files repeat."""
 
 _METADATA: Mapping[str, Mapping[str, None]] = {
@@ -195,7 +201,9 @@ def styled(made_for: Sheet = SCREEN) -> Iterator[Caption]:
     told = Caption()
     sheet_before, caption_before = _SHEET.set(made_for), _CAPTION.set(told)
     try:
-        with mpl.rc_context(settings):
+        with mpl.rc_context(settings), warnings.catch_warnings():
+            # It would put the very character that no font has on the terminal.
+            warnings.filterwarnings("ignore", message="Glyph")
             yield told
     finally:
         _SHEET.reset(sheet_before)

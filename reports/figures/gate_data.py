@@ -38,7 +38,8 @@ def decisions(source: Readable, chosen: pd.DataFrame, sequence: str | None) -> p
         return pd.DataFrame(columns=[*columns, "weights_note"])
     keys = Selection(keys=list(chosen["key"]))
     clips = [] if sequence is None else [sequence]
-    paths = series(source, "path", keys, sequences=clips)
+    # No keys would select every trial.
+    paths = {} if chosen.empty else series(source, "path", keys, sequences=clips)
     values = {name: series(source, name, keys, sequences=clips) for name in _FRAMES}
     rows = {row["key"]: row for _, row in chosen.iterrows()}
     parts = []
