@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cli_outcome import Outcome, Vosbench
 from PIL import Image
+
+from vosbench.harness.store import objects
 
 Labels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 HEIGHT, WIDTH = 40, 60
@@ -220,3 +223,50 @@ def test_protocols_are_never_taken_for_each_other(vosbench: Vosbench, tmp_path: 
     refused = vosbench(*model, "--dataset", f"davis-layout:{tmp_path}", "--protocol", "davis17")
     assert refused.code == 2
     assert "--protocol takes own-clips@1, davis16-val@1, davis17-val@1, ytvos@1" in refused.err
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    "case",
+    [("davis17_lagged", "davis17", None), ("davis16_osvos", "davis16", ("dog", "goat"))],
+)
+def test_run_replays_what_eval_scores(
+    vosbench: Vosbench,
+    shared: Callable[[str], Path],
+    tmp_path: Path,
+    case: tuple[str, str, tuple[str, ...] | None],
+) -> None:
+    """On the shared results; frames that a folder lacks are made blank."""
+    name, dataset, sequences = case
+    metrics = shared(f"metrics/{name}")
+    root = metrics if dataset == "davis17" else shared("davis16")
+    results = metrics / "results" if dataset == "davis17" else metrics
+    expected = json.loads((metrics / "expected.json").read_text())["objects"]
+    names = sequences or sorted({key.rpartition("_")[0] for key in expected})
+    listed = tmp_path / "root/ImageSets" / f"20{dataset[-2:]}" / "val.txt"
+    listed.parent.mkdir(parents=True)
+    listed.write_text("\n".join(names))
+    (tmp_path / "root/Annotations").mkdir()
+    (tmp_path / "root/Annotations/480p").symlink_to(root / "Annotations/480p")
+    for sequence_name in names:
+        for mask in (root / "Annotations/480p" / sequence_name).glob("*.png"):
+            frame = tmp_path / f"root/JPEGImages/480p/{sequence_name}/{mask.stem}.jpg"
+            replayed = tmp_path / f"results/{sequence_name}/{mask.name}"
+            for place in (frame, replayed):
+                place.parent.mkdir(parents=True, exist_ok=True)
+            given = results / sequence_name / mask.name
+            with Image.open(mask) as image:
+                Image.new("RGB", image.size).save(frame)
+                blank = Image.new("L", image.size)
+            blank.save(replayed) if not given.exists() else replayed.symlink_to(given)
+    asked = ("--dataset", dataset, "--data-root", tmp_path / "root")
+    ran = vosbench("run", "--models", f"masks:{tmp_path / 'results'}", *asked)
+    assert ran.code == 0, ran.err
+    rows = objects("results.db").to_dict("records")
+    assert {f"{row['sequence']}_{row['object_id']}" for row in rows} == {
+        key for key in expected if key.rpartition("_")[0] in names
+    }
+    for row in rows:
+        numbers = expected[f"{row['sequence']}_{row['object_id']}"]
+        assert row["j_mean"] == pytest.approx(numbers["J_mean"], abs=1e-9)
+        assert row["f_mean"] == pytest.approx(numbers["F_mean"], abs=1e-9)
