@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.datasets.stats import motion_class, size_class
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Attribute(StrEnum):
@@ -18,7 +19,6 @@ class Attribute(StrEnum):
     SIZE = "size"
 
 
-_MEASURE = {Attribute.MOTION: ("adjacent_iou", motion_class), Attribute.SIZE: ("area", size_class)}
 _SHOWN = ("j_mean", "f_mean", "reuse_rate")
 
 
@@ -31,7 +31,12 @@ def by_attribute(objects: pd.DataFrame, attribute: Attribute) -> pd.DataFrame:
     Raises:
         InputError: no object there has been compared with an annotation.
     """
-    measure, classify = _MEASURE[attribute]
+    from vosbench.harness.datasets.stats import motion_class, size_class
+
+    measure, classify = {
+        Attribute.MOTION: ("adjacent_iou", motion_class),
+        Attribute.SIZE: ("area", size_class),
+    }[attribute]
     if measure not in objects or "j_mean" not in objects:
         raise InputError(f"no accuracy results with {measure} there: run `vosbench run` first")
     known = objects[objects[measure].notna() & objects["j_mean"].notna()]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-SETTING = [
+SETTING = (
     "model",
     "dataset",
     "tau",
@@ -15,36 +19,50 @@ SETTING = [
     "precision",
     "seed",
     "switches",
-]
+)
 """Trials that agree in these columns are the same setting, measured in different ways."""
 
 _SPEED = ("fps", "ms_per_frame")
 
+Row = Mapping[str, Any]
 
-def merge_kinds(frame: pd.DataFrame) -> pd.DataFrame:
+
+def merge_kinds(rows: Sequence[Row]) -> list[Row]:
     """Join accuracy and timing trials: medians over timing repeats of one environment.
 
     Rows keep their order. Where a setting was timed in several environments, each has a row of
     its own, since such times are not averaged.
     """
-    if frame.empty or frame["kind"].nunique() < 2:
-        return frame
-    settings = [repr(tuple(row)) for row in frame[SETTING].to_numpy()]
-    keyed = frame.assign(_setting=settings)
-    rows = []
-    for _, group in keyed.groupby("_setting", sort=False):
-        accuracy = group[group["kind"] == "accuracy"]
-        timing = group[group["kind"] == "timing"]
-        if accuracy.empty or timing.empty:
-            rows += [row for _, row in group.iterrows()]
+    merged: list[Row] = []
+    for members in _grouped(rows, *SETTING):
+        accuracy = [row for row in members if row["kind"] == "accuracy"]
+        timing = [row for row in members if row["kind"] == "timing"]
+        if not accuracy or not timing:
+            merged += members
             continue
-        for _, timed in timing.groupby("environment_key", sort=False, dropna=False):
-            row = accuracy.iloc[0].copy()
-            for name in _SPEED:
-                row[name] = timed[name].median()
-            row["device"] = timed["device"].iloc[0]
-            row["kind"] = "both"
-            unfinished = [s for s in (row["state"], *timed["state"]) if s != "complete"]
-            row["state"] = unfinished[0] if unfinished else "complete"
-            rows.append(row)
-    return pd.DataFrame(rows).drop(columns="_setting")
+        merged += [_both(accuracy[0], timed) for timed in _grouped(timing, "environment_key")]
+    return merged
+
+
+def _grouped(rows: Sequence[Row], *names: str) -> list[list[Row]]:
+    groups: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[repr([row[name] for name in names])].append(row)
+    return list(groups.values())
+
+
+def _both(accuracy: Row, timing: Sequence[Row]) -> Row:
+    speed = {name: _median([row[name] for row in timing]) for name in _SPEED}
+    states = [row["state"] for row in (accuracy, *timing)]
+    return {
+        **accuracy,
+        **speed,
+        "device": timing[0]["device"],
+        "kind": "both",
+        "state": next((state for state in states if state != "complete"), "complete"),
+    }
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return statistics.median(known) if known else math.nan

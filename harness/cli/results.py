@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +13,9 @@ from rich.text import Text
 
 from vosbench.harness.cli import options
 from vosbench.harness.cli.attributes import Attribute, by_attribute
-from vosbench.harness.cli.merged import merge_kinds
+from vosbench.harness.cli.merged import Row, merge_kinds
 from vosbench.harness.metric import computed_metrics
-from vosbench.harness.store import Selection, objects, results
+from vosbench.harness.store import Selection, objects, result_rows, results
 from vosbench.harness.text.formats import csv_text
 from vosbench.harness.text.output import json_text, say, write_out
 from vosbench.harness.text.terminal import Terminal, lines, plain_table
@@ -96,20 +97,21 @@ def show(
     if grouped is not None:
         _print_by(grouped, out, as_json=as_json, csv=csv)
         return
-    frame = results(db, where)
+    if csv:
+        _emit(_csv(results(db, where)), out)
+        return
+    rows = result_rows(db, where)
     if as_json:
-        _emit(json_text(as_records(frame)) + "\n", out)
-    elif csv:
-        _emit(_csv(frame), out)
+        _emit(json_text([_json_row(row) for row in rows]) + "\n", out)
     else:
-        shown = frame if kind is not None or each else merge_kinds(frame)
+        shown = rows if kind is not None or each else merge_kinds(rows)
         _print_table(results_table(shown, ids=each), out)
 
 
-def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain JSON values; what isn't known is None."""
-    names = [*JSON_FIELDS, *(name for name in frame.columns if name not in JSON_FIELDS)]
-    return [{name: _plain(row[name]) for name in names} for row in frame.to_dict("records")]
+def _json_row(row: Row) -> dict[str, Any]:
+    """Plain JSON values; what isn't known is None."""
+    names = dict.fromkeys((*JSON_FIELDS, *row))
+    return {name: _plain(row[name]) for name in names}
 
 
 def _plain(value: Any) -> Any:
@@ -182,20 +184,20 @@ def _by_table(frame: pd.DataFrame) -> Table:
 
 def print_summary(db: str, study: str) -> None:
     """The table at the end of a run."""
-    Terminal().print(results_table(merge_kinds(results(db, Selection(studies=(study,))))))
+    Terminal().print(results_table(merge_kinds(result_rows(db, Selection(studies=(study,))))))
 
 
-def results_table(frame: pd.DataFrame, *, ids: bool = False) -> Table:
+def results_table(rows: Sequence[Row], *, ids: bool = False) -> Table:
     """A table that fits 80 columns; columns without any value are left out.
 
     ``ids`` puts each trial's id in front: what other commands know it by.
     """
-    shown = [*(["id"] if ids else []), *_columns(frame)]
+    shown = [*(["id"] if ids else []), *_columns(rows)]
     words = ("model", "weights", "data", "protocol", "kind", "state")
     numbers = tuple(title for title in shown if title not in words)
-    table = plain_table(*shown, right=numbers, caption=_notes(frame))
-    for row in frame.to_dict("records"):
-        cells = _cells({str(name): value for name, value in row.items()})
+    table = plain_table(*shown, right=numbers, caption=_notes(rows))
+    for row in rows:
+        cells = _cells(row)
         table.add_row(*(cells[title] for title in shown))
     return table
 
@@ -204,7 +206,17 @@ def _float(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def _columns(frame: pd.DataFrame) -> list[str]:
+def _columns(rows: Sequence[Row]) -> list[str]:
+    def differ(name: str) -> bool:
+        return len({row[name] for row in rows}) > 1
+
+    def several(one: str, other: str) -> bool:
+        pairs = {(row[one], row[other]) for row in rows}
+        return len(pairs) > len({value for value, _ in pairs})
+
+    def known(name: str) -> bool:
+        return any(not math.isnan(_float(row.get(name))) for row in rows)
+
     optional = {
         "τ": "tau",
         "τ₂": "tau2",
@@ -216,30 +228,28 @@ def _columns(frame: pd.DataFrame) -> list[str]:
         "FPS": "fps",
         "ms": "ms_per_frame",
     }
-    optional |= {each.label: each.name for each in computed_metrics() if each.name in frame}
+    optional |= {each.label: each.name for each in computed_metrics()}
     # Beside these there is no room for what J&F and FPS say too; --json and --csv have it.
-    crowded = frame["kind"].nunique() > 1 or frame["precision"].nunique() > 1
-    spare = {"J", "F", "ms"} if crowded else set()
-    found = [
-        title
-        for title, name in optional.items()
-        if name in frame and frame[name].notna().any() and title not in spare
-    ]
-    if frame["unscored"].notna().any() and "J&F" not in found:
+    spare = {"J", "F", "ms"} if differ("kind") or differ("precision") else set()
+    found = [title for title, name in optional.items() if known(name) and title not in spare]
+    if any(row["unscored"] is not None for row in rows) and "J&F" not in found:
         found.append("J&F")  # none, for the reason below the table
-    several = [] if frame["dataset"].nunique() < 2 else ["data"]
-    per_dataset = frame.groupby("dataset")["protocol"].nunique()
-    protocols = ["protocol"] if (per_dataset > 1).any() else []
-    kinds = [] if frame["kind"].nunique() < 2 else ["kind"]
-    failed = [] if (frame["state"] == "complete").all() else ["state"]
     # Trainings with several seeds, or several files of one model.
-    named = frame.groupby("model")["weights_sha256"].nunique() > 1
-    weights = ["weights"] if len(frame) and named.any() else []
-    precisions = [] if frame["precision"].nunique() < 2 else ["precision"]
-    return ["model", *weights, *precisions, *several, *protocols, *kinds, *found, *failed]
+    named = several("model", "weights_sha256")
+    unfinished = any(row["state"] != "complete" for row in rows)
+    return [
+        "model",
+        *(["weights"] if named else []),
+        *(["precision"] if differ("precision") else []),
+        *(["data"] if differ("dataset") else []),
+        *(["protocol"] if several("dataset", "protocol") else []),
+        *(["kind"] if differ("kind") else []),
+        *found,
+        *(["state"] if unfinished else []),
+    ]
 
 
-def _cells(row: dict[str, Any]) -> dict[str, str]:
+def _cells(row: Row) -> dict[str, str]:
     def number(name: str, scale: float, digits: int) -> str:
         value = row[name]
         return "–" if value is None or math.isnan(value) else f"{scale * float(value):.{digits}f}"
@@ -266,20 +276,23 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _notes(frame: pd.DataFrame) -> Text:
-    own = [f", {m.axis}" for m in computed_metrics() if m.name in frame and m.unit]
+def _notes(rows: Sequence[Row]) -> Text:
+    held = {name for row in rows for name in row}
+    own = [f", {m.axis}" for m in computed_metrics() if m.name in held and m.unit]
     notes = [f"J&F, J, F and reuse in percent{''.join(own)}."]
-    if not frame["trained"].all():
+    if not all(row["trained"] for row in rows):
         notes.append("untrained: random weights; these numbers say nothing about a model.")
-    stand_ins = frame["weights"].astype(str).str.endswith("(demonstration)")
-    if stand_ins.any():
-        names = ", ".join(dict.fromkeys(frame.loc[stand_ins, "model"].astype(str)))
+    stand_ins = [row["model"] for row in rows if str(row["weights"]).endswith("(demonstration)")]
+    if stand_ins:
+        names = ", ".join(dict.fromkeys(stand_ins))
         notes.append(f"demonstration weights, not the paper's: {names}.")
-    for reason in dict.fromkeys(frame["unscored"].dropna()):
-        notes.append(f"no J&F: {reason}.")
-    for remark in dict.fromkeys(frame["remarks"].dropna()):
-        notes.append(f"{remark}.")
-    devices = sorted(set(frame["device"].dropna()))
+    for reason in dict.fromkeys(row["unscored"] for row in rows):
+        if reason is not None:
+            notes.append(f"no J&F: {reason}.")
+    for remark in dict.fromkeys(row["remarks"] for row in rows):
+        if remark is not None:
+            notes.append(f"{remark}.")
+    devices = sorted({row["device"] for row in rows if row["device"] is not None})
     if devices:
         notes.append(f"Device: {', '.join(devices)}.")
     return lines(notes)

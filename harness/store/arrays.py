@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import zlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _LEVEL = 6
 
@@ -60,6 +62,8 @@ class ArrayPacker:
 
 def unpack(packed: PackedArray) -> NDArray[np.generic]:
     """The array that was packed; ``ValueError`` if the bytes are damaged."""
+    import numpy as np
+
     try:
         raw = zlib.decompress(packed.data)
     except zlib.error as error:

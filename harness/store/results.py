@@ -1,4 +1,4 @@
-"""The results as pandas frames with stable column names.
+"""The results as rows and as pandas frames with stable column names.
 
 Missing values are None in text columns and NaN in numbers. τ and τ₂ are ``Decimal``: compare
 them as decimals, and turn them to float only to plot.
@@ -6,14 +6,12 @@ them as decimals, and turn them to float only to plot.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, select
 
 from vosbench.harness.store.arrays import PackedArray, unpack
@@ -33,6 +31,11 @@ from vosbench.harness.store.models import (
 )
 from vosbench.harness.store.storage import Storage
 from vosbench.harness.sweep.trials import Kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
 
 Readable = Source | Database | Storage
 Result = TypeVar("Result")
@@ -82,6 +85,7 @@ COLUMNS = (*_BEFORE, *METRICS, *_AFTER)
 
 
 _WHOLE = {"seed", "repeat", "attempt", "trial_id", "frames", "objects", "object_id"}
+_OBJECTS = {*_BEFORE, *_AFTER, "sequence"} - _WHOLE
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,20 @@ def results(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
     Raises:
         InputError: no results there, or a database that can't be read.
     """
-    return read_from(source, lambda connection: _results(connection, where))
+    columns = read_from(source, lambda connection: _results(connection, where))
+    return _frame(columns, list(columns))
+
+
+def result_rows(source: Readable, where: Selection = EVERYTHING) -> list[dict[str, Any]]:
+    """The rows of :func:`results` as plain values by column, for what needs no pandas.
+
+    Raises:
+        InputError: no results there, or a database that can't be read.
+    """
+    columns = read_from(source, lambda connection: _results(connection, where))
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
 
 
 def sequences(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
@@ -213,7 +230,7 @@ def opened(source: Readable) -> Iterator[Database]:
             yield database
 
 
-def _results(connection: Connection, where: Selection) -> pd.DataFrame:
+def _results(connection: Connection, where: Selection) -> dict[str, list[Any]]:
     rows = connection.execute(_trial_rows().where(*where.conditions()).order_by(Trial.id)).all()
     studies = _study_names(connection, where)
     columns: dict[str, list[Any]] = {
@@ -236,7 +253,8 @@ def _results(connection: Connection, where: Selection) -> pd.DataFrame:
     )
     metrics = {name: metrics.pop(name, _unknown(len(rows))) for name in METRICS} | metrics
     others = [name for name in metrics if name not in METRICS]
-    return _frame(columns, metrics, [*COLUMNS, *others])
+    found = columns | metrics
+    return {name: found[name] for name in (*COLUMNS, *others)}
 
 
 def _trial_rows() -> Select[Any]:
@@ -294,7 +312,7 @@ def _sequences(connection: Connection, where: Selection) -> pd.DataFrame:
         ).all(),
         [(row.result_id,) for row in rows],
     )
-    return _frame(columns, metrics, [*names, *metrics])
+    return _frame(columns | metrics, [*names, *metrics])
 
 
 def _objects(connection: Connection, where: Selection) -> pd.DataFrame:
@@ -323,7 +341,7 @@ def _objects(connection: Connection, where: Selection) -> pd.DataFrame:
         ).all(),
         [(row.result_id, object_id) for row, object_id in pairs],
     )
-    return _frame(columns, metrics, [*names, "object_id", *metrics])
+    return _frame(columns | metrics, [*names, "object_id", *metrics])
 
 
 def _with_trial(*columns: Any) -> Select[Any]:
@@ -357,16 +375,16 @@ def _series(
     }
 
 
-def _unknown(count: int) -> NDArray[np.float64]:
-    return np.full(count, np.nan)
+def _unknown(count: int) -> list[float]:
+    return [math.nan] * count
 
 
 def _metric_columns(
     rows: Iterable[Sequence[Any]], owners: Sequence[tuple[int, ...]]
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, list[Any]]:
     """Rows of (owner, …, name, value) as one column per name, sorted, in the order of owners."""
     places = {owner: index for index, owner in enumerate(owners)}
-    columns: dict[str, NDArray[np.float64]] = {}
+    columns: dict[str, list[Any]] = {}
     for *owner, name, value in rows:
         if name not in columns:
             columns[name] = _unknown(len(owners))
@@ -375,20 +393,18 @@ def _metric_columns(
     return dict(sorted(columns.items()))
 
 
-def _frame(
-    columns: Mapping[str, list[Any]],
-    metrics: Mapping[str, NDArray[np.float64]],
-    order: Sequence[str],
-) -> pd.DataFrame:
+def _frame(columns: Mapping[str, list[Any]], order: Sequence[str]) -> pd.DataFrame:
     """Columns of fixed types, so that an empty frame has the types of a full one."""
-    typed: dict[str, Any] = dict(metrics)
-    for name, values in columns.items():
-        if name == "trained":
-            typed[name] = pd.Series(values, dtype="bool")
-        elif name in _WHOLE:
-            typed[name] = pd.Series(values, dtype="int64")
-        elif name == "max_frames":
-            typed[name] = pd.Series(values, dtype="Int64")
-        else:
-            typed[name] = pd.Series(values, dtype="object")
-    return pd.DataFrame(typed, columns=list(order))
+    import pandas as pd
+
+    return pd.DataFrame({name: pd.Series(columns[name], dtype=_dtype(name)) for name in order})
+
+
+def _dtype(name: str) -> str:
+    if name == "trained":
+        return "bool"
+    if name in _WHOLE:
+        return "int64"
+    if name == "max_frames":
+        return "Int64"
+    return "object" if name in _OBJECTS else "float64"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import typer
@@ -12,6 +13,8 @@ from typer.main import get_group
 from typer.testing import CliRunner
 
 from vosbench.harness.cli.app import COMMANDS, app
+
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 def test_nothing_heavy_is_loaded_before_a_command_is_known() -> None:
@@ -24,6 +27,28 @@ def test_nothing_heavy_is_loaded_before_a_command_is_known() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("command", "without"),
+    [
+        (["models"], {"torch", "pandas", "sqlalchemy"}),
+        (["datasets"], {"torch", "pandas", "sqlalchemy"}),
+        (["results", "--db", "store-0002.db"], {"torch", "pandas", "matplotlib"}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_listing_loads_no_more_than_it_needs(command: list[str], without: set[str]) -> None:
+    program = (
+        "import sys, vosbench.harness.cli.app as cli\n"
+        "cli.app(sys.argv[1:], standalone_mode=False)\n"
+        f"print(sorted({without!r} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command],
+        capture_output=True, text=True, check=True, cwd=GOLDEN,
+    )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
 
 
