@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from importlinter.cli import lint_imports
 
+from vosbench.harness.datasets import protocols
+
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("baselines", "runners", "harness", "reports")
 
@@ -50,3 +52,10 @@ def test_files_stay_small() -> None:
 def test_importing_costs_no_torch(module: str) -> None:
     code = f"import sys, vosbench.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_protocol_is_explained() -> None:
+    page = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
+    known = [each.name for each in vars(protocols).values() if isinstance(each, protocols.Protocol)]
+    assert len(known) >= 8
+    assert [name for name in known if f"| `{name}` |" not in page] == []

@@ -24,7 +24,7 @@ from vosbench.harness.store.models import (
     TrialMetric,
 )
 from vosbench.harness.store.records import SPEC_COLUMNS, spec_of
-from vosbench.harness.store.results import EVERYTHING
+from vosbench.harness.store.selection import EVERYTHING
 from vosbench.harness.sweep.trials import ClipResult, TrialSpec
 
 

@@ -24,7 +24,6 @@ from vosbench.harness.store.records import (
 )
 from vosbench.harness.store.results import (
     Readable,
-    Selection,
     objects,
     opened,
     read_from,
@@ -33,6 +32,7 @@ from vosbench.harness.store.results import (
     sequences,
     series,
 )
+from vosbench.harness.store.selection import Selection
 from vosbench.harness.store.storage import LEASE_S, Storage
 from vosbench.harness.store.trainings import (
     VALIDATION,

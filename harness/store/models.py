@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -56,17 +56,10 @@ class State(StrEnum):
     """Somebody stopped it; asking for it again revives it."""
 
 
-_Member = TypeVar("_Member", bound=StrEnum)
-
-
-def _names(kind: type[_Member]) -> Enum:
+def _names(kind: type[StrEnum]) -> Enum:
     """A column for an enumeration, as plain text, so that a new member needs no migration."""
-    return Enum(
-        kind,
-        native_enum=False,
-        length=16,
-        values_callable=lambda members: [member.value for member in members],
-    )
+    values = [member.value for member in kind]
+    return Enum(kind, native_enum=False, length=16, values_callable=lambda _members: values)
 
 
 def _owner(table: str, *, nullable: bool = False, primary_key: bool = False) -> Mapped[Any]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import Connection, Select, select
 
 from vosbench.harness.store.arrays import PackedArray, unpack
 from vosbench.harness.store.database import Database, Source, open_database
@@ -23,14 +22,13 @@ from vosbench.harness.store.models import (
     SequenceMetric,
     SequenceResult,
     Series,
-    State,
     Study,
     StudyTrial,
     Trial,
     TrialMetric,
 )
+from vosbench.harness.store.selection import EVERYTHING, Selection
 from vosbench.harness.store.storage import Storage
-from vosbench.harness.sweep.trials import Kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,48 +84,6 @@ COLUMNS = (*_BEFORE, *METRICS, *_AFTER)
 
 _WHOLE = {"seed", "repeat", "attempt", "trial_id", "frames", "objects", "object_id"}
 _OBJECTS = {*_BEFORE, *_AFTER, "sequence"} - _WHOLE
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which trials; an empty field means all, several fields must all hold.
-
-    Attributes:
-        models, datasets, policies, kinds, states, weights, margins: as in the columns.
-        studies: names of studies.
-        keys: trial keys.
-    """
-
-    models: Sequence[str] = ()
-    datasets: Sequence[str] = ()
-    policies: Sequence[str] = ()
-    kinds: Sequence[Kind] = ()
-    states: Sequence[State] = ()
-    weights: Sequence[str] = ()
-    margins: Sequence[str] = ()
-    studies: Sequence[str] = ()
-    keys: Sequence[str] = ()
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The selection as conditions on :class:`Trial`."""
-        wanted: list[tuple[Any, Sequence[Any]]] = [
-            (Trial.model, self.models),
-            (Trial.dataset, self.datasets),
-            (Trial.policy, self.policies),
-            (Trial.kind, self.kinds),
-            (Trial.state, self.states),
-            (Trial.weights, self.weights),
-            (Trial.margins, self.margins),
-            (Trial.key, self.keys),
-        ]
-        conditions = [column.in_(values) for column, values in wanted if values]
-        if self.studies:
-            members = select(StudyTrial.trial_id).join(Study, Study.id == StudyTrial.study_id)
-            conditions.append(Trial.id.in_(members.where(Study.name.in_(self.studies))))
-        return conditions
-
-
-EVERYTHING = Selection()
 
 
 def results(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from vosbench.harness.cli.app import COMMANDS, app
 
 GOLDEN = Path(__file__).parents[2] / "golden"
+NEWEST = max(path.name for path in GOLDEN.glob("store-*.db"))
 
 
 def test_nothing_heavy_is_loaded_before_a_command_is_known() -> None:
@@ -35,7 +36,7 @@ def test_nothing_heavy_is_loaded_before_a_command_is_known() -> None:
     [
         (["models"], {"torch", "pandas", "sqlalchemy"}),
         (["datasets"], {"torch", "pandas", "sqlalchemy"}),
-        (["results", "--db", "store-0002.db"], {"torch", "pandas", "matplotlib"}),
+        (["results", "--db", NEWEST], {"torch", "pandas", "matplotlib"}),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
