@@ -127,11 +127,14 @@ class Step:
         objects: one entry per object.
         masks: where a runner lets objects overlap, each one's mask, bool (H, W), by id; they are
             scored in place of the labels.
+        finite: where a runner tells, whether all probabilities were numbers: a bool scalar, left
+            on the device. The labels of a frame with NaN or infinity mean nothing.
     """
 
     labels: torch.Tensor
     objects: tuple[ObjectStep, ...]
     masks: Mapping[int, torch.Tensor] | None = None
+    finite: torch.Tensor | None = None
 
 
 class Spans(Protocol):

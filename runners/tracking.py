@@ -193,7 +193,8 @@ class SharedWalk:
                         segments[key] = self._segment(branch, matches, *key, spans)
                 objects, labels = self._settle(branch, chosen, segments, frame.index, spans)
                 branches.append(_Branch(objects, tuple(memories), labels, memories))
-                step = Step(labels, self._report(frame.index, chosen, matched, segments))
+                report = self._report(frame.index, chosen, matched, segments)
+                step = Step(labels, report, finite=_finite(segments[key] for key in chosen.items()))
                 steps.update(dict.fromkeys(memories, step))
             self.passes_computed += len(segments)
             self.passes_saved += len(matches) * len(branch.members) - len(segments)
@@ -378,6 +379,12 @@ class SharedWalk:
         if self.clip.truth is None:
             raise RuntimeError("an oracle needs a clip with annotations; RunnerSpec.needs_truth")
         return self.clip.truth(frame, object_id)
+
+
+def _finite(segments: Iterable[Segment]) -> Tensor | None:
+    """Whether all probabilities are numbers, a scalar; the sum of numbers from 0 to 1 is one."""
+    sums = [segment.probability.sum() for segment in segments]
+    return torch.stack(sums).isfinite().all() if sums else None
 
 
 def _iou(a: Tensor | None, b: Tensor | None) -> float | None:

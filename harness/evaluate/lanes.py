@@ -34,6 +34,7 @@ class Lane:
         masks: the label maps, compressed as they come, if they are to be kept.
         kept: those of frames that count, if other packages' metrics want them.
         trace: what the network saw in traced frames.
+        frames_not_finite: how many frames held NaN or infinity, whose labels mean nothing.
     """
 
     members: tuple[int, ...]
@@ -42,6 +43,7 @@ class Lane:
     masks: ArrayPacker | None = None
     kept: KeptMasks | None = None
     trace: Trace = field(default_factory=Trace)
+    frames_not_finite: int = 0
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     _p_gate: list[list[float]] = field(default_factory=list)
     _path: list[list[int]] = field(default_factory=list)
@@ -79,6 +81,8 @@ class Lane:
                 self.kept.keep(t, masks)
         if step is not None:
             self._note_constant(masks, labels, step)
+            if step.finite is not None and not bool(step.finite):
+                self.frames_not_finite += 1
         width = len(self.object_ids)
         p_gate, path, iou = [np.nan] * width, [0] * width, [np.nan] * width
         for o in step.objects if step is not None else ():

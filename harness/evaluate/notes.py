@@ -37,6 +37,11 @@ def remarks(selection: Selection, clips: Sequence[ClipResult]) -> dict[str, str]
         ]
         if found:
             lines.append(f"predicted {what} in every frame after the first: {_listed(found)}")
+    lost = [clip.sequence for clip in clips if clip.metrics.get("frames_not_finite")]
+    if lost:
+        lines.append(
+            f"NaN or infinity in the model's output, whose masks mean nothing: {_listed(lost)}"
+        )
     return {"remarks": "; ".join(lines)} if lines else {}
 
 

@@ -40,6 +40,8 @@ def clip_result(
         name: _mean([o[name] for o in objects.values()])
         for name in ("reuse_rate", "reuse_rate_published", "copy_rate")
     }
+    if lane.frames_not_finite:
+        metrics["frames_not_finite"] = float(lane.frames_not_finite)
     if passes is not None:
         metrics |= {"passes_computed": float(passes[0]), "passes_saved": float(passes[1])}
     if scores is not None:
