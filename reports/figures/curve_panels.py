@@ -68,7 +68,15 @@ def draw(points: pd.DataFrame, how: Curves) -> Figure:
     labels: list[canvas.PointLabel] = []
     for axes, panel in zip(figure.axes, chosen, strict=True):
         for _, rows in panel.behind.groupby("curve", sort=False):
-            axes.plot(rows[how.x], rows[_y(rows)], color=_BEHIND, linewidth=0.8, zorder=1)
+            axes.plot(
+                rows[how.x],
+                rows[_y(rows)],
+                color=_BEHIND,
+                linewidth=0.8 if rows["policy"].iloc[0] else 0,
+                marker=".",
+                markersize=2,
+                zorder=1,
+            )
         labels += _curves(axes, panel.rows, how, handles)
         _dress(axes, pd.concat([panel.rows, panel.behind]), how)
     along_y = _metric(points)
