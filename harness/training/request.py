@@ -31,6 +31,8 @@ _DAVIS_VAL = (
 )
 """Validation sequences of DAVIS 2016 and 2017."""
 _LEAST_SIDE = 32
+MOST_NAMED = 3
+"""Folders that a table has room for."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ class DataRequest:
             for kind in ("pictures", "davis", "ytvos")
             for folder in getattr(self, kind)
         ]
+        if len(named) > MOST_NAMED:
+            named = [*named[:MOST_NAMED], f"{len(named) - MOST_NAMED} more"]
         return ", ".join([*named, *(["motion"] if self.motion else [])])
 
 
