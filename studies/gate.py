@@ -104,6 +104,7 @@ def main(
     dataset: Annotated[str, typer.Option(help="Sequences whose objects are merged.")] = "davis16",
     sequences: Annotated[str | None, typer.Option(help="Some of them, by comma.")] = None,
     weights: Annotated[str | None, typer.Option(help="Checkpoint; default: shipped.")] = None,
+    frames: Annotated[int | None, typer.Option(min=2, help="Only the first ones.")] = None,
     stride: Annotated[int, typer.Option(min=1, help="Full frames from one chain to the next.")] = 1,
     out: Annotated[Path, typer.Option(help="All readings.")] = Path("gate.csv"),
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
@@ -117,7 +118,7 @@ def main(
     names = opened.sequences if sequences is None else sequences.split(",")
     found: list[Reading] = []
     for name in names:
-        found += readings(runner, opened.clip(name), stride)
+        found += readings(runner, opened.clip(name).cut(frames), stride)
         typer.echo(f"{name}: {len(found)} readings so far", err=True)
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["sequence", "t", "n", "p_gate", "iou"])

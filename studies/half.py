@@ -51,7 +51,7 @@ def commands(davis: Path, db: Path) -> Iterator[Sequence[str]]:
     yield ("vosbench", "run", "--models", f"{G},frtm-half,{G}+always,{G}+random:0.3",
            "--tau", "0.1:1.0:0.1", "--study", "half", *kept)  # fmt: skip
     for model in (G, "g-frtm-lite"):
-        yield ("gate.py", model, "--data-root", str(davis), "--stride", "8",
+        yield ("gate.py", model, "--data-root", str(davis), "--stride", "16", "--frames", "50",
                "--out", str(BESIDE / f"gate-{model}.csv"))  # fmt: skip
 
 
