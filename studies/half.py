@@ -23,7 +23,6 @@ import typer
 from vosbench.harness.store import Selection, State, results
 from vosbench.harness.sweep.trials import Kind
 from vosbench.reports.export import export_frame
-from vosbench.reports.figures import FigureOptions, figure_data
 from vosbench.reports.frames import trials
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -109,24 +108,6 @@ def ways_table(source: str) -> str:
     return _table(["sequences", "model", "J&F @ reuse"], rows)
 
 
-def equal_table(source: str) -> str:
-    """How far ours lies ahead of each other way at the same reuse, with intervals."""
-    data = figure_data("equal-reuse", source, Selection(studies=["half"]), FigureOptions())
-    rates = sorted(set(data["rate"]))
-    rows = []
-    for (panel, way), part in data.groupby(["panel", "way"], sort=False):
-        by_rate = {row["rate"]: _ahead(row) for _, row in part.iterrows()}
-        rows.append([str(panel), str(way), *(by_rate.get(rate, "–") for rate in rates)])
-    return _table(["sequences", "ours minus", *(f"at {100 * r:.0f} %" for r in rates)], rows)
-
-
-def _ahead(point: pd.Series) -> str:
-    text = f"{100 * point['ahead']:+.1f}"
-    if not pd.isna(point["low"]):
-        text += f" ({100 * point['low']:+.1f} to {100 * point['high']:+.1f})"
-    return text.replace("-", "−")
-
-
 def gate_table(source: str) -> str:
     """Correlations of what gates say with the true IoU, from the readings beside the page."""
     del source
@@ -144,7 +125,6 @@ def gate_table(source: str) -> str:
 
 TABLES: dict[str, Callable[[str], str]] = {
     "ways": ways_table,
-    "equal reuse": equal_table,
     "gate": gate_table,
 }
 

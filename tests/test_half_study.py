@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ from vosbench.runners.policies import Never
 from vosbench.runners.registry import resolve
 
 ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"<!-- (?!end -->)(.+?) -->(.*?)<!-- end -->", re.DOTALL)
 
 
 def script(name: str) -> ModuleType:
@@ -27,6 +29,15 @@ def script(name: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+def test_every_table_of_the_page_is_filled() -> None:
+    half = script("half")
+    blocks = BLOCK.findall(half.PAGE.read_text(encoding="utf-8"))
+    assert {name for name, _ in blocks} == set(half.TABLES)
+    for name, text in blocks:
+        rows = [line for line in text.splitlines() if line.startswith("|")]
+        assert len(rows) > 2 and re.search(r"\d\.\d", text), name
 
 
 def test_a_gate_is_read_at_known_gaps() -> None:
