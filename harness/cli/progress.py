@@ -14,7 +14,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from vosbench.harness.sweep.events import Advanced, Began, Ended, Event, Listener, Stopped
+from vosbench.harness.sweep.events import Advanced, Began, Ended, Event, Listener, Lost, Stopped
 from vosbench.harness.sweep.trials import TrialSpec
 from vosbench.harness.text.terminal import Described, Terminal, styled
 
@@ -72,12 +72,14 @@ class SweepProgress:
                 self._end(worker)
             case Stopped():
                 pass  # said by whoever waits for the worker
+            case Lost(spec, members, error, final):
+                self._clips.pop(worker, None)
+                then = "not tried again" if final else "it counts as a try"
+                self._console.say(f"{_named(spec, members)}: {error}; {then}")
 
     def _begin(self, spec: TrialSpec, members: int, sequence: str, worker: int) -> None:
         self._end(worker)
-        name = spec.model if members == 1 else f"{members} settings of {spec.model.split('+')[0]}"
-        if members == 1 and spec.tau is not None:
-            name += f" τ={spec.tau}"
+        name = _named(spec, members)
         self._clips[worker] = (f"{name} on {sequence}", time.monotonic(), 0)
         self._bar.update(self._task, description=f"{name} {sequence}")
 
@@ -88,3 +90,9 @@ class SweepProgress:
             name, began_s, frames = ended
             seconds = time.monotonic() - began_s
             self._console.say(f"{name}: {frames} frames in {seconds:.1f} s")
+
+
+def _named(spec: TrialSpec, members: int) -> str:
+    if members > 1:
+        return f"{members} settings of {spec.model.split('+')[0]}"
+    return spec.model if spec.tau is None else f"{spec.model} τ={spec.tau}"

@@ -105,7 +105,7 @@ class Session:
             )
             self._file_provenance(storage, plan)
             left = [record for record in storage.trials(filed) if not record.is_done]
-            if any(record.error is None and record.origin is None for record in left):
+            if any(not record.is_given_up and record.origin is None for record in left):
                 with SweepProgress(self._frames(left), console) as shown:
                     self._work(storage, plan, filed, shown)
             return storage.trials(filed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -36,6 +36,7 @@ from vosbench.harness.store.records import (
     ClaimedTrial,
     FiledPlan,
     LostLease,
+    LostTrial,
     spec_of,
 )
 from vosbench.harness.store.worker import Worker, is_gone, this_host
@@ -248,7 +249,14 @@ def _ended_by(connection: Connection, trial: ClaimedTrial) -> bool:
     return state in (State.COMPLETE, State.FAILED, State.SKIPPED, State.WAITING)
 
 
-def release_stale(connection: Connection, max_attempts: int) -> int:
+def unknown(_pid: int) -> str | None:
+    """How a process ended, for who isn't its parent."""
+    return None
+
+
+def release_stale(
+    connection: Connection, max_attempts: int, how_ended: Callable[[int], str | None]
+) -> tuple[LostTrial, ...]:
     """See :meth:`vosbench.harness.store.storage.Storage.release_stale`."""
     remaining_s = (Trial.lease_until - DatabaseNow()).label("remaining_s")
     rows = connection.execute(
@@ -265,21 +273,28 @@ def release_stale(connection: Connection, max_attempts: int) -> int:
             Attempt.host,
             Attempt.pid,
             Attempt.process_started,
+            *SPEC_COLUMNS,
         )
         .join(Attempt, (Attempt.trial_id == Trial.id) & (Attempt.state == State.RUNNING))
         .where(Trial.lease_until.is_not(None))
         .order_by(Trial.id)
     ).all()
-    return sum(_release(connection, row, max_attempts) for row in rows)
+    released = (_release(connection, row, max_attempts, how_ended) for row in rows)
+    return tuple(trial for trial in released if trial is not None)
 
 
-def _release(connection: Connection, row: Any, max_attempts: int) -> bool:
-    """Take one trial back if its worker is lost; whether it was."""
-    gone = is_gone(row.host, row.pid, row.process_started)
-    reason = _lost_because(row.remaining_s, row.lease_s, gone=gone, host=row.host)
-    if reason is None:
-        return False
-    error = f"lost its worker {row.worker!r} ({reason})"
+def _release(
+    connection: Connection, row: Any, max_attempts: int, how_ended: Callable[[int], str | None]
+) -> LostTrial | None:
+    """Take one trial back if its worker is lost."""
+    if is_gone(row.host, row.pid, row.process_started):
+        how = how_ended(row.pid)
+        error = "the process that ran it ended without a word" + (f" ({how})" if how else "")
+    else:
+        reason = _lost_because(row.remaining_s, row.lease_s, host=row.host)
+        if reason is None:
+            return None
+        error = f"lost its worker {row.worker!r} ({reason})"
     is_last = row.tries >= max_attempts
     if is_last:
         error = f"{error}, {row.tries} times in a row"
@@ -304,13 +319,11 @@ def _release(connection: Connection, row: Any, max_attempts: int) -> bool:
             .where(Attempt.id == row.attempt_id)
             .values(state=State.STALE, error=error, ended_at=DatabaseNow())
         )
-    return bool(taken)
+    return LostTrial(spec_of(row), error, is_last) if taken else None
 
 
-def _lost_because(remaining_s: float, lease_s: float, *, gone: bool, host: str) -> str | None:
+def _lost_because(remaining_s: float, lease_s: float, *, host: str) -> str | None:
     """Why a lease is lost, or None while it holds."""
-    if gone:
-        return "its process ended"
     if remaining_s <= 0:
         return "no sign of life within its lease"
     # More than a whole lease left: the clock was set back. A worker that is alive renews it in

@@ -135,6 +135,20 @@ class TrialRecord:
         """Whether a command that asked for it has all that it asked for."""
         return self.state is State.COMPLETE and not self.lacks
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it is not tried again by itself: it failed, or was skipped."""
+        return self.error is not None and self.state is not State.STALE
+
+
+@dataclass(frozen=True)
+class LostTrial:
+    """A trial that was taken back from a lost worker, and why; ``is_last`` if it failed by that."""
+
+    spec: TrialSpec
+    error: str
+    is_last: bool
+
 
 @dataclass(frozen=True)
 class Running:

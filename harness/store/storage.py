@@ -23,6 +23,7 @@ from vosbench.harness.store.records import (
     ClaimedTrial,
     Command,
     FiledPlan,
+    LostTrial,
     Progress,
     Scope,
     StudyRecord,
@@ -206,14 +207,20 @@ class Storage:
         """
         return self.database.write(lambda connection: claims.heartbeat(connection, claim))
 
-    def release_stale(self) -> int:
-        """Take back the trials of lost workers; returns how many.
+    def release_stale(
+        self, how_ended: Callable[[int], str | None] = claims.unknown
+    ) -> tuple[LostTrial, ...]:
+        """Take back the trials of lost workers; returns them.
 
         A worker is lost when its lease has run out, and at once when it ran on this machine and
         its process has ended. Its trials are stale, and failed after ``max_attempts`` in a row.
+
+        Args:
+            how_ended: what the caller knows of a process of this machine that has ended, by its
+                id, e.g. ``exit status 3``; None if nothing.
         """
         return self.database.write(
-            lambda connection: claims.release_stale(connection, self._max_attempts)
+            lambda connection: claims.release_stale(connection, self._max_attempts, how_ended)
         )
 
     def hand_back(self, trial: ClaimedTrial) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
+from vosbench.harness.store.records import LostTrial
 from vosbench.harness.sweep.trials import TrialSpec
 
 
@@ -32,13 +34,36 @@ class Ended:
 
 @dataclass(frozen=True)
 class Stopped:
-    """The worker gives up for a reason that the user can mend."""
+    """A worker's last word.
 
-    message: str
+    Attributes:
+        message: a reason that the user can mend, if it gives up for one.
+        fault: it ends with a fault of ours, whose traceback it prints.
+    """
+
+    message: str | None = None
+    fault: bool = False
 
 
-Event = Began | Advanced | Ended | Stopped
+@dataclass(frozen=True)
+class Lost:
+    """So many trials were taken back from a worker that was lost; ``final`` if not tried again."""
+
+    spec: TrialSpec
+    members: int
+    error: str
+    final: bool
+
+
+Event = Began | Advanced | Ended | Stopped | Lost
 Listener = Callable[[Event], None]
+
+
+def told(lost: Iterable[LostTrial]) -> Iterator[Lost]:
+    """One event for the trials of a model that went the same way, as a walk's settings do."""
+    for (_, error, final), members in groupby(lost, lambda t: (t.spec.model, t.error, t.is_last)):
+        trials = tuple(members)
+        yield Lost(trials[0].spec, len(trials), error, final)
 
 
 @dataclass

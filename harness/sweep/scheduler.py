@@ -27,7 +27,7 @@ from vosbench.harness.measure.probe import peak_memory_mib
 from vosbench.harness.metrics import TruthCache
 from vosbench.harness.store import Claim, ClaimedTrial, FiledPlan, LostLease, Storage, Worker
 from vosbench.harness.store.database import DatabaseGoneError
-from vosbench.harness.sweep.events import Advanced, Began, Ended, Listener
+from vosbench.harness.sweep.events import Advanced, Began, Ended, Listener, told
 from vosbench.harness.sweep.plan import options_of, policy_of
 from vosbench.harness.sweep.trials import Kept, Kind, TrialSpec
 from vosbench.runners.interface import ClipInfo, Precision, SharingRunner
@@ -107,21 +107,27 @@ class LocalExecutor:
     weights_files: Mapping[str, str] = field(default_factory=dict)
     _caches: dict[str, TruthCache] = field(default_factory=dict)
 
-    def run(self) -> None:
+    def run(self, *, takes_back: bool = True) -> None:
         """Work until no trial of the plan is left for this worker.
 
-        Raises InputError if the database can't be written; its trials are handed back.
+        Args:
+            takes_back: trials of lost workers too; otherwise somebody else does, who knows more.
+
+        Raises:
+            InputError: the database can't be written; its trials are handed back.
         """
         while True:
-            if self.run_group():
+            if self.run_group(takes_back=takes_back):
                 continue
             if not self.storage.progress(self.plan).running:
                 return
             time.sleep(_POLL_S)  # another worker may still be lost, and leave us its trials
 
-    def run_group(self) -> bool:
+    def run_group(self, *, takes_back: bool = True) -> bool:
         """Claim the next group of trials and work on it; False if none is left to claim."""
-        self.storage.release_stale()
+        if takes_back:
+            for event in told(self.storage.release_stale()):
+                self.tell(event)
         with deferred() as resume:
             claim = self.storage.claim(self.plan, self.worker, kinds=self.kinds)
             if claim is not None:

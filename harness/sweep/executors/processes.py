@@ -1,7 +1,7 @@
 """Accuracy trials in several processes of this machine (``vosbench run --jobs N``).
 
 Each process claims for itself, so the store keeps them apart; this one starts them, shows what
-they do, and starts another where one was killed.
+they do, takes back the trials of those that died, as it knows how, and starts others for them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,23 +21,27 @@ from typing import NoReturn, cast
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.interrupts import held_back, interruptible, released
-from vosbench.harness.sweep.events import Event, Listener, Stopped
+from vosbench.harness.store import Storage
+from vosbench.harness.sweep.events import Event, Listener, Stopped, told
 from vosbench.harness.sweep.executors.job import Job
 from vosbench.harness.sweep.trials import Kind
 
 _REPLACEMENTS = 3
-"""How many killed workers are replaced, per place."""
+"""How many workers are replaced, per place, that were killed or died without a trial."""
+_TAKE_BACK_S = 2.0
+"""How often this process looks for workers, of whatever machine, that were lost."""
 _FIRST_GRACE_S, _GRACE_S = 0.5, 10.0
 
 
 @dataclass
 class _Seat:
-    """A place for a worker: the process that has it now."""
+    """A place for a worker: the process that has it now, and its last word."""
 
     index: int
     process: BaseProcess
     events: Connection
     replaced: int = 0
+    said: Stopped | None = None
 
 
 @dataclass
@@ -57,22 +62,28 @@ class ProcessExecutor:
     tell: Callable[[int], Listener]
     start_method: str = "spawn"
     _seats: list[_Seat] = field(default_factory=list)
+    _processes: dict[int | None, BaseProcess] = field(default_factory=dict)
     _problem: str | None = None
 
     def run(self) -> None:
         """Work until no accuracy trial of the plan is left.
 
         Raises:
-            InputError: what the user can mend, from a worker; or workers are killed over and over.
+            InputError: what the user can mend, from a worker; or workers die over and over.
             RuntimeError: a worker ended with a fault of ours, whose traceback it has printed.
         """
         context = multiprocessing.get_context(self.start_method)
+        self._take_back(self.tell(0))
+        looked_s = time.monotonic()
         try:
             self._seats = [self._seat(context, index) for index in range(self.workers)]
             while self._seats:
-                for events in wait([seat.events for seat in self._seats]):
+                for events in wait([seat.events for seat in self._seats], _TAKE_BACK_S):
                     seat = next(seat for seat in self._seats if seat.events is events)
                     self._hear(context, seat)
+                if time.monotonic() - looked_s > _TAKE_BACK_S:
+                    self._take_back(self.tell(0))
+                    looked_s = time.monotonic()
         except BaseException:
             self._end_all()
             raise
@@ -92,6 +103,7 @@ class ProcessExecutor:
         )
         with held_back():  # what comes before it can hand anything back waits until it can
             process.start()
+        self._processes[process.pid] = process
         sending.close()  # ours: the worker's end alone stays open, and closes when it ends
         return _Seat(index, process, events, replaced)
 
@@ -102,6 +114,7 @@ class ProcessExecutor:
             self._ended(context, seat)
             return
         if isinstance(event, Stopped):
+            seat.said = event
             self._problem = self._problem or event.message
         self.tell(seat.index)(event)
 
@@ -109,18 +122,41 @@ class ProcessExecutor:
         seat.process.join()
         seat.events.close()
         self._seats.remove(seat)
-        status = seat.process.exitcode or 0
-        if status == 0:
+        if seat.said is not None:
+            if seat.said.fault:
+                raise RuntimeError(f"{seat.process.name} ended with a fault; see above")
             return
-        if status > 0:
-            raise RuntimeError(f"{seat.process.name} ended with status {status}; see above")
-        if seat.replaced < _REPLACEMENTS:
-            self._seats.append(self._seat(context, seat.index, seat.replaced + 1))
+        how = _how(seat.process)
+        charged = self._take_back(self.tell(seat.index))
+        # Trials that end their process come to an end; what else kills it may go on for ever.
+        bounded = charged and (seat.process.exitcode or 0) >= 0
+        replaced = seat.replaced + (0 if bounded else 1)
+        if replaced <= _REPLACEMENTS:
+            self._seats.append(self._seat(context, seat.index, replaced))
         elif not self._seats:
             raise InputError(
-                f"workers are killed over and over ({signal.Signals(-status).name}), as when "
-                "memory is short: use fewer --jobs"
+                f"workers die over and over ({how}); they may be killed because memory is short: "
+                "use fewer --jobs"
             )
+
+    def _take_back(self, tell: Listener) -> bool:
+        """Take back the trials of lost workers, and tell of them; whether there were any.
+
+        The store is opened for it alone: a process that is forked must not inherit it.
+        """
+        with Storage.open(self.job.db, busy_timeout_s=self.job.busy_timeout_s) as storage:
+            lost = storage.release_stale(self._how_ended)
+        for event in told(lost):
+            tell(event)
+        return bool(lost)
+
+    def _how_ended(self, pid: int) -> str | None:
+        """How one of the workers ended, which is known to be dead."""
+        process = self._processes.get(pid)
+        if process is None:
+            return None
+        process.join()
+        return _how(process)
 
     def _end_all(self) -> None:
         """Let workers hand their trials back; kill those that don't end soon."""
@@ -148,12 +184,23 @@ def _work(job: Job, device: str, name: str, events: Connection) -> None:
         with interruptible(hurries=False):
             released()
             with job.executor(device, name, send, Kind.ACCURACY, verify=False) as executor:
-                executor.run()
+                executor.run(takes_back=False)
     except InputError as error:
         send(Stopped(str(error)))
     except KeyboardInterrupt:
-        pass  # its trials are handed back
+        send(Stopped())  # its trials are handed back
+    except BaseException:
+        send(Stopped(fault=True))
+        raise
+    else:
+        send(Stopped())
     events.close()
+
+
+def _how(process: BaseProcess) -> str:
+    """How a process ended."""
+    status = process.exitcode or 0
+    return f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
 
 
 def _end_with_parent() -> NoReturn:

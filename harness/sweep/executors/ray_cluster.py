@@ -23,7 +23,7 @@ from vosbench.harness.measure.environment import Environment
 from vosbench.harness.store import Storage
 from vosbench.harness.store.address import parse_address
 from vosbench.harness.store.overview import Groups
-from vosbench.harness.sweep.events import Advanced, Listener
+from vosbench.harness.sweep.events import Advanced, Listener, told
 from vosbench.harness.sweep.executors.job import Job
 from vosbench.harness.sweep.executors.ray_tasks import (
     TaskReport,
@@ -213,7 +213,7 @@ class RayExecutor:
         tasks: list[Any] = []
         with self._ending(tasks):
             while (left := self._groups(Kind.ACCURACY)).all or tasks:
-                self.storage.release_stale()
+                self._take_back()
                 slots = max(1, self.cluster.slots(self.job.threads))
                 if left.waiting:
                     for _ in range(min(left.all, slots) - len(tasks)):
@@ -239,7 +239,7 @@ class RayExecutor:
         ]
         with self._ending(tasks):
             while tasks:
-                self.storage.release_stale()
+                self._take_back()
                 tasks[:] = self._gather(tasks)
 
     @contextmanager
@@ -293,6 +293,10 @@ class RayExecutor:
         self._lost = 0
         assert isinstance(report, TaskReport)
         return report
+
+    def _take_back(self) -> None:
+        for event in told(self.storage.release_stale()):
+            self.tell(event)
 
     def _groups(self, kind: Kind) -> Groups:
         return self.storage.open_groups(self.job.plan, kind)

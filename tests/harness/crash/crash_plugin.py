@@ -27,6 +27,8 @@ FAULTS = "VOSBENCH_CRASH_FAULTS"
 """Folder; each file ``memory-*`` in it lets one frame run out of memory."""
 HOLD = "VOSBENCH_CRASH_HOLD"
 """File; as long as it is there, no frame ends."""
+EXIT = "VOSBENCH_CRASH_EXIT"
+"""``TAU:STATUS``; a frame of trials with this τ, in thousandths, ends the process with it."""
 FRAME_S = "VOSBENCH_CRASH_FRAME_S"
 """How long a frame takes."""
 
@@ -60,6 +62,9 @@ class CrashDummy:
         time.sleep(float(os.environ.get(FRAME_S, "0.002")))
         _wait_if_held()
         _fail_if_told()
+        tau, _, status = os.environ.get(EXIT, "").partition(":")
+        if tau == str(self._tau):
+            os._exit(int(status))
         path = Path.INIT if frame.index == 0 else Path.FULL
         if frame.index:
             shift = int(frame.image.sum()) + self._tau * frame.index

@@ -57,7 +57,7 @@ def test_a_killed_workers_trials_are_taken_over(
 def test_what_stops_a_worker_is_said_once(sweep: Sweep) -> None:
     with Storage.open(sweep.db) as storage:
         job = sweep.store(storage)
-    gone = ClipsRef("davis-layout:/nowhere", "/nowhere", ("a",), None, "0" * 64)
+    gone = ClipsRef("davis-layout:/nowhere", "own-clips@1", "/nowhere", ("a",), None, "0" * 64)
     broken = type(job)(job.db, job.plan, (gone,))
     with pytest.raises(InputError, match="no such folder"):
         ProcessExecutor(broken, ("cpu",), 1, lambda _: Tally(), "fork").run()

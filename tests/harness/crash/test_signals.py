@@ -123,4 +123,4 @@ def test_a_second_signal_ends_it_at_once(clips: Path, tmp_path: Path, hold: Path
             "vosbench: SIGTERM again: ended at once; the next run takes over what was in work\n"
         )
         assert in_work(storage) == 1
-        assert storage.release_stale() == 1
+        assert len(storage.release_stale()) == 1
