@@ -146,6 +146,23 @@ ACCURACY = (
     _score("f_seen", "F seen"),
     _score("f_unseen", "F unseen"),
 )
+OF_FAMILIES = (
+    _score("j_tr_mean", "J_tr", "0.3"),
+    _score("j_tr_recall", "J_tr recall"),
+    Metric("j_tr_decay", "J_tr decay", Better.DOWN),
+    Metric("v_mean", "V", Better.DOWN, tolerance="0.3"),
+    Metric("v_seen", "V seen", Better.DOWN),
+    Metric("v_unseen", "V unseen", Better.DOWN),
+    _score("jf_new_mean", "J&F_new", "0.3"),
+    _score("f_new_mean", "F_new"),
+    _score("disappear_jf_new", "disappearing", "0.3"),
+    _score("disappear_j", "disappearing J"),
+    _score("disappear_f_new", "disappearing F_new"),
+    _score("reappear_jf_new", "reappearing", "0.3"),
+    _score("reappear_j", "reappearing J"),
+    _score("reappear_f_new", "reappearing F_new"),
+)
+"""What only VOST, LVOS and MOSEv2 have; absent where another protocol scored."""
 TIMING = (
     _timing("fps", "FPS", "1/s", Better.UP),
     _timing("ms_per_frame", "ms/frame", "ms"),
@@ -182,12 +199,17 @@ def computed_metrics() -> tuple[Metric, ...]:
     return tuple(each for each in metrics().values() if each.compute is not None)
 
 
+def further_metrics() -> tuple[Metric, ...]:
+    """Those that tables show where there are values: main ones of families, then computed ones."""
+    return (*(each for each in OF_FAMILIES if each.tolerance), *computed_metrics())
+
+
 @cache
 def _found(_path: tuple[str, ...]) -> tuple[Mapping[str, Metric], Mapping[str, str]]:
-    known = {each.name: each for each in (*ACCURACY, *TIMING)}
+    known = {each.name: each for each in (*ACCURACY, *OF_FAMILIES, *TIMING)}
     problems = {}
     for name, plugin in REGISTRY.plugins().items():
-        if plugin.value is ACCURACY or plugin.value is TIMING:
+        if any(plugin.value is ours for ours in (ACCURACY, OF_FAMILIES, TIMING)):
             continue
         made = plugin.value if isinstance(plugin.value, tuple) else (plugin.value,)
         problem = plugin.problem or next(

@@ -14,7 +14,7 @@ from rich.text import Text
 from vosbench.harness.cli import options
 from vosbench.harness.cli.attributes import Attribute, by_attribute
 from vosbench.harness.cli.merged import Row, merge_kinds
-from vosbench.harness.metric import computed_metrics
+from vosbench.harness.metric import further_metrics
 from vosbench.harness.store import Selection, objects, result_rows, results
 from vosbench.harness.text.formats import csv_text
 from vosbench.harness.text.output import json_text, say, write_out
@@ -46,15 +46,6 @@ JSON_FIELDS = (
     "remarks",
 )
 """What ``results --json`` prints of each trial, at least; the rest follows."""
-
-_OF_FAMILIES = {
-    "J_tr": "j_tr_mean",
-    "V": "v_mean",
-    "J&F_new": "jf_new_mean",
-    "disapp.": "disappear_jf_new",
-    "reapp.": "reappear_jf_new",
-}
-"""What only VOST, LVOS and MOSEv2 have: columns where there are values, in percent."""
 
 
 def register(app: typer.Typer) -> None:
@@ -206,6 +197,10 @@ def _float(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
+def _known(rows: Sequence[Row], name: str) -> bool:
+    return any(not math.isnan(_float(row.get(name))) for row in rows)
+
+
 def _columns(rows: Sequence[Row]) -> list[str]:
     def differ(name: str) -> bool:
         return len({row[name] for row in rows}) > 1
@@ -214,9 +209,6 @@ def _columns(rows: Sequence[Row]) -> list[str]:
         pairs = {(row[one], row[other]) for row in rows}
         return len(pairs) > len({value for value, _ in pairs})
 
-    def known(name: str) -> bool:
-        return any(not math.isnan(_float(row.get(name))) for row in rows)
-
     optional = {
         "τ": "tau",
         "τ₂": "tau2",
@@ -224,14 +216,13 @@ def _columns(rows: Sequence[Row]) -> list[str]:
         "J&F": "jf_mean",
         "J": "j_mean",
         "F": "f_mean",
-        **_OF_FAMILIES,
+        **{each.label: each.name for each in further_metrics()},
         "FPS": "fps",
         "ms": "ms_per_frame",
     }
-    optional |= {each.label: each.name for each in computed_metrics()}
     # Beside these there is no room for what J&F and FPS say too; --json and --csv have it.
     spare = {"J", "F", "ms"} if differ("kind") or differ("precision") else set()
-    found = [title for title, name in optional.items() if known(name) and title not in spare]
+    found = [title for title, name in optional.items() if _known(rows, name) and title not in spare]
     if any(row["unscored"] is not None for row in rows) and "J&F" not in found:
         found.append("J&F")  # none, for the reason below the table
     # Trainings with several seeds, or several files of one model.
@@ -269,16 +260,14 @@ def _cells(row: Row) -> dict[str, str]:
         "J&F": number("jf_mean", 100, 1),
         "J": number("j_mean", 100, 1),
         "F": number("f_mean", 100, 1),
-        **{title: number(n, 100, 1) for title, n in _OF_FAMILIES.items() if n in row},
+        **{m.label: m.text(_float(row[m.name])) for m in further_metrics() if m.name in row},
         "FPS": number("fps", 1, 1),
         "ms": number("ms_per_frame", 1, 1),
-        **{m.label: m.text(_float(row[m.name])) for m in computed_metrics() if m.name in row},
     }
 
 
 def _notes(rows: Sequence[Row]) -> Text:
-    held = {name for row in rows for name in row}
-    own = [f", {m.axis}" for m in computed_metrics() if m.name in held and m.unit]
+    own = [f", {m.axis}" for m in further_metrics() if m.unit and _known(rows, m.name)]
     notes = [f"J&F, J, F and reuse in percent{''.join(own)}."]
     if not all(row["trained"] for row in rows):
         notes.append("untrained: random weights; these numbers say nothing about a model.")

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.metric import ACCURACY, TIMING, Better, Metric, Scale, computed_metrics
+from vosbench.harness.metric import ACCURACY, TIMING, Better, Metric, Scale, further_metrics
 from vosbench.harness.regression.statistics import Statistic
 
 METRICS: Mapping[str, Metric] = {each.name: each for each in (*ACCURACY, *TIMING) if each.tolerance}
-"""Ours that can be compared, in the order in which they are shown: accuracy first."""
+"""Those of every protocol that can be compared, as they are shown: accuracy first."""
 
 
 def comparable() -> Mapping[str, Metric]:
-    """All metrics that can be compared: ours, then those of other packages."""
-    return {**METRICS, **{each.name: each for each in computed_metrics() if each.tolerance}}
+    """All metrics that can be compared: ours, those of some protocols, those of other packages."""
+    return {**METRICS, **{each.name: each for each in further_metrics() if each.tolerance}}
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,9 @@ def figure_data(
         raise InputError(f"figure {name} has no axis for --metric: take a figure of curves")
     options.dressing.check(curves_and_models(source))
     data = options.dressing.dressed(kind.data(source, where, options))
+    if data.empty and options.metric is not None:
+        what = f"no {kind.needs} with {options.metric} for figure {name}"
+        raise InputError(f"{what}: see which trials have it with `vosbench results --json`")
     if data.empty:
         raise InputError(f"no {kind.needs} for figure {name}: run e.g. `{kind.command}`")
     return data

@@ -79,7 +79,7 @@ def timed_points(
 ) -> pd.DataFrame:
     """Points that have an accuracy and an FPS, one per machine; ``wanted`` chooses among them."""
     found = measured(source, where)
-    found = found[found["fps"].notna() & _accuracy(found).notna()]
+    found = found[found["fps"].notna() & _along_y(found, options).notna()]
     chosen = with_intervals(source, found[wanted(found)])
     return as_points(chosen, options, by_machine=True)
 
@@ -96,22 +96,26 @@ def _accuracy(found: pd.DataFrame) -> pd.Series[float]:
     return found["jf_mean"].fillna(found["g_all"])
 
 
+def _along_y(found: pd.DataFrame, options: FigureOptions) -> pd.Series[float]:
+    """What the points show along y; NaN where a trial's protocol lacks it."""
+    if options.metric is None:
+        return _accuracy(found)
+    name = metric(options.metric).name
+    return found[name] if name in found else pd.Series(np.nan, found.index)
+
+
 def as_points(found: pd.DataFrame, options: FigureOptions, *, by_machine: bool) -> pd.DataFrame:
     """Rows of :func:`~vosbench.reports.frames.measured` or ``trials`` as :data:`COLUMNS`."""
     points = found.copy()
     points["jf_mean"] = _accuracy(points)
-    if options.metric is not None:
-        points[METRIC] = metric(options.metric).name
-        known = options.metric in points
-        points[VALUE] = points[options.metric] if known else float("nan")
-        points = points[points[VALUE].notna()]
+    points[METRIC], points[VALUE] = options.metric, _along_y(points, options)
     if options.published_counting and "reuse_rate_published" in points:
         points["reuse_rate"] = points["reuse_rate_published"]
         points[["reuse_low", "reuse_high"]] = np.nan  # they are of our counting
     # A network without a gate computes every frame.
     ungated = points["policy"].map(lambda policy: not policy)
     points["reuse_rate"] = points["reuse_rate"].mask(ungated & points["reuse_rate"].isna(), 0.0)
-    points = points[points["jf_mean"].notna()]
+    points = points[points[VALUE].notna()]
     points["panel"] = points["evaluation"]
     points["point"] = [
         point_name(model, tau) for model, tau in zip(points["model"], points["tau"], strict=True)

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.metric import SHARE, computed_metrics
+from vosbench.harness.metric import SHARE, further_metrics
 from vosbench.harness.store import Database, Readable, Selection, objects, opened, sequences
 from vosbench.harness.sweep.trials import PATH_CODES, Kind
 from vosbench.reports.site import provenance, tables
@@ -179,8 +179,8 @@ def _write_main(
         "checkpoints": plain(provenance.checkpoints(source)),
         "metrics": [
             {"name": m.name, "label": m.axis, "kind": "percent" if m.unit == SHARE else "number"}
-            for m in computed_metrics()
-            if m.name in runs
+            for m in further_metrics()
+            if m.name in runs and runs[m.name].notna().any()
         ],
         "paths": {code: name for name, code in PATH_CODES.items()},
         "path_colours": dict(PATH_COLOURS),

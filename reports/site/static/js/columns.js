@@ -64,11 +64,11 @@
   ];
   VOS.COLUMNS = { RUNS, CLIP_RUNS, RUN_CLIPS, RUN_OBJECTS, MODELS, CLIPS, SWEEPS, TRAININGS };
 
-  /** Metrics of other packages, which the data says how to show. */
+  /** Metrics of some protocols or of other packages, which the data says how to show. */
   const others = () => (VOS.arrived("data/site")?.metrics ?? [])
     .map(({ name, label, kind }) => column(name, label, kind));
 
-  /** The columns with metrics of other packages behind the scores. */
+  /** The columns with those behind the scores. */
   VOS.withMetrics = (columns) => columns.flatMap(
     (one) => (one.name === "reuse_rate" ? [one, ...others()] : [one]));
 
