@@ -9,9 +9,10 @@ import signal
 import subprocess
 import threading
 import time
+import uuid
 import weakref
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -24,6 +25,8 @@ _CHUNK_BYTES = 1 << 20
 _LINE_BYTES = 4096
 _ENDING_S = 2.0
 """How long a child may take to go by itself once its pipe is closed."""
+_ROUNDS = 20
+"""How often to look for what a child started: that may start more while it is killed."""
 _MOST_HEADER_BYTES = 1 << 20
 _MOST_BODY_BYTES = 1 << 30
 
@@ -35,6 +38,9 @@ class ChildFault(RuntimeError):  # noqa: N818 - said of the child, not raised by
 class Child:
     """A running child; killed with all its own children when this object goes.
 
+    Those that it started are its process group and, on Linux, all that inherited a mark in its
+    environment: also who began a session of their own, or lost their parent.
+
     Args:
         command: program and arguments.
         folder: where it runs.
@@ -45,11 +51,12 @@ class Child:
     """
 
     def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
+        mark = f"VOSBENCH_CHILD_{uuid.uuid4().hex}"  # a name, so that marks add up when nested
         try:
             self._process = subprocess.Popen(
                 list(command),
                 cwd=folder,
-                env=dict(env),
+                env={**env, mark: "1"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -68,7 +75,8 @@ class Child:
         # The thread knows the pipe and the lines only, so that it keeps no child alive.
         self._reader = threading.Thread(target=_drain, args=(stderr, self._tail), daemon=True)
         self._reader.start()
-        self._end = weakref.finalize(self, _end, self._process)
+        self._mark = mark
+        self._end = weakref.finalize(self, _end, self._process, mark)
 
     def ask(self, request: bytes, timeout_s: float, doing: str) -> Message:
         """Send a request and wait for its answer.
@@ -131,7 +139,7 @@ class Child:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_ENDING_S)
             what += _status(self._process.poll())
-        _kill(self._process)
+        _kill(self._process, self._mark)
         self._reader.join(_ENDING_S)
         self._end()
         lines = list(self._tail)
@@ -163,18 +171,34 @@ def _drain(stream: IO[bytes], tail: deque[str]) -> None:
             tail.append(line.decode(errors="replace").rstrip())
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Close the pipe, which tells the child to go; kill its group if it doesn't."""
+def _end(process: subprocess.Popen[bytes], mark: str) -> None:
+    """Close the pipe, which tells the child to go; kill it, and all that it started."""
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             with suppress(OSError):
                 stream.close()
     with suppress(subprocess.TimeoutExpired):
         process.wait(_ENDING_S)
-    _kill(process)
+    _kill(process, mark)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes], mark: str) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    for _ in range(_ROUNDS):
+        left = tuple(_marked(mark))
+        if not left:
+            return
+        for pid in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _marked(mark: str) -> Iterator[int]:
+    """Processes that have the mark in their environment; none where there is no /proc."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        # Gone meanwhile, a zombie, or somebody else's.
+        with suppress(OSError):
+            if f"{mark}=".encode() in (folder / "environ").read_bytes():
+                yield int(folder.name)

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path as FilePath
@@ -234,6 +235,35 @@ def test_children_end_with_their_runner(write: Write) -> None:
     del runner
     gc.collect()
     assert children() <= before
+    assert not is_alive(pid)
+
+
+ORPHAN = """
+import os, subprocess
+if os.fork() == 0:
+    sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    open("pid", "w").write(str(sleeper.pid))
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the process group alone is killed")
+@pytest.mark.parametrize("then", ["", "time.sleep(60)"])
+def test_a_grandchild_in_a_session_of_its_own_ends_too(write: Write, then: str) -> None:
+    """Its parent has gone: neither the group nor the parents lead to it."""
+    server = SERVER.replace("serve(Model())", ORPHAN + "serve(Model())")
+    config = write(then or "pass", server=server, **{"timeouts.first_frame_s": "1"})
+    runner = built(config)
+    if then:
+        assert "hangs" in fault_of(runner)
+    else:
+        first_step(runner)
+        assert is_alive(int((config.parent / "pid").read_text()))
+        runner.close()
+    until = time.monotonic() + 10  # a process that was killed needs a moment to go
+    while is_alive(pid := int((config.parent / "pid").read_text())) and time.monotonic() < until:
+        time.sleep(0.01)
     assert not is_alive(pid)
 
 
