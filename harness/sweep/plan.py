@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from vosbench.runners.policy import GatePolicy
 
 
+MOST_TRIALS = 100_000
+"""Of one plan: more is a slip of the keyboard, which nobody waits for."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What a person asks for; the grid is the product of everything that applies.
@@ -75,12 +79,14 @@ def make_plan(request: Request) -> Plan:
 
     Raises:
         InputError: unknown names, thresholds that are missing or don't fit, weights of another
-            architecture, damaged data: all before anything is stored or run.
+            architecture, damaged data, a grid without measure: all before anything is stored or
+            run.
     """
     models = [resolve(name) for name in request.models]
     for model in models:
         if model.spec.takes_tau and not request.taus:
             raise InputError(f"{model.name} needs a threshold: give --tau, e.g. --tau 0.1:1.0:0.1")
+    _check_size(models, request)
     weights = _weights(models, request)
     specs: list[TrialSpec] = []
     for selection in request.selections:
@@ -130,15 +136,36 @@ def _weights(models: Iterable[Model], request: Request) -> list[tuple[Model, Pla
         names = ", ".join(model.name for model in models)
         raise InputError(f"--weights {','.join(request.weights)}: {names} takes none: leave it out")
     for model in models:
-        trained = request.trained.get(model.name.partition("+")[0], ())
-        wanted = request.weights if model.spec.takes_weights else ()
-        for asked in trained or wanted or (None,):
+        for asked in _asked(model, request):
             key = (id(model.factory), model.variant, asked)
             if key not in known:
                 options = RunnerOptions(weights=asked, switches=request.switches)
                 known[key] = model.build(options).weights
             planned.append((model, PlannedWeights(model.name, asked, known[key])))
     return planned
+
+
+def _asked(model: Model, request: Request) -> tuple[str | None, ...]:
+    """A model's weights, as they were asked for; None for those that it ships."""
+    trained = request.trained.get(model.name.partition("+")[0], ())
+    wanted = request.weights if model.spec.takes_weights else ()
+    return trained or wanted or (None,)
+
+
+def _check_size(models: Iterable[Model], request: Request) -> None:
+    """Refuse a grid of more than :data:`MOST_TRIALS` before it is laid out."""
+    per_setting = sum(request.repeats if k is Kind.TIMING else 1 for k in request.kinds)
+    settings = 0
+    for model in models:
+        taus = len(request.taus) if model.spec.takes_tau else 1
+        tau2s = max(1, len(request.tau2s)) if model.spec.takes_tau2 else 1
+        settings += len(_asked(model, request)) * taus * tau2s
+    trials = settings * per_setting * len(request.selections)
+    if trials > MOST_TRIALS:
+        raise InputError(
+            f"{trials:,} trials, and {MOST_TRIALS:,} are the most of one command (models × weights "
+            "× thresholds × datasets × repeats): take fewer values, e.g. a larger step of --tau"
+        )
 
 
 def _check_clips(selection: Selection, models: Iterable[Model]) -> None:

@@ -20,6 +20,28 @@ def stored(vosbench: Vosbench, *filters: str) -> list[dict[str, Any]]:
     return json.loads(outcome.out)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--kind", "timing", "--repeats", "1000000000"), "'--repeats'"),
+        (("--kind", "timing", "--repeats", "10000", "--tau", "0:1:0.001"), "10,010,000 trials"),
+        (
+            ("--models", "g-frtm-lite+fusion", "--tau", "0:1:0.001", "--tau2", "0:1:0.001"),
+            "1,003,002",
+        ),
+        (("--kind", "both", "--repeats", "100", "--tau", "0.001:1:0.001"), "101,000 trials"),
+    ],
+)
+def test_a_grid_without_measure_is_refused(
+    vosbench: Vosbench, arguments: tuple[str, ...], says: str
+) -> None:
+    outcome = vosbench("run", "--models", "g-frtm-lite", *SMALL, *arguments)
+    assert outcome.code == 2
+    assert says in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not Path("results.db").exists()
+
+
 def test_a_grid_runs_once_and_is_shown(vosbench: Vosbench) -> None:
     first = vosbench("run", *GRID, *SMALL)
     assert first.code == 0, first.err
