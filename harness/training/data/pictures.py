@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.files import PICTURE_BYTES, read_regular
+from vosbench.harness.datasets.layout import entries
 
 
 class Picture(NamedTuple):
@@ -117,8 +118,8 @@ def open_pictures(root: Path) -> PictureFolder:
     for folder in (root / "images", root / "masks"):
         if not folder.is_dir():
             raise InputError(f"{root} holds no folder '{folder.name}': images/ and masks/ needed")
-    masks = {path.stem: path for path in (root / "masks").iterdir()}
-    images = sorted(path for path in (root / "images").iterdir() if path.stem in masks)
+    masks = {path.stem: path for path in entries(root / "masks").values()}
+    images = sorted(path for path in entries(root / "images").values() if path.stem in masks)
     if not images:
         raise InputError(f"{root} has no image whose mask has the same name")
     return PictureFolder(root, tuple((path, masks[path.stem]) for path in images))

@@ -270,3 +270,66 @@ def test_run_replays_what_eval_scores(
         numbers = expected[f"{row['sequence']}_{row['object_id']}"]
         assert row["j_mean"] == pytest.approx(numbers["J_mean"], abs=1e-9)
         assert row["f_mean"] == pytest.approx(numbers["F_mean"], abs=1e-9)
+
+
+def nested_archive(root: Path, split: str, annotated: tuple[int, ...]) -> None:
+    """One YouTube-VOS video as the archive unpacks: ``split/split/…``; its results beside it."""
+    place = root / split / split
+    for t in range(0, 30, 5):
+        save(root / "results" / "v1" / f"{t:05d}.png", boxes(_1=5))
+        frame = place / "JPEGImages" / "v1" / f"{t:05d}.jpg"
+        frame.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (WIDTH, HEIGHT), (t, 90, 90)).save(frame)
+    for t in annotated:
+        save(place / "Annotations" / "v1" / f"{t:05d}.png", boxes(_1=5))
+    item = {"category": "cat", "frames": [f"{t:05d}" for t in range(0, 30, 5)]}
+    (place / "meta.json").write_text(json.dumps({"videos": {"v1": {"objects": {"1": item}}}}))
+
+
+def test_an_archive_of_youtube_vos_in_a_folder_of_its_own_name(
+    vosbench: Vosbench, tmp_path: Path
+) -> None:
+    nested_archive(tmp_path, "train", tuple(range(0, 30, 5)))
+    nested_archive(tmp_path, "valid", (0,))
+    model = ("run", "--models", f"masks:{tmp_path / 'results'}")
+    for split, score in (("train", 1.0), ("valid", None)):
+        asked = ("--dataset", f"ytvos19-{split}", "--data-root", tmp_path)
+        ran = vosbench(*model, *asked)
+        assert ran.code == 0, ran.err
+        row = json.loads(vosbench("results", "--dataset", asked[1], "--json").out)[0]
+        assert (row["state"], row["sequences"], row["jf_mean"]) == ("complete", ["v1"], score)
+        told = vosbench("eval", tmp_path / "results", *asked, "--json")
+        if score is None:
+            assert (told.code, "not public" in told.err) == (2, True)
+        else:
+            assert json.loads(told.out)["global"]["JF_mean"] == score
+        checked = vosbench("data", "check", asked[1], "--data-root", tmp_path)
+        assert checked.code == 0, checked.out + checked.err
+        assert "v1" in checked.out
+
+
+def test_commas_in_folders_and_in_names(vosbench: Vosbench, tmp_path: Path) -> None:
+    folder = tmp_path / "clips, mine"
+    still = [boxes(_1=5) for _ in range(4)]
+    for name in ("cat, dog", "cat", "bird"):
+        sequence(folder, dict(enumerate(still)), still, name)
+    assert (
+        both(vosbench, folder)[0]["JF_mean"] == 1
+    )  # masks:DIR and davis-layout:DIR, one comma each
+    (row,) = json.loads(vosbench("results", "--json").out)
+    assert sorted(row["sequences"]) == ["bird", "cat", "cat, dog"]
+    assert row["model"] == f"masks:{folder / 'results'}"
+    chosen = ("--sequences", "cat, dog", "--sequences", "bird")
+    asked = ("--dataset", f"davis-layout:{folder}")
+    told = vosbench("eval", folder / "results", *asked, *chosen, "--json")
+    assert set(json.loads(told.out)["objects"]) == {"cat, dog_1", "bird_1"}
+    model = ("run", "--models", f"masks:{folder / 'results'}", "--db", "part.db")
+    assert vosbench(*model, *asked, *chosen).code == 0
+    (row,) = json.loads(vosbench("results", "--db", "part.db", "--json").out)
+    assert sorted(row["sequences"]) == ["bird", "cat, dog"]
+    found = vosbench("results", "--dataset", asked[1], "--json")
+    assert len(json.loads(found.out)) == 1
+    plain = vosbench("eval", folder / "results", *asked, "--sequences", "bird,cat", "--json")
+    assert set(json.loads(plain.out)["objects"]) == {"bird_1", "cat_1"}
+    checked = vosbench("data", "check", f"davis-layout:{folder}")
+    assert (checked.code, "cat, dog" in checked.out) == (0, True)

@@ -8,15 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
 
 from vosbench.baselines.checkpoints import read_checkpoint
 from vosbench.baselines.errors import InputError
+from vosbench.harness.cli.app import app
 from vosbench.harness.datasets import registry
 from vosbench.harness.datasets.decode import image_size, read_image
 from vosbench.harness.datasets.labels import label_colours, label_size, read_labels
 from vosbench.harness.datasets.layout import read_frame_list, read_json, read_list
 from vosbench.harness.datasets.manifest import file_sha256
 from vosbench.harness.regression.portable import load_run
+from vosbench.harness.training.data.pictures import open_pictures
+from vosbench.harness.training.request import read_request
+from vosbench.harness.training.trainers import trainer_of
 from vosbench.runners.external.config import read_config
 from vosbench.runners.interface import RunnerOptions
 from vosbench.runners.registry import resolve
@@ -102,3 +108,40 @@ def test_a_list_of_sequences_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "ImageSets/val.txt")
     said = one_line(lambda: registry.open(f"davis-layout:{tmp_path}"))
     assert "a named pipe" in said
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_recipe_of_another_kind_is_refused(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "recipe.toml"
+    KINDS[kind](path)
+    said = one_line(lambda: read_request(path, lambda model: trainer_of(model).recipe))
+    assert "recipe.toml" in said
+    assert f"a {kind}" in said
+    ran = CliRunner().invoke(app, ["train", "g-frtm-lite", "--recipe", str(path)])
+    assert isinstance(ran.exception, InputError)
+    assert f"a {kind}" in str(ran.exception)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("folder", ["images", "masks"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_pictures_of_another_kind_are_refused(
+    kind: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in ("images", "masks"):
+        (tmp_path / place).mkdir()
+        Image.new("L", (8, 8), 255).save(tmp_path / place / "good.png")
+    monkeypatch.chdir(tmp_path / folder)
+    KINDS[kind](tmp_path / folder / "named.png")
+    other = "masks" if folder == "images" else "images"
+    Image.new("L", (8, 8), 255).save(tmp_path / other / "named.png")
+    pictures = open_pictures(tmp_path)
+    for work in (lambda: pictures.sha256, lambda: pictures[1]):
+        said = one_line(work)
+        assert "named.png" in said
+        assert f"a {kind}" in said

@@ -86,6 +86,14 @@ def test_pictures_say_what_is_missing(tmp_path: Path) -> None:
         pictures[0]
 
 
+def test_pictures_leave_out_what_systems_leave_behind(tmp_path: Path) -> None:
+    pictures = write_pictures(tmp_path, 2)
+    for folder in ("images", "masks"):
+        for left in (".DS_Store", "._picture.jpg", "Thumbs.db"):
+            (tmp_path / folder / left).write_bytes(b"junk")
+    assert open_pictures(tmp_path).files == pictures.files
+
+
 def test_masks_without_objects_are_refused(tmp_path: Path) -> None:
     pictures = write_pictures(tmp_path, 2)
     for _, mask in pictures.files:
