@@ -116,7 +116,6 @@ def test_a_sweep_survives_the_loss_of_a_node(
         assert storage.integrity_check() == ()
         states = storage.database.read(lambda c: c.scalars(select(Attempt.state)).all())
     assert sorted(states) == ["complete"] * 10 + ["stale"]
-    assert not tally.failures
     calm = str(tmp_path / "calm.db")
     finished(Sweep(calm, sweep.clips, sweep.trials, workers=1))
     assert outcome(sweep.db) == outcome(calm)
