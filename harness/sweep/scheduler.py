@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 WALK_OBJECTS = 48
 """Most policies times objects in one walk: each may end in a branch with a memory of its own."""
 _POLL_S = 1.0
+_now_s = time.monotonic
 
 
 class TimingEvaluator(Protocol):
@@ -60,10 +61,28 @@ class TimingEvaluator(Protocol):
 
 @dataclass
 class _Held:
-    """A claim as its heartbeat finds it; written by that thread, read by the worker's."""
+    """A claim as its heartbeat finds it: mostly in a thread of its own.
 
+    Attributes:
+        renew: gives the heartbeat; returns what was lost.
+        lease_s: how long the claim lasts without one.
+    """
+
+    renew: Callable[[], frozenset[int]]
+    lease_s: float
     lost: frozenset[int] = frozenset()
     stop: DatabaseGoneError | None = None
+    _beat_at_s: float = field(default_factory=_now_s)
+
+    def beat(self) -> None:
+        """Renew the leases, and learn which are lost."""
+        self._beat_at_s = _now_s()
+        try:
+            self.lost = self.renew()
+        except DatabaseGoneError as error:
+            self.stop = error
+        except Exception:
+            pass  # the next write finds out, in the worker's own thread
 
     def go_on(self, trials: Sequence[ClaimedTrial]) -> None:
         """Return if there is still a reason to work on these trials.
@@ -74,6 +93,8 @@ class _Held:
             LostLease: all were taken away, as from a process that was suspended.
         """
         check_interrupts()
+        if _now_s() - self._beat_at_s > self.lease_s:
+            self.beat()  # the whole process was suspended, its heartbeat with it
         if self.stop is not None:
             raise self.stop
         if self.lost.issuperset(trial.id for trial in trials):
@@ -308,17 +329,13 @@ class LocalExecutor:
     @contextmanager
     def _kept_alive(self, claim: Claim) -> Iterator[_Held]:
         """Renew the claim's leases from a thread until the work on it ends."""
-        ended, held = threading.Event(), _Held()
-        every_s = min(trial.lease_s for trial in claim.trials) / 4
+        ended = threading.Event()
+        lease_s = min(trial.lease_s for trial in claim.trials)
+        held = _Held(partial(self.storage.heartbeat, claim), lease_s)
 
         def beat() -> None:
-            while not ended.wait(every_s):
-                try:
-                    held.lost = self.storage.heartbeat(claim)
-                except DatabaseGoneError as error:
-                    held.stop = error
-                except Exception:
-                    pass  # the next write finds out, in the worker's own thread
+            while not ended.wait(lease_s / 4):
+                held.beat()
 
         thread = threading.Thread(target=beat, name="vosbench-heartbeat", daemon=True)
         thread.start()
