@@ -50,7 +50,7 @@ class ArrayPacker:
         """Add an array, all of them of one two-dimensional shape."""
         assert not self._rows or row.shape == self._shape
         self._rows, self._shape = self._rows + 1, (row.shape[0], row.shape[1])
-        part = self._compressor.compress(np.ascontiguousarray(row).data)
+        part = self._compressor.compress(row.tobytes())  # in C order
         if part:
             self._parts.append(part)
 
