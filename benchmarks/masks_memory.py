@@ -2,10 +2,11 @@
 
     python benchmarks/masks_memory.py --frames 300,1000,3000 --settings 1,8
 
-Each line is a process of its own. It walks a sequence from files, scores it, and stores masks and
-scores in a database, as `vosbench run --save-masks` does; in the place of a network stands an
-object with a ragged edge that wanders, differently in every setting, so that every setting holds
-masks of its own. What would be held without compression stands beside the peak.
+Each line is a process of its own. It walks a sequence from files, scores it and packs its masks, as
+`vosbench run --save-masks` does before it writes them to the database, which is left out here. In
+the place of a network stands an object with a ragged edge that wanders, differently in every
+setting, so that every setting holds masks of its own. Beside the peak stand the bytes that would be
+held without compression, and the packed ones that a database would store.
 """
 
 from __future__ import annotations
