@@ -16,7 +16,9 @@ test: install-test
 # The fast part of the tests and the main job on the lowest versions that pyproject.toml allows.
 # Torch and torchvision, several GB, are those of $(VENV), and so is what only tests need.
 LOWEST = $(VENV)-lowest
-FAST = --ignore tests/harness/store/test_store_crashes.py tests/harness/store tests/harness/regression tests/reports tests/runners/test_registry.py \
+FAST = tests/harness/store/test_store_database.py tests/harness/store/test_store_results.py \
+  tests/harness/regression/test_regression_statistics.py \
+  tests/harness/regression/test_regression_segmentation.py tests/runners/test_registry.py \
   tests/harness/cli/test_app.py tests/harness/cli/test_systems.py
 
 lowest: install-test
