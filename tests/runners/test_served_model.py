@@ -45,7 +45,7 @@ def test_masks_paths_and_gates_come_through(tmp_path: FilePath) -> None:
     config.write_text(config_text(served(MODEL), "random:0", ()) + "[timeouts]\nload_s = 60\n")
     through = resolve(f"subprocess:{config}").build(OPTIONS)
     try:
-        assert walk(through) == walk(resolve(MODEL).build(OPTIONS))
+        assert walk(through) == walk(resolve(MODEL).steered(OPTIONS))
     finally:
         through.close()  # type: ignore[attr-defined]
 

@@ -357,4 +357,7 @@ def test_a_dead_child_fails_its_trial_and_nothing_else(
     assert "out of luck" in invoked.output
     with Storage.open("r.db") as storage:
         states = {r.spec.model: r.state for r in storage.trials(storage.study("s"))}
-    assert states == {"subprocess:ill.toml": State.FAILED, "subprocess:model.toml": State.COMPLETE}
+    assert states == {
+        f"subprocess:{ill}": State.FAILED,
+        f"subprocess:{tmp_path / 'model.toml'}": State.COMPLETE,
+    }

@@ -45,7 +45,7 @@ def compared(vosbench: Vosbench, head: str, *more: str) -> Outcome:
 @pytest.mark.slow
 def test_verdicts_have_their_exit_codes(vosbench: Vosbench, measured: Path) -> None:
     # The machine is shared: what is held equal is accuracy, and time within a wide tolerance.
-    equal = compared(vosbench, "same.db", "--fps-tol", "mean:60%", "--json-out", "same.json")
+    equal = compared(vosbench, "same.db", "--fps-tol", "mean:95%", "--json-out", "same.json")
     assert equal.code == 0, equal.out
     findings = json.loads((measured / "same.json").read_text())
     assert findings["verdict"] == "pass"

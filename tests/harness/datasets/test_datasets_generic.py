@@ -19,6 +19,7 @@ from vosbench.harness.datasets.dataset import DatasetSpec
 from vosbench.harness.datasets.generic import DAVIS_LAYOUT, YTVOS_LAYOUT
 from vosbench.harness.datasets.motion import builtin
 from vosbench.harness.datasets.palette import write_labels
+from vosbench.runners.plugins import _entries
 
 GROUP = "vosbench.datasets"
 
@@ -157,7 +158,9 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
         return tuple(e for e in entries if name in (None, e.name))
 
     monkeypatch.setattr("vosbench.runners.plugins.entry_points", found)
+    _entries.cache_clear()
     yield module
+    _entries.cache_clear()
 
 
 def test_broken_plug_ins_are_listed_and_break_nothing(plugins, davis_root: Path) -> None:

@@ -146,7 +146,7 @@ def test_missing_fields_files_and_numbers_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         load_run(path)
     path.write_text("{")
-    with pytest.raises(InputError, match="no JSON"):
+    with pytest.raises(InputError, match="no valid JSON"):
         load_run(path)
     save_run(BASE, path)
     text = path.read_text()
