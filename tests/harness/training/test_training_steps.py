@@ -50,7 +50,7 @@ def test_reuse_path_is_the_trackers(toy_pool: ClipPool) -> None:
         state = tracker.begin(first, images[0], mask)
         now = tracker.features(images[1], no_spans)
         found = tracker.match(now, state, no_spans)
-        expected = tracker.reuse(found, no_spans).probability
+        expected = tracker.segment(found, Path.REUSE, no_spans).probability
         # the pool keeps half precision, so the step is fed what it would have read
         encoded = toy_pool.read(0, [0, 0, 1])
         doubles = EncodedClip(*(getattr(encoded, name).double() for name in NAMES))
@@ -61,7 +61,8 @@ def test_reuse_path_is_the_trackers(toy_pool: ClipPool) -> None:
     probability = torch.sigmoid(logits)[0, 0]
     assert float((probability - expected).abs().max()) < 0.02
     gate = float(torch.softmax(matched.gate_logits, 1)[0, 0])
-    assert gate == pytest.approx(found.p_gate, abs=0.01)
+    assert found.p_gate is not None
+    assert gate == pytest.approx(float(found.p_gate), abs=0.01)
 
 
 def test_networks_for_normalised_and_raw_features_agree(toy_pool: ClipPool) -> None:
