@@ -29,7 +29,8 @@ from vosbench.harness.training.frtm.validation import validate
 from vosbench.harness.training.recipe import GateRecipe, Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.state import TrainingState, own_weights
 from vosbench.runners.frtm import FrtmTracker, seeded_augment, seeded_start
-from vosbench.runners.tracking import no_spans
+from vosbench.runners.interface import Path as Taken
+from vosbench.runners.interface import no_spans
 
 
 def gated() -> GatedFrtmNetwork:
@@ -50,7 +51,7 @@ def test_reuse_path_is_the_trackers(toy_pool: ClipPool) -> None:
         state = tracker.begin(first, images[0], mask)
         now = tracker.features(images[1], no_spans)
         found = tracker.match(now, state, no_spans)
-        expected = tracker.segment(found, Path.REUSE, no_spans).probability
+        expected = tracker.segment(found, Taken.REUSE, no_spans).probability
         # the pool keeps half precision, so the step is fed what it would have read
         encoded = toy_pool.read(0, [0, 0, 1])
         doubles = EncodedClip(*(getattr(encoded, name).double() for name in NAMES))
