@@ -115,13 +115,21 @@ def _sides(
 ) -> tuple[Run, Run]:
     """Base and head; ``InputError`` where one of them isn't there."""
     from vosbench.harness.regression import baselines, measured, pairing, repeats
+    from vosbench.runners.registry import absolute_name
 
     run = measured.read_run(database, where)
-    new = run if head is None else pairing.one_side(run, head)
+    models = {trial.spec.model for trial in run.trials}
+
+    def one_side(name: str) -> Run:
+        # As `run` files it: a path in a model's name is absolute, unless the trial is an old one.
+        filed = absolute_name(name)
+        return pairing.one_side(run, filed if filed in models else name)
+
+    new = run if head is None else one_side(head)
     if baseline is not None:
         return baselines.read_base(baseline, database), new
     if base is not None:
-        return pairing.one_side(run, base), new
+        return one_side(base), new
     return repeats.halves(run)
 
 
