@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from vosbench.harness.store import Readable, Selection, objects
+from vosbench.harness.store import Readable, Selection, object_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEWEST = 3
 """With fewer sequences there is no interval."""
@@ -31,27 +34,44 @@ def with_intervals(source: Readable, found: pd.DataFrame) -> pd.DataFrame:
         source: a file, a URL, or an open database.
         found: runs by ``key``, with ``jf_mean`` and ``reuse_rate``.
     """
-    limits = {name: dict[str, float]() for name in COLUMNS}
-    each = objects(source, Selection(keys=list(found["key"]))) if len(found) else pd.DataFrame()
-    if {"j_mean", "f_mean"} <= set(each):
-        each["jf_mean"] = (each["j_mean"] + each["f_mean"]) / 2
     stored = found.drop_duplicates("key").set_index("key")
-    for name, short in _MEANS.items():
-        if name in each:
-            known = each[each[name].notna()]
-            for key, low, high in _limits(known, name, stored[name]):
-                limits[f"{short}_low"][key], limits[f"{short}_high"][key] = low, high
+    means = {name: stored[name].to_dict() for name in _MEANS}
+    limits = key_intervals(source, means)
     columns = {name: found["key"].map(values).astype(float) for name, values in limits.items()}
     return found.assign(**columns)
 
 
+def key_intervals(
+    source: Readable, stored: Mapping[str, Mapping[str, float]]
+) -> Mapping[str, Mapping[str, float]]:
+    """The same by trial key, for each of :data:`COLUMNS`; needs no pandas.
+
+    Args:
+        source: a file, a URL, or an open database.
+        stored: ``jf_mean`` and ``reuse_rate`` of each trial, by its key.
+    """
+    limits = {name: dict[str, float]() for name in COLUMNS}
+    keys = list(dict.fromkeys(key for values in stored.values() for key in values))
+    each = object_columns(source, Selection(keys=keys)) if keys else {}
+    if {"j_mean", "f_mean"} <= set(each):
+        pairs = zip(each["j_mean"], each["f_mean"], strict=True)
+        each["jf_mean"] = [(j + f) / 2 for j, f in pairs]
+    for name, short in _MEANS.items():
+        if name in each:
+            of_objects = zip(each["key"], each["sequence"], each[name], strict=True)
+            known = [row for row in of_objects if row[2] == row[2]]
+            for key, low, high in _limits(known, stored[name]):
+                limits[f"{short}_low"][key], limits[f"{short}_high"][key] = low, high
+    return limits
+
+
 def _limits(
-    each: pd.DataFrame, name: str, stored: pd.Series[float]
+    each: Sequence[tuple[str, str, float]], stored: Mapping[str, float]
 ) -> Iterator[tuple[str, float, float]]:
     """Key, lower and upper limit of each run; runs on the same objects are drawn at once."""
     values: dict[str, list[float]] = {}
     places: dict[str, list[str]] = {}
-    for key, sequence, value in zip(each["key"], each["sequence"], each[name], strict=True):
+    for key, sequence, value in each:
         values.setdefault(key, []).append(value)
         places.setdefault(key, []).append(sequence)
     alike: dict[tuple[str, ...], list[str]] = {}

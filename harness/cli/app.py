@@ -10,16 +10,17 @@ import signal
 import sys
 import traceback
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_group
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.cli.help import App, Group
 from vosbench.harness.interrupts import interruptible
+from vosbench.harness.release import program_version
 from vosbench.harness.text import streams
-from vosbench.harness.text.output import complain
+from vosbench.harness.text.output import complain, say
 
 COMMANDS = {
     "run": ("run", "Run models over thresholds and datasets; store the results."),
@@ -51,7 +52,7 @@ COMMANDS = {
 """Module and line of help of each command, in the order of ``vosbench --help``."""
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The commands of the table; each is imported when it is called."""
 
     def __init__(self, **options: Any) -> None:
@@ -62,16 +63,13 @@ class Commands(TyperGroup):
         """Import a command, or None where there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        made = typer.Typer(
-            rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False
-        )
+        made = App()
         import_module(f"vosbench.harness.cli.{COMMANDS[cmd_name][0]}").register(made)
         return get_group(made).get_command(ctx, cmd_name)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - of the base
-        """Print the table."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+    def summary(self, ctx: Any, name: str) -> str:  # noqa: ARG002 - of the base
+        """From the table: nothing is imported to list commands."""
+        return COMMANDS[name][1]
 
 
 _INTERRUPTED, _READER_LEFT = 130, 141
@@ -79,18 +77,24 @@ _INTERRUPTED, _READER_LEFT = 130, 141
 _USAGE: type[Exception] = typer.BadParameter.__mro__[2]
 
 
-app = typer.Typer(
-    name="vosbench",
-    cls=Commands,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+app = App(name="vosbench", cls=Commands, no_args_is_help=True, add_completion=True)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        say(f"vosbench {program_version()}")
+        raise typer.Exit
 
 
 @app.callback()
-def vosbench() -> None:
+def vosbench(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
     """Benchmark and ablation harness for video object segmentation with reuse gates."""
 
 
@@ -132,7 +136,7 @@ def _ended() -> int:
     """Run the command; its exit status."""
     with interruptible() as interrupts:
         try:
-            status = app(standalone_mode=False)
+            status = app(standalone_mode=False, prog_name="vosbench")
         except InputError as error:
             complain(str(error))
             return 2

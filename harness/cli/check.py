@@ -35,26 +35,22 @@ def check(
     name: Annotated[str, typer.Argument(help="A model, as --models names it, or +POLICY.")],
     weights: Annotated[
         str | None,
-        typer.Option("--weights", help="Checkpoint FILE, or random:SEED; default: shipped ones."),
+        typer.Option("--weights", help="Checkpoint; default: shipped ones."),
     ] = None,
-    tau: Annotated[str, typer.Option("--tau", help="Threshold τ of gated models.")] = "0.5",
+    tau: Annotated[str, typer.Option("--tau", help="Threshold of gated models.")] = "0.5",
     dataset: Annotated[
-        str | None, typer.Option("--dataset", help="Play clips of this dataset as well.")
+        str | None, typer.Option("--dataset", help="Play sequences of this dataset as well.")
     ] = None,
     data_root: options.DataRoot = None,
-    sequences: Annotated[
-        list[str] | None, typer.Option("--sequences", help="Only these clips; default: the first.")
-    ] = None,
+    sequences: options.Sequences = None,
     max_frames: Annotated[
-        int, typer.Option("--max-frames", min=2, help="Frames of each clip of the dataset.")
+        int, typer.Option("--max-frames", min=2, help="Frames of each sequence of the dataset.")
     ] = 6,
     built_in: Annotated[
-        bool, typer.Option(help="Play the built-in clips; masks:DIR has none of them.")
+        bool, typer.Option(help="Play the built-in sequences; masks:DIR has none.")
     ] = True,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "cpu",
-    precision: Annotated[
-        Precision, typer.Option("--precision", help="Arithmetic of the network.")
-    ] = Precision.FLOAT32,
+    device: options.Device = "cpu",
+    precision: options.PrecisionOf = Precision.FLOAT32,
     as_json: options.Json = False,
     trace: Annotated[
         bool, typer.Option("--traceback", help="Show where the model raised what.")

@@ -11,7 +11,7 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.store import Database, Selection, open_database
 from vosbench.harness.text.names import parse_names
-from vosbench.harness.text.output import say
+from vosbench.harness.text.output import say, write_file
 from vosbench.harness.text.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def compare(
     baseline: Annotated[
-        str | None, typer.Option("--baseline", help="Base: a baseline's name, or its JSON file.")
+        str | None, typer.Option("--baseline", help="Base: a baseline, or its JSON file.")
     ] = None,
     base: Annotated[
         str | None, typer.Option("--base", help="Base: a model or weights of the database.")
@@ -49,20 +49,19 @@ def compare(
         str | None, typer.Option("--fps-tol", help="Tolerated loss of FPS: mean:5%, min:5%.")
     ] = None,
     tol: Annotated[
-        list[str] | None, typer.Option("--tol", help="NAME=TOLERANCE of another metric.")
+        list[str] | None, typer.Option("--tol", help="Tolerated loss of another metric.")
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", help="Compare these too, at their usual tolerance (comma list)."),
+        typer.Option("--metric", help="Compare these too, at their usual tolerance."),
     ] = None,
-    allow: Annotated[
-        str, typer.Option("--allow", help="Verdicts that exit with 0 (comma list).")
-    ] = "",
+    allow: Annotated[str, typer.Option("--allow", help="Verdicts that exit with 0.")] = "",
     junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write Markdown.")] = None,
     json_out: Annotated[Path | None, typer.Option("--json-out", help="Write JSON.")] = None,
     strips: Annotated[
-        Path | None, typer.Option("--strips", help="Draw the clips that lost most, into DIR.")
+        Path | None,
+        typer.Option("--strips", metavar="DIR", help="Draw the sequences that lost most."),
     ] = None,
     data_root: options.DataRoot = None,
 ) -> None:
@@ -153,7 +152,7 @@ def _write(
 
     for path, render in ((junit, as_junit), (markdown, as_markdown), (json_out, as_json)):
         if path is not None:
-            path.write_text(render(comparison), encoding="utf-8")
+            write_file(path, render(comparison), quiet=True)
 
 
 def _verdicts(text: str) -> tuple[Verdict, ...]:

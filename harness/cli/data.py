@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from vosbench.harness.cli import options
-from vosbench.harness.text.output import json_text, say, write_out
+from vosbench.harness.cli.help import App
+from vosbench.harness.text.formats import records_csv
+from vosbench.harness.text.output import json_text, say, write_file, write_out
 from vosbench.harness.text.terminal import Terminal, plain_table
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.outlook import Outlook
 
-Sequences = Annotated[
-    list[str] | None, typer.Option("--sequences", help="Only these clips (comma list).")
-]
-
 
 def register(app: typer.Typer) -> None:
     """Add the command group."""
-    group = typer.Typer(help="Datasets: where they lie, whether they are whole.")
+    group = App(help="Datasets: where they lie, whether they are whole.")
     group.command("add")(add)
     group.command("check")(check)
     group.command("stats")(stats)
@@ -40,7 +38,7 @@ def check(
     name: str,
     data_root: options.DataRoot = None,
     protocol: options.Protocol = None,
-    sequences: Sequences = None,
+    sequences: options.Sequences = None,
     as_json: options.Json = False,
 ) -> None:
     """Read every file of a dataset; say what is wrong, and what a run will make of the rest.
@@ -105,8 +103,9 @@ def _named(names: list[str], all_of: int) -> str:
 def stats(
     name: str,
     data_root: options.DataRoot = None,
-    sequences: Sequences = None,
+    sequences: options.Sequences = None,
     as_json: options.Json = False,
+    csv: options.Csv = None,
 ) -> None:
     """Show how much objects move: IoU of adjacent annotated masks (figure 1a of the paper)."""
     from vosbench.harness.datasets import registry
@@ -116,18 +115,21 @@ def stats(
     selection = dataset.select(dataset.named(sequences))
     found = [item for clip in selection.clips for item in clip_stats(clip)]
     histogram = iou_histogram(found)
+    objects = [
+        {
+            "sequence": o.sequence,
+            "object": o.object_id,
+            "adjacent_iou": o.mean_iou,
+            "area": o.mean_area,
+            "motion": o.motion,
+            "size": o.size,
+        }
+        for o in found
+    ]
+    if csv is not None:
+        write_file(csv, records_csv(objects))
+        return
     if as_json:
-        objects = [
-            {
-                "sequence": o.sequence,
-                "object": o.object_id,
-                "adjacent_iou": o.mean_iou,
-                "area": o.mean_area,
-                "motion": o.motion,
-                "size": o.size,
-            }
-            for o in found
-        ]
         bins = {"edges": list(histogram.edges), "counts": list(histogram.counts)}
         write_out(json_text({"objects": objects, "histogram": bins}, indent=None))
         return

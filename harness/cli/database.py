@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vosbench.harness.cli import options
+from vosbench.harness.cli.help import App
 from vosbench.harness.store import copy_database, open_database, upgrade_database
 from vosbench.harness.store.storage import Storage
 from vosbench.harness.text.output import say
@@ -15,7 +16,7 @@ from vosbench.harness.text.output import say
 
 def register(app: typer.Typer) -> None:
     """Add the command group."""
-    group = typer.Typer(help="Care for the result database.", no_args_is_help=True)
+    group = App(help="Care for the result database.", no_args_is_help=True)
     group.command("upgrade")(upgrade)
     group.command("check")(check)
     group.command("copy")(copy)

@@ -9,7 +9,8 @@ import typer
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.text.output import complain, json_text, say, write_out
+from vosbench.harness.text.formats import records_csv
+from vosbench.harness.text.output import complain, json_text, say, write_file, write_out
 from vosbench.harness.text.terminal import Terminal, plain_table
 
 if TYPE_CHECKING:
@@ -32,13 +33,12 @@ def evaluate(
     dataset: Annotated[str, typer.Option("--dataset", help="Whose annotations.")],
     data_root: options.DataRoot = None,
     protocol: options.Protocol = None,
-    sequences: Annotated[
-        list[str] | None, typer.Option("--sequences", help="Only these clips (comma list).")
-    ] = None,
+    sequences: options.Sequences = None,
     as_json: options.Json = False,
+    csv: options.Csv = None,
     csv_dir: Annotated[
         Path | None,
-        typer.Option("--csv-dir", help="Where the official CSV files go; default RESULTS_DIR."),
+        typer.Option("--csv-dir", help="For the official CSV files; default RESULTS_DIR."),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Workers; default: as pays off.")
@@ -72,7 +72,9 @@ def evaluate(
     if warning is not None:
         complain(f"warning: {warning}")
     own = mean_scores(folder_scores(results_dir, scored))
-    if as_json:
+    if csv is not None:
+        write_file(csv, records_csv(_rows(scores, by_name)))
+    elif as_json:
         found = scores_json(
             scores, lambda s: by_name[s].unseen, lambda s, i: f"{s}_{by_name[s].object_name(i)}"
         )
@@ -85,7 +87,9 @@ def evaluate(
         say(f"{opened.protocol.name}: {opened.protocol.counts}")
     if MEASURES[opened.protocol.measures].official_csv:
         whole = len(scored) == len(opened.sequences)
-        _write_csv(scores, csv_dir, results_dir, _split(opened, whole), quiet=as_json)
+        _write_csv(
+            scores, csv_dir, results_dir, _split(opened, whole), quiet=as_json or csv is not None
+        )
     elif csv_dir is not None:
         raise InputError(f"--csv-dir: {opened.protocol.name} has no CSV files: take --json")
 
@@ -149,6 +153,21 @@ def _table(scores: tuple[SequenceScores, ...], clips: dict[str, Clip]) -> Table:
         if name not in measures.columns and name != "jf_mean":
             table.add_row(f"{official} {_percent(total[name])}")
     return table
+
+
+def _rows(
+    scores: tuple[SequenceScores, ...], clips: dict[str, Clip]
+) -> list[dict[str, str | float | None]]:
+    """A row per object; shares 0..1."""
+    from vosbench.harness.metrics import object_figures
+    from vosbench.harness.metrics.measures import MEASURES
+
+    columns = MEASURES[scores[0].measures].columns
+    return [
+        {"sequence": o.sequence, "object": clips[o.sequence].object_name(o.object_id)}
+        | {name: o.figures.get(name) for name in columns}
+        for o in object_figures(scores)
+    ]
 
 
 def _percent(value: float | None) -> str:

@@ -24,8 +24,8 @@ def register(app: typer.Typer) -> None:
 
 
 def environment(
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[Precision, typer.Option("--precision")] = Precision.FLOAT32,
+    device: options.Device = "auto",
+    precision: options.PrecisionOf = Precision.FLOAT32,
     as_json: options.Json = False,
 ) -> None:
     """Show the environment that is stored with results, and its comparability key."""
@@ -58,9 +58,10 @@ def doctor(
         bool, typer.Option("--prove", help="Prove the program here: ten minutes at most.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the proof's report; default: proof.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="For the proof's report; default: proof."),
     ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: options.Device = "auto",
     budget: Annotated[
         float, typer.Option("--budget", min=0, help="Begin no check after so many seconds.")
     ] = 600.0,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vosbench.harness.cli import options
-from vosbench.harness.text.output import json_text, write_out
+from vosbench.harness.text.formats import records_csv
+from vosbench.harness.text.output import json_text, write_file, write_out
 from vosbench.harness.text.terminal import Terminal, plain_table
 from vosbench.runners.shipped import DEMONSTRATION
 
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def models(
     as_json: options.Json = False,
+    csv: options.Csv = None,
     switches: Annotated[
         bool, typer.Option("--switches", help="List where paper and code disagree instead.")
     ] = False,
@@ -38,8 +40,9 @@ def models(
         _print_switches()
         return
     entries = catalogue()
-    if as_json:
-        write_out(json_text([vars(entry) for entry in entries]))
+    if as_json or csv is not None:
+        records = [vars(entry) for entry in entries]
+        write_file(csv, records_csv(records)) if csv else write_out(json_text(records))
         return
     console = Terminal()
     _print_models(console, entries)
@@ -107,25 +110,22 @@ def _print_switches() -> None:
     Terminal().print(table)
 
 
-def datasets(as_json: options.Json = False) -> None:
+def datasets(as_json: options.Json = False, csv: options.Csv = None) -> None:
     """List datasets and their protocols."""
     from vosbench.harness.datasets.registry import listings
 
     found = listings()
-    if as_json:
-        write_out(
-            json_text(
-                [
-                    {
-                        "name": item.name,
-                        "protocol": item.spec.protocol if item.spec else None,
-                        "summary": item.spec.summary if item.spec else None,
-                        "problem": item.problem,
-                    }
-                    for item in found
-                ]
-            )
-        )
+    if as_json or csv is not None:
+        records = [
+            {
+                "name": item.name,
+                "protocol": item.spec.protocol if item.spec else None,
+                "summary": item.spec.summary if item.spec else None,
+                "problem": item.problem,
+            }
+            for item in found
+        ]
+        write_file(csv, records_csv(records)) if csv else write_out(json_text(records))
         return
     table = plain_table("dataset", "protocol", "what it is")
     for item in found:

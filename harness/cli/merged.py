@@ -19,6 +19,10 @@ SETTING = (
     "precision",
     "seed",
     "switches",
+    "sequences",
+    "max_frames",
+    "input_size",
+    "runner_version",
 )
 """Trials that agree in these columns are the same setting, measured in different ways."""
 
@@ -30,17 +34,19 @@ Row = Mapping[str, Any]
 def merge_kinds(rows: Sequence[Row]) -> list[Row]:
     """Join accuracy and timing trials: medians over timing repeats of one environment.
 
-    Rows keep their order. Where a setting was timed in several environments, each has a row of
-    its own, since such times are not averaged.
+    Rows keep their order; ``repeats`` counts the timings behind one, ``fps_low`` and ``fps_high``
+    are the slowest and the fastest. Where a setting was timed in several environments, each has a
+    row of its own, since such times are not averaged.
     """
     merged: list[Row] = []
     for members in _grouped(rows, *SETTING):
         accuracy = [row for row in members if row["kind"] == "accuracy"]
         timing = [row for row in members if row["kind"] == "timing"]
-        if not accuracy or not timing:
-            merged += members
-            continue
-        merged += [_both(accuracy[0], timed) for timed in _grouped(timing, "environment_key")]
+        timed = [_timed(repeats) for repeats in _grouped(timing, "environment_key")]
+        if accuracy and timed:
+            merged += [_both(accuracy[0], one) for one in timed]
+        else:
+            merged += [*accuracy, *timed]
     return merged
 
 
@@ -51,16 +57,31 @@ def _grouped(rows: Sequence[Row], *names: str) -> list[list[Row]]:
     return list(groups.values())
 
 
-def _both(accuracy: Row, timing: Sequence[Row]) -> Row:
-    speed = {name: _median([row[name] for row in timing]) for name in _SPEED}
-    states = [row["state"] for row in (accuracy, *timing)]
+def _timed(repeats: Sequence[Row]) -> Row:
+    """The repeats of one setting in one environment as one row."""
+    known = [row["fps"] for row in repeats if not math.isnan(row["fps"])]
+    return {
+        **repeats[0],
+        **{name: _median([row[name] for row in repeats]) for name in _SPEED},
+        "fps_low": min(known, default=math.nan),
+        "fps_high": max(known, default=math.nan),
+        "repeats": len(known),
+        "state": _state([row["state"] for row in repeats]),
+    }
+
+
+def _both(accuracy: Row, timed: Row) -> Row:
+    of_time = ("device", "environment_key", "repeats", "fps_low", "fps_high", *_SPEED)
     return {
         **accuracy,
-        **speed,
-        "device": timing[0]["device"],
+        **{name: timed[name] for name in of_time},
         "kind": "both",
-        "state": next((state for state in states if state != "complete"), "complete"),
+        "state": _state([accuracy["state"], timed["state"]]),
     }
+
+
+def _state(states: Sequence[str]) -> str:
+    return next((state for state in states if state != "complete"), "complete")
 
 
 def _median(values: Sequence[float]) -> float:

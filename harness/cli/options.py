@@ -10,33 +10,29 @@ import typer
 from vosbench.baselines.errors import InputError
 from vosbench.harness.sweep.trials import Kind
 from vosbench.harness.text.names import parse_names
+from vosbench.runners.interface import Precision
 
 if TYPE_CHECKING:
     from vosbench.harness.store import Selection
 
-COMMAS = "comma list, or given several times"
-"""How options take several names; one that exists with its commas stays whole."""
-
-Db = Annotated[
-    str, typer.Option("--db", help="Result database: a file, or a postgresql+psycopg:// URL.")
-]
+Db = Annotated[str, typer.Option("--db", help="Result database.")]
 DEFAULT_DB = "results.db"
 DataRoot = Annotated[
     Path | None,
-    typer.Option("--data-root", help="Folder of the dataset; else VOSBENCH_DATA or `data add`."),
+    typer.Option("--data-root", help="Its folder; else VOSBENCH_DATA or `data add`."),
 ]
 Protocol = Annotated[
     str | None,
-    typer.Option(
-        "--protocol", help="What to count, where a dataset can be scored in several ways."
-    ),
+    typer.Option("--protocol", help="What to count, where a dataset leaves a choice."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Models = Annotated[
-    list[str] | None, typer.Option("--models", help=f"Only these models ({COMMAS}).")
-]
-Datasets = Annotated[
-    list[str] | None, typer.Option("--dataset", help=f"Only these datasets ({COMMAS}).")
+Models = Annotated[list[str] | None, typer.Option("--models", help="Only these models.")]
+Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only these datasets.")]
+Sequences = Annotated[list[str] | None, typer.Option("--sequences", help="Only these sequences.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+PrecisionOf = Annotated[Precision, typer.Option("--precision", help=f"{', '.join(Precision)}.")]
+Csv = Annotated[
+    str | None, typer.Option("--csv", help="Write the values as CSV; - for standard output.")
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, max=4096, help="CPU threads; default: all cores.")

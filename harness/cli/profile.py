@@ -9,7 +9,8 @@ import typer
 
 from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
-from vosbench.harness.text.output import json_text, write_out
+from vosbench.harness.text.formats import records_csv
+from vosbench.harness.text.output import json_text, write_file, write_out
 from vosbench.harness.text.terminal import Terminal, plain_table
 from vosbench.runners.interface import Precision, RunnerOptions
 
@@ -27,20 +28,23 @@ def register(app: typer.Typer) -> None:
 def profile(
     model: Annotated[str, typer.Argument(help="A model; gated ones are forced down each path.")],
     dataset: Annotated[
-        str, typer.Option("--dataset", help="Its first clip sets size and objects.")
+        str, typer.Option("--dataset", help="Its first sequence sets size and objects.")
     ] = "motion",
     data_root: options.DataRoot = None,
-    sequence: Annotated[str | None, typer.Option("--sequence", help="Another clip.")] = None,
+    sequence: Annotated[
+        str | None, typer.Option("--sequences", "--sequence", help="Another one of it.")
+    ] = None,
     weights: Annotated[
-        str | None, typer.Option("--weights", help="Checkpoint FILE, or random:SEED.")
+        str | None, typer.Option("--weights", help="Checkpoint; default: shipped ones.")
     ] = None,
     frames: Annotated[int, typer.Option("--frames", min=2, help="Frames timed per path.")] = 16,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[Precision, typer.Option("--precision")] = Precision.FLOAT32,
+    device: options.Device = "auto",
+    precision: options.PrecisionOf = Precision.FLOAT32,
     allow_busy: Annotated[
         bool, typer.Option("--allow-busy", help="Time although others use the device.")
     ] = False,
     as_json: options.Json = False,
+    csv: options.Csv = None,
 ) -> None:
     """Show ms, GFLOP and joules of a full, a reused and a copied frame, and of beginning a clip."""
     from vosbench.harness.cli.session import choose_device
@@ -71,7 +75,9 @@ def profile(
         "precision": precision.value,
         "busy": found.busy,
     }
-    if as_json:
+    if csv is not None:
+        write_file(csv, records_csv(_rows(facts, costs)))
+    elif as_json:
         write_out(json_text(facts | _as_json(costs)))
     else:
         _show(facts, costs)
@@ -98,6 +104,20 @@ def _as_json(costs: tuple[PathCost, ...]) -> dict[str, Any]:
         if c.stages
     }
     return {"paths": paths, "stages": stages}
+
+
+def _rows(facts: dict[str, Any], costs: tuple[PathCost, ...]) -> list[dict[str, Any]]:
+    """A row per path, and per stage of it; a path's own stage is empty."""
+    found = []
+    for c in costs:
+        of_path = {"ms": c.ms, "gflop": c.gflop, "gflop_executed": c.gflop_executed}
+        for stage, values in [("", of_path | {"joules": c.joules}), *(
+            (s.stage, {"ms": _known(s.ms), "gflop": s.gflop,
+                       "gflop_executed": s.gflop_executed, "joules": None})
+            for s in c.stages
+        )]:  # fmt: skip
+            found.append({"model": facts["model"], "path": str(c.path), "stage": stage, **values})
+    return found
 
 
 def _known(value: float) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,18 +12,19 @@ import typer
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.files import read_text
 from vosbench.harness.cli import options
+from vosbench.harness.cli.help import App
 from vosbench.harness.store import Storage, open_database
-from vosbench.harness.text.formats import csv_text
+from vosbench.harness.text.formats import csv_text, records_csv
 from vosbench.harness.text.names import parse_names
-from vosbench.harness.text.output import say
-from vosbench.harness.text.terminal import Terminal, plain_table, styled
+from vosbench.harness.text.output import STDOUT, say, write_file
+from vosbench.harness.text.terminal import Terminal, plain_table
 
 Name = Annotated[str, typer.Argument(help="The baseline's name.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Name results to compare with later.", no_args_is_help=True)
+    group = App(help="Name results to compare with later.", no_args_is_help=True)
     for command in (set_baseline, list_baselines, show_baseline, remove_baseline, load_baseline):
         group.command(command.__name__.partition("_")[0])(command)
     app.add_typer(group, name="baseline")
@@ -39,7 +39,7 @@ def set_baseline(
     study: options.Study = None,
     kind: options.KindFilter = None,
     weights: Annotated[
-        list[str] | None, typer.Option("--weights", help="Only these weights (comma list).")
+        list[str] | None, typer.Option("--weights", metavar="FILE,…", help="Only these weights.")
     ] = None,
     commit: Annotated[str | None, typer.Option("--commit", help="Only of this version.")] = None,
     save: Annotated[
@@ -59,7 +59,7 @@ def set_baseline(
     say(f"{name}: {record.trials} trials at {record.points} grid points, version {record.version}")
 
 
-def list_baselines(db: options.Db = options.DEFAULT_DB) -> None:
+def list_baselines(db: options.Db = options.DEFAULT_DB, csv: options.Csv = None) -> None:
     """List baselines."""
     from vosbench.harness.regression import baselines
 
@@ -67,31 +67,48 @@ def list_baselines(db: options.Db = options.DEFAULT_DB) -> None:
         found = baselines.list_baselines(database)
     titles = ("baseline", "trials", "points", "version", "made")
     table = plain_table(*titles, right=("trials", "points"))
-    for record in found:
-        made = datetime.fromtimestamp(record.created_at, UTC).strftime("%Y-%m-%d %H:%M")
-        table.add_row(record.name, str(record.trials), str(record.points), record.version, made)
+    rows = [
+        (
+            record.name,
+            str(record.trials),
+            str(record.points),
+            record.version,
+            datetime.fromtimestamp(record.created_at, UTC).strftime("%Y-%m-%d %H:%M"),
+        )
+        for record in found
+    ]
+    if csv is not None:
+        write_file(csv, records_csv([dict(zip(titles, row, strict=True)) for row in rows]))
+        return
+    if not rows:
+        say(f"no baselines in {db}: `vosbench baseline set NAME` makes one")
+        return
+    for row in rows:
+        table.add_row(*row)
     Terminal().print(table)
 
 
-def show_baseline(name: Name, db: options.Db = options.DEFAULT_DB) -> None:
+def show_baseline(name: Name, db: options.Db = options.DEFAULT_DB, csv: options.Csv = None) -> None:
     """Show what a baseline holds, and how well its timings repeat."""
     from vosbench.harness.regression import baselines
+    from vosbench.harness.regression.render_history import (
+        baseline_rows,
+        baseline_table,
+        day,
+        where_text,
+    )
     from vosbench.harness.regression.repeats import noise_floors
 
     with open_database(db, read_only=True) as database:
         record = baselines.baseline_record(database, name)
-        floors = noise_floors(baselines.read_baseline(database, name))
-    for title, value in vars(record).items():
-        say(f"{title:<12}{value}")
-    if not floors:
+        run = baselines.read_baseline(database, name)
+    rows = baseline_rows(run, noise_floors(run))
+    if csv is not None:
+        write_file(csv, records_csv(rows))
         return
-    note = "A/A noise: what as many repeats a side may differ by when nothing changed (95 %)."
-    titles = ("point", "repeats", "FPS", "A/A noise")
-    table = plain_table(*titles, right=titles[1:], caption=styled(note))
-    for floor in floors:
-        noise = "unknown" if math.isnan(floor.noise) else f"{100 * floor.noise:.1f} %"
-        table.add_row(floor.label, str(floor.repeats), f"{floor.value:.4g}", noise)
-    Terminal().print(table)
+    say(f"{name}: {record.trials} trials at {record.points} grid points, version {record.version}")
+    say(f"made {day(record.created_at)} in {record.database}, of {where_text(record.where)}")
+    Terminal().print(baseline_table(rows))
 
 
 def remove_baseline(name: Name, db: options.Db = options.DEFAULT_DB) -> None:
@@ -123,7 +140,7 @@ def load_baseline(
 
 def history(
     sources: Annotated[
-        list[str] | None, typer.Argument(help="More databases or portable JSON files.")
+        list[str] | None, typer.Argument(help="More databases, or portable JSON files.")
     ] = None,
     db: options.Db = options.DEFAULT_DB,
     models: options.Models = None,
@@ -132,13 +149,14 @@ def history(
         Path | None, typer.Option("--order", help="Commits in order, one a line.")
     ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw it: png, svg or pdf.")] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write the values as CSV.")] = None,
+    csv: options.Csv = None,
 ) -> None:
     """Show J&F and FPS from commit to commit, and where their level stepped."""
     from vosbench.harness.regression.history import history as read_history
     from vosbench.harness.regression.history import history_frame
     from vosbench.harness.regression.measured import read_run
     from vosbench.harness.regression.portable import load_run
+    from vosbench.harness.regression.render_history import history_tables
 
     where = options.selection(models, dataset, None)
     runs = [
@@ -150,13 +168,10 @@ def history(
     frame = history_frame(found)
     if frame.empty:
         raise InputError(f"no complete results in {db}: run `vosbench run` first")
-    table = plain_table("point", "metric", "version", "value", "step", right=("value", "step"))
-    for row in frame.to_dict("records"):
-        step = f"{row['step_change']:+.3g}" if row["is_step"] else ""
-        table.add_row(row["point"], row["metric"], row["version"], f"{row['value']:.4g}", step)
-    Terminal().print(table)
+    if csv != STDOUT:
+        Terminal().print(history_tables(found))
     if csv is not None:
-        csv.write_text(csv_text(frame), encoding="utf-8")
+        write_file(csv, csv_text(frame))
     if plot is not None:
         from vosbench.reports.history import draw_history
 

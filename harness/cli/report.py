@@ -38,7 +38,7 @@ def report(
     listing: Annotated[bool, typer.Option("--list", help="List figures and tables.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="File (format by extension), or folder for --all."),
+        typer.Option("--out", metavar="FILE|DIR", help="Format by extension; a folder for --all."),
     ] = None,
     db: options.Db = options.DEFAULT_DB,
     models: options.Models = None,
@@ -46,10 +46,10 @@ def report(
     study: options.Study = None,
     sequence: Annotated[
         str | None,
-        typer.Option("--sequence", metavar="NAME", help="The sequence, for figures of one."),
+        typer.Option("--sequences", "--sequence", metavar="NAME", help="For figures of one."),
     ] = None,
     tau: Annotated[
-        str | None, typer.Option("--tau", metavar="τ", help="The threshold, for figures of one.")
+        str | None, typer.Option("--tau", help="The threshold, for figures of one.")
     ] = None,
     threshold: Annotated[
         float,

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
+from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.attributes import Attribute, by_attribute
 from vosbench.harness.cli.merged import Row, merge_kinds
-from vosbench.harness.metric import further_metrics
+from vosbench.harness.cli.results_table import column_names, results_table, sorted_rows
 from vosbench.harness.store import Selection, objects, result_rows, results
+from vosbench.harness.sweep.trials import Kind
 from vosbench.harness.text.formats import csv_text
-from vosbench.harness.text.output import json_text, say, write_out
+from vosbench.harness.text.names import parse_names
+from vosbench.harness.text.output import STDOUT, json_text, say, write_file
 from vosbench.harness.text.terminal import Terminal, lines, plain_table
 
 if TYPE_CHECKING:
@@ -47,6 +51,8 @@ JSON_FIELDS = (
 )
 """What ``results --json`` prints of each trial, at least; the rest follows."""
 
+_FILE_WIDTH = 120
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -59,50 +65,86 @@ def show(
     dataset: options.Datasets = None,
     study: options.Study = None,
     kind: options.KindFilter = None,
+    sort: Annotated[
+        str | None,
+        typer.Option("--sort", metavar="COLUMN", help="Best first; -COLUMN turns it round."),
+    ] = None,
+    top: Annotated[int | None, typer.Option("--top", min=1, help="Only so many rows.")] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option("--columns", help="Only these, in this order.")
+    ] = None,
     as_json: options.Json = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    csv: options.Csv = None,
     by: Annotated[
-        Attribute | None, typer.Option("--by", help="Group objects by how they move, or by size.")
+        Attribute | None, typer.Option("--by", help="Group objects by motion or size.")
     ] = None,
     each: Annotated[
-        bool,
-        typer.Option(
-            "--each", help="A row per trial, with its id; else accuracy and timing in one row."
-        ),
+        bool, typer.Option("--each", help="A row a trial, with its id; else one a setting.")
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write there instead.")] = None,
     export: Annotated[
         Path | None,
-        typer.Option("--export", help="Write all columns to FILE.csv, .parquet or .jsonl."),
+        typer.Option("--export", help="All columns, as .csv, .parquet or .jsonl."),
     ] = None,
 ) -> None:
     """Show results: a table, --csv, or --json (a list with one object per trial).
 
-    docs/results.md says what the columns are.
+    Columns go by their titles here or by their names in docs/results.md.
     """
     where = options.selection(models, dataset, study, kind)
+    chosen = Chosen(sort, top, parse_names(columns or ()))
     grouped = None if by is None else by_attribute(objects(db, where), by)
     if export is not None:
-        _export(results(db, where) if grouped is None else grouped, export)
+        _export(chosen.frame(results(db, where) if grouped is None else grouped), export)
         return
     if grouped is not None:
-        _print_by(grouped, out, as_json=as_json, csv=csv)
+        _print_by(chosen.frame(grouped), out, as_json=as_json, csv=csv)
         return
-    if csv:
-        _emit(_csv(results(db, where)), out)
+    if csv is not None:
+        _emit(_csv(chosen.frame(results(db, where))), out or csv)
         return
     rows = result_rows(db, where)
     if as_json:
-        _emit(json_text([_json_row(row) for row in rows]) + "\n", out)
+        names = chosen.names(rows)
+        _emit(json_text([_json_row(row, names) for row in chosen.rows(rows)]) + "\n", out)
+    elif not rows:
+        raise InputError(f"nothing in {db} matches: `vosbench results` without filters shows all")
     else:
-        shown = rows if kind is not None or each else merge_kinds(rows)
-        _print_table(results_table(shown, ids=each), out)
+        shown = chosen.rows(rows if each else merge_kinds(rows))
+        _print_table(with_limits(db, shown), out, ids=each, columns=chosen.columns)
 
 
-def _json_row(row: Row) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Chosen:
+    """Which rows and columns, and in which order; see the options of the same names."""
+
+    sort: str | None
+    top: int | None
+    columns: tuple[str, ...]
+
+    def rows(self, rows: Sequence[Row]) -> list[Row]:
+        """In their order, and no more than were asked for."""
+        ordered = list(rows) if self.sort is None else sorted_rows(rows, self.sort)
+        return ordered[: self.top]
+
+    def names(self, rows: Sequence[Row]) -> list[str]:
+        """The columns by their names; none if all are meant."""
+        return column_names(self.columns, rows)
+
+    def frame(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The same of a frame."""
+        if self == Chosen(None, None, ()):
+            return frame
+        records = [dict(row, _place=place) for place, row in enumerate(frame.to_dict("records"))]
+        ordered = self.rows(records)  # type: ignore[arg-type] - names of columns are texts
+        found = frame.iloc[[row["_place"] for row in ordered]]
+        return found[self.names(records) or list(found)]  # type: ignore[arg-type]
+
+
+def _json_row(row: Row, names: Sequence[str]) -> dict[str, Any]:
     """Plain JSON values; what isn't known is None."""
-    names = dict.fromkeys((*JSON_FIELDS, *row))
-    return {name: _plain(row[name]) for name in names}
+    chosen = dict.fromkeys(names or (*JSON_FIELDS, *row))
+    return {name: _plain(row[name]) for name in chosen}
 
 
 def _plain(value: Any) -> Any:
@@ -132,29 +174,28 @@ def _csv(frame: pd.DataFrame) -> str:
     return csv_text(scalars(frame))
 
 
-def _emit(text: str, out: Path | None) -> None:
-    if out is None:
-        write_out(text)
-    else:
-        out.write_text(text, encoding="utf-8")
+def _emit(text: str, out: Path | str | None) -> None:
+    write_file(out or STDOUT, text, quiet=True)
 
 
-def _print_table(table: Table, out: Path | None) -> None:
-    if out is None:
-        Terminal().print(table)
-        return
-    with out.open("w", encoding="utf-8") as file:
-        Terminal(file=file, width=120).print(table)
+def _print_table(
+    rows: Sequence[Row], out: Path | None, *, ids: bool, columns: Sequence[str]
+) -> None:
+    file = None if out is None else io.StringIO()
+    console = Terminal(file=file, width=None if out is None else _FILE_WIDTH)
+    console.print(results_table(rows, ids=ids, columns=columns, width=console.width))
+    if file is not None:
+        write_file(str(out), file.getvalue(), quiet=True)
 
 
-def _print_by(frame: pd.DataFrame, out: Path | None, *, as_json: bool, csv: bool) -> None:
+def _print_by(frame: pd.DataFrame, out: Path | None, *, as_json: bool, csv: str | None) -> None:
     if as_json:
         records = [
             {name: _plain(value) for name, value in row.items()} for row in frame.to_dict("records")
         ]
         _emit(json_text(records) + "\n", out)
-    elif csv or out is not None:
-        _emit(csv_text(frame), out)
+    elif csv is not None or out is not None:
+        _emit(csv_text(frame), out or csv)
     else:
         Terminal().print(_by_table(frame))
 
@@ -175,113 +216,21 @@ def _by_table(frame: pd.DataFrame) -> Table:
 
 def print_summary(db: str, study: str) -> None:
     """The table at the end of a run."""
-    Terminal().print(results_table(merge_kinds(result_rows(db, Selection(studies=(study,))))))
+    rows = merge_kinds(result_rows(db, Selection(studies=(study,))))
+    console = Terminal()
+    console.print(results_table(with_limits(db, rows), width=console.width))
 
 
-def results_table(rows: Sequence[Row], *, ids: bool = False) -> Table:
-    """A table that fits 80 columns; columns without any value are left out.
+def with_limits(db: str, rows: Sequence[Row]) -> list[Row]:
+    """Rows with the intervals of J&F and reuse rate, NaN where there are none."""
+    from vosbench.reports.intervals import key_intervals
 
-    ``ids`` puts each trial's id in front: what other commands know it by.
-    """
-    shown = [*(["id"] if ids else []), *_columns(rows)]
-    words = ("model", "weights", "data", "protocol", "kind", "state")
-    numbers = tuple(title for title in shown if title not in words)
-    table = plain_table(*shown, right=numbers, caption=_notes(rows))
-    for row in rows:
-        cells = _cells(row)
-        table.add_row(*(cells[title] for title in shown))
-    return table
-
-
-def _float(value: Any) -> float:
-    return math.nan if value is None else float(value)
-
-
-def _known(rows: Sequence[Row], name: str) -> bool:
-    return any(not math.isnan(_float(row.get(name))) for row in rows)
-
-
-def _columns(rows: Sequence[Row]) -> list[str]:
-    def differ(name: str) -> bool:
-        return len({row[name] for row in rows}) > 1
-
-    def several(one: str, other: str) -> bool:
-        pairs = {(row[one], row[other]) for row in rows}
-        return len(pairs) > len({value for value, _ in pairs})
-
-    optional = {
-        "τ": "tau",
-        "τ₂": "tau2",
-        "reuse": "reuse_rate",
-        "J&F": "jf_mean",
-        "J": "j_mean",
-        "F": "f_mean",
-        **{each.label: each.name for each in further_metrics()},
-        "FPS": "fps",
-        "ms": "ms_per_frame",
+    measured = [row for row in rows if row["kind"] != Kind.TIMING.value]
+    stored = {
+        name: {row["key"]: row[name] for row in measured} for name in ("jf_mean", "reuse_rate")
     }
-    # Beside these there is no room for what J&F and FPS say too; --json and --csv have it.
-    spare = {"J", "F", "ms"} if differ("kind") or differ("precision") else set()
-    found = [title for title, name in optional.items() if _known(rows, name) and title not in spare]
-    if any(row["unscored"] is not None for row in rows) and "J&F" not in found:
-        found.append("J&F")  # none, for the reason below the table
-    # Trainings with several seeds, or several files of one model.
-    named = several("model", "weights_sha256")
-    unfinished = any(row["state"] != "complete" for row in rows)
+    limits = key_intervals(db, stored)
     return [
-        "model",
-        *(["weights"] if named else []),
-        *(["precision"] if differ("precision") else []),
-        *(["data"] if differ("dataset") else []),
-        *(["protocol"] if several("dataset", "protocol") else []),
-        *(["kind"] if differ("kind") else []),
-        *found,
-        *(["state"] if unfinished else []),
+        {**row, **{name: values.get(row["key"], math.nan) for name, values in limits.items()}}
+        for row in rows
     ]
-
-
-def _cells(row: Row) -> dict[str, str]:
-    def number(name: str, scale: float, digits: int) -> str:
-        value = row[name]
-        return "–" if value is None or math.isnan(value) else f"{scale * float(value):.{digits}f}"
-
-    return {
-        "id": str(row["trial_id"]),
-        "model": row["model"] + ("" if row["trained"] else " (untrained)"),
-        "weights": row["weights_sha256"][:8],
-        "precision": row["precision"],
-        "data": row["dataset"],
-        "protocol": row["protocol"],
-        "kind": str(row["kind"]),
-        "state": str(row["state"]),
-        "τ": "–" if row["tau"] is None else str(row["tau"]),
-        "τ₂": "–" if row["tau2"] is None else str(row["tau2"]),
-        "reuse": number("reuse_rate", 100, 1),
-        "J&F": number("jf_mean", 100, 1),
-        "J": number("j_mean", 100, 1),
-        "F": number("f_mean", 100, 1),
-        **{m.label: m.text(_float(row[m.name])) for m in further_metrics() if m.name in row},
-        "FPS": number("fps", 1, 1),
-        "ms": number("ms_per_frame", 1, 1),
-    }
-
-
-def _notes(rows: Sequence[Row]) -> Text:
-    own = [f", {m.axis}" for m in further_metrics() if m.unit and _known(rows, m.name)]
-    notes = [f"J&F, J, F and reuse in percent{''.join(own)}."]
-    if not all(row["trained"] for row in rows):
-        notes.append("untrained: random weights; these numbers say nothing about a model.")
-    stand_ins = [row["model"] for row in rows if str(row["weights"]).endswith("(demonstration)")]
-    if stand_ins:
-        names = ", ".join(dict.fromkeys(stand_ins))
-        notes.append(f"demonstration weights, not the paper's: {names}.")
-    for reason in dict.fromkeys(row["unscored"] for row in rows):
-        if reason is not None:
-            notes.append(f"no J&F: {reason}.")
-    for remark in dict.fromkeys(row["remarks"] for row in rows):
-        if remark is not None:
-            notes.append(f"{remark}.")
-    devices = sorted({row["device"] for row in rows if row["device"] is not None})
-    if devices:
-        notes.append(f"Device: {', '.join(devices)}.")
-    return lines(notes)

@@ -59,41 +59,38 @@ def run(
         list[str],
         typer.Option(
             "--models",
-            help=f"Models ({options.COMMAS}): ARCH[@VARIANT][+POLICY[:ARG]], masks:DIR; a path "
-            "that exists keeps its commas.",
+            help="ARCH[@VARIANT][+POLICY[:ARG]], masks:DIR; a path that exists keeps its commas.",
         ),
     ],
     tau: Annotated[
         list[str] | None,
-        typer.Option("--tau", help="Thresholds τ: 0.7, lists 0.3,0.5, ranges 0.1:1.0:0.1."),
+        typer.Option("--tau", help="Thresholds: 0.7, 0.3,0.5 or a range 0.1:1.0:0.1."),
     ] = None,
     tau2: Annotated[
         list[str] | None,
-        typer.Option("--tau2", help="Copy thresholds τ₂ of fusion; default (1 + τ)/2."),
+        typer.Option("--tau2", help="Copy thresholds of fusion; default (1 + τ)/2."),
     ] = None,
     dataset: Annotated[
-        list[str] | None, typer.Option("--dataset", help="Datasets (comma list); default motion.")
+        list[str] | None, typer.Option("--dataset", help="Datasets; default: motion.")
     ] = None,
     data_root: options.DataRoot = None,
     protocol: options.Protocol = None,
-    sequences: Annotated[
-        list[str] | None, typer.Option("--sequences", help="Only these clips (comma list).")
-    ] = None,
+    sequences: options.Sequences = None,
     max_frames: Annotated[
         int | None,
-        typer.Option("--max-frames", max=MOST, help="Cut clips after so many frames."),
+        typer.Option("--max-frames", max=MOST, help="Cut sequences after so many frames."),
     ] = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(
-            "--weights", help="Checkpoint FILEs (comma list), or random:SEED; default: shipped."
-        ),
+        typer.Option("--weights", help="Checkpoints; default: shipped ones."),
     ] = None,
     margins: Annotated[
-        str | None, typer.Option("--margins", help='Train gates with "m1,m2;m1,m2;…" first.')
+        str | None,
+        typer.Option("--margins", metavar="m1,m2;…", help="Train gates with these first."),
     ] = None,
     train: Annotated[
-        str | None, typer.Option("--train", help="How: a recipe's JSON file, or: default.")
+        str | None,
+        typer.Option("--train", metavar="FILE|default", help="Recipe of that training (JSON)."),
     ] = None,
     train_seeds: Annotated[
         str | None, typer.Option("--train-seeds", help="Seeds of each training: 0,1,2.")
@@ -105,50 +102,44 @@ def run(
     interleave: Annotated[
         bool, typer.Option("--interleave", help="Repeats of models and weights take turns.")
     ] = False,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[
-        Precision, typer.Option("--precision", help="Arithmetic of the network.")
-    ] = Precision.FLOAT32,
+    device: options.Device = "auto",
+    precision: options.PrecisionOf = Precision.FLOAT32,
     seed: Annotated[
         int, typer.Option("--seed", min=0, max=MOST, help="Seed of all that is random.")
     ] = 0,
     switch: Annotated[
         list[str] | None,
-        typer.Option("--switch", help="NAME=paper|code where the two differ."),
+        typer.Option("--switch", help="Which to follow where the two differ."),
     ] = None,
     db: options.Db = options.DEFAULT_DB,
     study: Annotated[
         str | None, typer.Option("--study", help="Name to file the trials under.")
     ] = None,
     lockstep: Annotated[
-        bool, typer.Option(help="Walk settings that differ in their policy together.")
+        bool, typer.Option(help="Walk settings of one checkpoint together.")
     ] = True,
     save_masks: Annotated[
         bool, typer.Option("--save-masks", help="Store predicted label maps as well.")
     ] = False,
     trace: Annotated[
         str | None,
-        typer.Option("--trace", help="FROM:TO: store what the network saw in these frames."),
+        typer.Option("--trace", help="Store what the network saw in these frames."),
     ] = None,
-    breakdown: Annotated[
-        bool, typer.Option(help="Timing trials: a second pass that times the stages.")
-    ] = True,
+    breakdown: Annotated[bool, typer.Option(help="Timing: a second pass, for the stages.")] = True,
     allow_busy: Annotated[
-        bool, typer.Option("--allow-busy", help="Time although others use the device (flagged).")
+        bool, typer.Option("--allow-busy", help="Time although others use the device; flagged.")
     ] = False,
     locked_clocks: Annotated[
         str | None, typer.Option("--locked-clocks", help="Clocks you locked, for the record.")
     ] = None,
     threads: options.Threads = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", min=1, help="Processes for accuracy trials, on this machine.")
-    ] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes for accuracy trials.")] = 1,
     executor: Annotated[
-        Executor, typer.Option("--executor", help="This machine, or a Ray cluster.")
+        Executor, typer.Option("--executor", help="Here, or on a Ray cluster.")
     ] = Executor.LOCAL,
     address: Annotated[
         str | None,
-        typer.Option("--address", help="Ray: auto, HOST:PORT; default: RAY_ADDRESS, or here."),
+        typer.Option("--address", help="Of Ray, or auto; default: RAY_ADDRESS."),
     ] = None,
 ) -> None:
     """Run models over thresholds and datasets, and store the results.

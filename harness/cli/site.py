@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def site(
     out: Annotated[
-        Path, typer.Option("--out", help="The site's folder: new, empty, or one with a site.")
+        Path, typer.Option("--out", metavar="DIR", help="New, empty, or one with a site.")
     ],
     db: options.Db = options.DEFAULT_DB,
     models: options.Models = None,
@@ -32,7 +32,7 @@ def site(
     study: options.Study = None,
     data_root: options.DataRoot = None,
     strips: Annotated[
-        int, typer.Option("--strips", min=0, help="Overlay strips of so many runs of each clip.")
+        int, typer.Option("--strips", min=0, help="Overlay strips of so many runs a sequence.")
     ] = 8,
     title: Annotated[
         str, typer.Option("--title", metavar="TEXT", help="What the front page is called.")

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vosbench.harness.cli import options
+from vosbench.harness.cli.help import App
 from vosbench.harness.store import VALIDATION, State
-from vosbench.harness.text.output import json_text, say, write_out
+from vosbench.harness.text.formats import records_csv
+from vosbench.harness.text.output import json_text, say, write_file, write_out
 from vosbench.harness.text.terminal import Terminal, plain_table
 
 if TYPE_CHECKING:
@@ -22,14 +24,17 @@ _ROWS = 20
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="List trainings; show one.", rich_markup_mode=None)
+    group = App(help="List trainings; show one.")
     group.callback(invoke_without_command=True)(trainings)
     group.command("show")(show)
     app.add_typer(group, name="trainings")
 
 
 def trainings(
-    context: typer.Context, db: options.Db = options.DEFAULT_DB, as_json: options.Json = False
+    context: typer.Context,
+    db: options.Db = options.DEFAULT_DB,
+    as_json: options.Json = False,
+    csv: options.Csv = None,
 ) -> None:
     """List trainings, the oldest first; `trainings show KEY` prints a curve."""
     if context.invoked_subcommand is not None:
@@ -38,6 +43,9 @@ def trainings(
         records = _trainings(database).all()
     if as_json:
         write_out(json_text([record.plain() for record in records]))
+        return
+    if csv is not None:
+        write_file(csv, records_csv([record.plain() for record in records]))
         return
     if not records:
         say(f"no trainings in {db}")
@@ -62,14 +70,19 @@ def show(
     key: Annotated[str, typer.Argument(help="Key, or how it begins.")],
     db: options.Db = options.DEFAULT_DB,
     as_json: options.Json = False,
+    csv: options.Csv = None,
 ) -> None:
-    """Show a training: what it was, and its curve."""
+    """Show a training: what it was, and its curve; --csv has the curve."""
     with _opened(db) as database:
         record = _trainings(database).named(key)
         curve = _trainings(database).curve(record.key)
     if as_json:
         points = [[p.step, p.name, p.value if math.isfinite(p.value) else None] for p in curve]
         write_out(json_text(record.plain() | {"curve": points}))
+        return
+    if csv is not None:
+        points = [{"step": p.step, "name": p.name, "value": p.value} for p in curve]
+        write_file(csv, records_csv(points))
         return
     console = Terminal()
     for name, value in _facts(record):

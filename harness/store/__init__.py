@@ -24,6 +24,7 @@ from vosbench.harness.store.records import (
 )
 from vosbench.harness.store.results import (
     Readable,
+    object_columns,
     objects,
     opened,
     read_from,
@@ -68,6 +69,7 @@ __all__ = [
     "TrialRecord",
     "Worker",
     "copy_database",
+    "object_columns",
     "objects",
     "open_database",
     "opened",

@@ -138,6 +138,16 @@ def objects(source: Readable, where: Selection = EVERYTHING) -> pd.DataFrame:
     Raises:
         InputError: no results there, or a database that can't be read.
     """
+    columns = object_columns(source, where)
+    return _frame(columns, list(columns))
+
+
+def object_columns(source: Readable, where: Selection = EVERYTHING) -> dict[str, list[Any]]:
+    """The columns of :func:`objects` as lists, for what needs no pandas.
+
+    Raises:
+        InputError: no results there, or a database that can't be read.
+    """
     return read_from(source, lambda connection: _objects(connection, where))
 
 
@@ -271,7 +281,7 @@ def _sequences(connection: Connection, where: Selection) -> pd.DataFrame:
     return _frame(columns | metrics, [*names, *metrics])
 
 
-def _objects(connection: Connection, where: Selection) -> pd.DataFrame:
+def _objects(connection: Connection, where: Selection) -> dict[str, list[Any]]:
     rows = connection.execute(
         _with_trial(SequenceResult.object_ids)
         .where(*where.conditions())
@@ -297,7 +307,7 @@ def _objects(connection: Connection, where: Selection) -> pd.DataFrame:
         ).all(),
         [(row.result_id, object_id) for row, object_id in pairs],
     )
-    return _frame(columns | metrics, [*names, "object_id", *metrics])
+    return columns | metrics
 
 
 def _with_trial(*columns: Any) -> Select[Any]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import math
 import re
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vosbench.baselines.text import escaped, one_line
 
@@ -39,6 +44,25 @@ def csv_text(frame: pd.DataFrame) -> str:
     guarded = frame.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
     guarded.columns = [csv_cell(str(name)) for name in frame.columns]
     return str(guarded.to_csv(index=False, lineterminator="\n"))
+
+
+def records_csv(records: Iterable[Mapping[str, Any]]) -> str:
+    """Records as CSV, with the first one's names; what isn't known is an empty cell."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    for place, record in enumerate(records):
+        if place == 0:
+            writer.writerow(csv_cell(name) for name in record)
+        writer.writerow(_cell(value) for value in record.values())
+    return file.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return csv_cell(value)
+    if isinstance(value, tuple | list | dict):
+        return csv_cell(json.dumps(value))
+    return "" if isinstance(value, float) and math.isnan(value) else value
 
 
 def markdown(text: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from vosbench.baselines.errors import InputError
 from vosbench.baselines.text import shown
 from vosbench.harness.text.streams import writing
 
@@ -33,3 +35,24 @@ def write_out(text: str) -> None:
     with writing():
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         sys.stdout.flush()
+
+
+STDOUT = "-"
+"""The path that means standard output."""
+
+
+def write_file(path: Path | str, text: str, *, quiet: bool = False) -> None:
+    """Write a text file as a whole and say so; ``-`` is standard output.
+
+    Raises:
+        InputError: a place that can't be written.
+    """
+    if str(path) == STDOUT:
+        write_out(text)
+        return
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"can't write {path}: {error.strerror or error}") from None
+    if not quiet:
+        say(f"wrote {path}")
