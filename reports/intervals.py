@@ -35,7 +35,9 @@ def with_intervals(source: Readable, found: pd.DataFrame) -> pd.DataFrame:
         found: runs by ``key``, with ``jf_mean`` and ``reuse_rate``.
     """
     stored = found.drop_duplicates("key").set_index("key")
-    means = {name: stored[name].to_dict() for name in _MEANS}
+    means: dict[str, dict[str, float]] = {
+        name: {str(key): float(value) for key, value in stored[name].items()} for name in _MEANS
+    }
     limits = key_intervals(source, means)
     columns = {name: found["key"].map(values).astype(float) for name, values in limits.items()}
     return found.assign(**columns)

@@ -108,15 +108,15 @@ def _as_json(costs: tuple[PathCost, ...]) -> dict[str, Any]:
 
 def _rows(facts: dict[str, Any], costs: tuple[PathCost, ...]) -> list[dict[str, Any]]:
     """A row per path, and per stage of it; a path's own stage is empty."""
-    found = []
+    found: list[dict[str, Any]] = []
+    names = ("ms", "gflop", "gflop_executed")
     for c in costs:
-        of_path = {"ms": c.ms, "gflop": c.gflop, "gflop_executed": c.gflop_executed}
-        for stage, values in [("", of_path | {"joules": c.joules}), *(
-            (s.stage, {"ms": _known(s.ms), "gflop": s.gflop,
-                       "gflop_executed": s.gflop_executed, "joules": None})
-            for s in c.stages
-        )]:  # fmt: skip
-            found.append({"model": facts["model"], "path": str(c.path), "stage": stage, **values})
+        path = {"model": facts["model"], "path": str(c.path)}
+        own = {name: getattr(c, name) for name in names}
+        found.append(path | {"stage": ""} | own | {"joules": c.joules})
+        for s in c.stages:
+            own = {name: getattr(s, name) for name in names}
+            found.append(path | {"stage": s.stage} | own | {"joules": None})
     return found
 
 

@@ -135,10 +135,12 @@ class Chosen:
         """The same of a frame."""
         if self == Chosen(None, None, ()):
             return frame
-        records = [dict(row, _place=place) for place, row in enumerate(frame.to_dict("records"))]
-        ordered = self.rows(records)  # type: ignore[arg-type] - names of columns are texts
-        found = frame.iloc[[row["_place"] for row in ordered]]
-        return found[self.names(records) or list(found)]  # type: ignore[arg-type]
+        records: list[Row] = [
+            {**{str(name): value for name, value in row.items()}, "": place}
+            for place, row in enumerate(frame.to_dict("records"))
+        ]
+        found = frame.iloc[[row[""] for row in self.rows(records)]]
+        return found[self.names(records) or list(found)]
 
 
 def _json_row(row: Row, names: Sequence[str]) -> dict[str, Any]:

@@ -81,8 +81,8 @@ def show(
         write_out(json_text(record.plain() | {"curve": points}))
         return
     if csv is not None:
-        points = [{"step": p.step, "name": p.name, "value": p.value} for p in curve]
-        write_file(csv, records_csv(points))
+        records = [{"step": p.step, "name": p.name, "value": p.value} for p in curve]
+        write_file(csv, records_csv(records))
         return
     console = Terminal()
     for name, value in _facts(record):
