@@ -22,8 +22,26 @@ def keep_large_blocks() -> bool:
     Call it before the first network runs. Raising the threshold of mapping would not do: its
     largest value is 32 MiB, and a level of a large frame takes more.
     """
-    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+    if not _glibc():
         return False
     mallopt = ctypes.CDLL(None).mallopt
     mallopt.argtypes, mallopt.restype = (ctypes.c_int, ctypes.c_int), ctypes.c_int
     return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD))
+
+
+def give_free_memory_back() -> bool:
+    """Have glibc give the pages of freed blocks back, so that what is resident is what is in use.
+
+    Without it, a process that has freed much before can grow for long and show nothing of it.
+    False where there is no glibc.
+    """
+    if not _glibc():
+        return False
+    trim = ctypes.CDLL(None).malloc_trim
+    trim.argtypes, trim.restype = (ctypes.c_size_t,), ctypes.c_int
+    trim(0)  # its answer says only whether there was something to give
+    return True
+
+
+def _glibc() -> bool:
+    return sys.platform == "linux" and platform.libc_ver()[0] == "glibc"

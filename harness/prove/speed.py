@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
@@ -18,6 +19,7 @@ from vosbench.harness.evaluate.annotations import Annotations
 from vosbench.harness.evaluate.inputs import frame_of
 from vosbench.harness.evaluate.profile import profile
 from vosbench.harness.evaluate.warm import forced_walk, warm_paths
+from vosbench.harness.measure.allocator import give_free_memory_back
 from vosbench.harness.measure.clock import clock_for
 from vosbench.harness.prove.record import Bench, Check, Figure
 from vosbench.harness.prove.tracks import MODEL, build, sequences
@@ -106,16 +108,17 @@ def held_mib(runner: Runner, clip: ContractClip, device: torch.device) -> tuple[
     for index in range(1, LONG + 1):
         walk.step(Frame(index, image), no_spans)
         if index in (SHORT, LONG):
-            gc.collect()
             held.append(_held_mib(device))
     return held[0], held[1]
 
 
 def _held_mib(device: torch.device) -> float:
+    gc.collect()
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device) / 2**20
+    give_free_memory_back()
     pages = int(FilePath("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 2**20
+    return pages * resource.getpagesize() / 2**20
 
 
 def _begun(

@@ -100,6 +100,7 @@ def test_only_glibc_is_told_to_keep_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(allocator.ctypes, "CDLL", missing)
     monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("", ""))
     assert not allocator.keep_large_blocks()
+    assert not allocator.give_free_memory_back()
     monkeypatch.setattr(allocator.sys, "platform", "darwin")
     monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("glibc", "2.36"))
     assert not allocator.keep_large_blocks()
