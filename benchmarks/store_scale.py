@@ -31,7 +31,7 @@ from vosbench.harness.store import (
     series,
 )
 from vosbench.harness.store.recording import complete, record
-from vosbench.harness.sweep.trials import ClipResult, TrialSpec
+from vosbench.harness.trials import ClipResult, TrialSpec
 
 CLIPS = tuple(f"clip-{number:02d}" for number in range(20))
 FRAMES = 70

@@ -226,8 +226,8 @@ def run_grid(
     from vosbench.harness.store import Selection, results
     from vosbench.harness.sweep.grid import parse_taus
     from vosbench.harness.sweep.plan import Request, make_plan
-    from vosbench.harness.text.names import parse_names
-    from vosbench.harness.text.terminal import Terminal
+    from vosbench.harness.terminal import Terminal
+    from vosbench.harness.text import parse_names
 
     opened = registry.open(dataset, None if data_root is None else Path(data_root))
     request = Request(

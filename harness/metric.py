@@ -17,7 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vosbench.baselines.errors import InputError, suggestion
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 from vosbench.runners.plugins import Registry
 
 if TYPE_CHECKING:

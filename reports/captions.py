@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.text import escaped, one_line
-from vosbench.harness.text.formats import latex, markdown
+from vosbench.harness.text import latex, markdown
 from vosbench.reports.style import Caption
 
 

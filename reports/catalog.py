@@ -16,7 +16,7 @@ from vosbench.harness.store.models import (
     Series,
     Trial,
 )
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 
 
 def weights_notes(source: Readable) -> Mapping[str, str]:

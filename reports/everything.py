@@ -8,11 +8,12 @@ from pathlib import Path
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store import Readable, Selection, results
-from vosbench.harness.text.formats import markdown
+from vosbench.harness.text import markdown
 from vosbench.reports.export import export_frame
 from vosbench.reports.figures import FigureOptions, figure_kind, figure_names, make_figures
 from vosbench.reports.style import FORMATS, checked_format
-from vosbench.reports.tables import PaperTable, check_claims, make_table, table_names, write_table
+from vosbench.reports.table_render import PaperTable, write_table
+from vosbench.reports.tables import check_claims, make_table, table_names
 
 _TABLE_FORMATS = (".txt", ".csv", ".md", ".tex")
 INDEX = "index.md"

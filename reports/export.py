@@ -12,7 +12,7 @@ import pandas as pd
 
 from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
-from vosbench.harness.text.formats import csv_text
+from vosbench.harness.text import csv_text
 
 EXTENSIONS = (".csv", ".parquet", ".jsonl")
 

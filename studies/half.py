@@ -21,7 +21,7 @@ import pandas as pd
 import typer
 
 from vosbench.harness.store import Selection, State, results
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 from vosbench.reports.export import export_frame
 from vosbench.reports.frames import trials
 

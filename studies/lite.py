@@ -25,7 +25,7 @@ import typer
 from safetensors import safe_open
 
 from vosbench.harness.store import Selection, State, results, sequences
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 from vosbench.reports.export import export_frame
 from vosbench.reports.figures import FigureOptions, figure_data
 from vosbench.reports.figures.gate_calibration import correlation

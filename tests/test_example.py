@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vosbench.harness.datasets.motion.builtin import write_motion
+from vosbench.harness.datasets.motion import write_motion
 from vosbench.harness.store import Selection, objects, results, series
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "vosbench-example-runner"

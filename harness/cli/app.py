@@ -16,11 +16,11 @@ import typer
 from typer.main import get_group
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness import streams
 from vosbench.harness.cli.help import App, Group
 from vosbench.harness.interrupts import interruptible
 from vosbench.harness.release import program_version
-from vosbench.harness.text import streams
-from vosbench.harness.text.output import complain, say
+from vosbench.harness.text import complain, say
 
 COMMANDS = {
     "run": ("run", "Run models over thresholds and datasets; store the results."),

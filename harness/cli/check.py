@@ -13,8 +13,8 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
 from vosbench.harness.sweep.grid import parse_taus
-from vosbench.harness.text.output import json_text, write_out
-from vosbench.harness.text.terminal import Terminal, plain_table, styled
+from vosbench.harness.terminal import Terminal, plain_table, styled
+from vosbench.harness.text import json_text, write_out
 from vosbench.runners.interface import Precision, RunnerOptions
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ import typer
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.store import Database, Selection, open_database
-from vosbench.harness.text.names import parse_names
-from vosbench.harness.text.output import say, write_file
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
+from vosbench.harness.text import parse_names, say, write_file
 
 if TYPE_CHECKING:
     from vosbench.harness.regression.comparison import Comparison

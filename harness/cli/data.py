@@ -10,9 +10,8 @@ import typer
 
 from vosbench.harness.cli import options
 from vosbench.harness.cli.help import App
-from vosbench.harness.text.formats import records_csv
-from vosbench.harness.text.output import json_text, say, write_file, write_out
-from vosbench.harness.text.terminal import Terminal, plain_table
+from vosbench.harness.terminal import Terminal, plain_table
+from vosbench.harness.text import json_text, records_csv, say, write_file, write_out
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.outlook import Outlook

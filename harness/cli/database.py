@@ -11,7 +11,7 @@ from vosbench.harness.cli import options
 from vosbench.harness.cli.help import App
 from vosbench.harness.store import copy_database, open_database, upgrade_database
 from vosbench.harness.store.storage import Storage
-from vosbench.harness.text.output import say
+from vosbench.harness.text import say
 
 
 def register(app: typer.Typer) -> None:

@@ -11,8 +11,8 @@ import typer
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.harness.cli import options
 from vosbench.harness.measure.allocator import keep_large_blocks
-from vosbench.harness.text.output import say
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
+from vosbench.harness.text import say
 
 if TYPE_CHECKING:
     from vosbench.harness.training.loop import Progress

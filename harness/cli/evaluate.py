@@ -9,9 +9,8 @@ import typer
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.text.formats import records_csv
-from vosbench.harness.text.output import complain, json_text, say, write_file, write_out
-from vosbench.harness.text.terminal import Terminal, plain_table
+from vosbench.harness.terminal import Terminal, plain_table
+from vosbench.harness.text import complain, json_text, records_csv, say, write_file, write_out
 
 if TYPE_CHECKING:
     from rich.table import Table

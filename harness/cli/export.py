@@ -12,7 +12,7 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.one_trial import find_trial
 from vosbench.harness.store import Selection, series
-from vosbench.harness.text.output import say
+from vosbench.harness.text import say
 
 if TYPE_CHECKING:
     import numpy as np

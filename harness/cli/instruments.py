@@ -9,8 +9,8 @@ import typer
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.text.output import write_out
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
+from vosbench.harness.text import write_out
 from vosbench.runners.interface import Precision
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def doctor(
 
 def _prove(device: torch.device, seconds: float, budget_s: float, out: Path) -> None:
     """Print each outcome as it comes, and leave the report in ``out``."""
-    from vosbench.harness.prove.record import Outcome
-    from vosbench.harness.prove.suite import prove
+    from vosbench.harness.contract.prove import prove
+    from vosbench.harness.contract.prove_record import Outcome
 
     def heard(outcome: Outcome) -> None:
         said = "; ".join(map(str, outcome.figures)) or outcome.detail

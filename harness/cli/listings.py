@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vosbench.harness.cli import options
-from vosbench.harness.text.formats import records_csv
-from vosbench.harness.text.output import json_text, write_file, write_out
-from vosbench.harness.text.terminal import Terminal, plain_table
+from vosbench.harness.terminal import Terminal, plain_table
+from vosbench.harness.text import json_text, records_csv, write_file, write_out
 from vosbench.runners.shipped import DEMONSTRATION
 
 if TYPE_CHECKING:

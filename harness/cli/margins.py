@@ -14,7 +14,7 @@ from vosbench.harness.cli.training_display import run_shown
 from vosbench.harness.store import Storage
 from vosbench.harness.sweep.grid import parse_margins
 from vosbench.harness.sweep.plan import Request, make_plan
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
 from vosbench.harness.training.frtm.losses import Variant
 from vosbench.harness.training.recipe import GateRecipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.request import DataRequest, TrainingRequest, read_request

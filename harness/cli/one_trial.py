@@ -8,7 +8,7 @@ from typing import Any
 
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.harness.store import Selection, results
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 
 _SHOWN = 4
 _HOW = "give the id that `vosbench results --each` shows"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.sweep.trials import Kind
-from vosbench.harness.text.names import parse_names
+from vosbench.harness.text import parse_names
+from vosbench.harness.trials import Kind
 from vosbench.runners.interface import Precision
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ import typer
 
 from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
-from vosbench.harness.text.formats import records_csv
-from vosbench.harness.text.output import json_text, write_file, write_out
-from vosbench.harness.text.terminal import Terminal, plain_table
+from vosbench.harness.terminal import Terminal, plain_table
+from vosbench.harness.text import json_text, records_csv, write_file, write_out
 from vosbench.runners.interface import Precision, RunnerOptions
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from rich.progress import (
 from rich.text import Text
 
 from vosbench.harness.sweep.events import Advanced, Began, Ended, Event, Listener, Lost, Stopped
-from vosbench.harness.sweep.trials import TrialSpec
-from vosbench.harness.text.terminal import Described, Terminal, styled
+from vosbench.harness.terminal import Described, Terminal, styled
+from vosbench.harness.trials import TrialSpec
 
 
 class _FramesPerSecond(ProgressColumn):

@@ -14,10 +14,8 @@ from vosbench.baselines.files import read_text
 from vosbench.harness.cli import options
 from vosbench.harness.cli.help import App
 from vosbench.harness.store import Storage, open_database
-from vosbench.harness.text.formats import csv_text, records_csv
-from vosbench.harness.text.names import parse_names
-from vosbench.harness.text.output import STDOUT, say, write_file
-from vosbench.harness.text.terminal import Terminal, plain_table
+from vosbench.harness.terminal import Terminal, plain_table
+from vosbench.harness.text import STDOUT, csv_text, parse_names, records_csv, say, write_file
 
 Name = Annotated[str, typer.Argument(help="The baseline's name.")]
 

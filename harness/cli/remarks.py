@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from vosbench.harness.text.output import complain
+from vosbench.harness.text import complain
 
 if TYPE_CHECKING:
     from vosbench.runners.interface import WeightsInfo

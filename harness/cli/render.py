@@ -16,8 +16,8 @@ from vosbench.harness.cli import options
 from vosbench.harness.cli.one_trial import find_trial
 from vosbench.harness.store import Selection, series
 from vosbench.harness.sweep.grid import parse_taus
-from vosbench.harness.sweep.trials import PATH_CODES, Kind
-from vosbench.harness.text.output import say
+from vosbench.harness.text import say
+from vosbench.harness.trials import PATH_CODES, Kind
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.clip import Clip

@@ -13,8 +13,8 @@ import typer
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.sweep.grid import parse_taus
-from vosbench.harness.text.output import say
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
+from vosbench.harness.text import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,8 +175,9 @@ def _table(
     rows: dict[str, str],
     taus: Sequence[Decimal],
 ) -> None:
-    from vosbench.reports.tables import check_claims, make_table, to_rich, write_table
-    from vosbench.reports.tables.results import NAME, results_rich, results_table
+    from vosbench.reports.results_table import NAME, results_rich, results_table
+    from vosbench.reports.table_render import to_rich, write_table
+    from vosbench.reports.tables import check_claims, make_table
 
     if name == NAME:
         found = results_table(db, where, rows, taus)

@@ -18,11 +18,9 @@ from vosbench.harness.cli.attributes import Attribute, by_attribute
 from vosbench.harness.cli.merged import Row, merge_kinds
 from vosbench.harness.cli.results_table import column_names, results_table, sorted_rows
 from vosbench.harness.store import Selection, objects, result_rows, results
-from vosbench.harness.sweep.trials import Kind
-from vosbench.harness.text.formats import csv_text
-from vosbench.harness.text.names import parse_names
-from vosbench.harness.text.output import STDOUT, json_text, say, write_file
-from vosbench.harness.text.terminal import Terminal, lines, plain_table
+from vosbench.harness.terminal import Terminal, lines, plain_table
+from vosbench.harness.text import STDOUT, csv_text, json_text, parse_names, say, write_file
+from vosbench.harness.trials import Kind
 
 if TYPE_CHECKING:
     import pandas as pd

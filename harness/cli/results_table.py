@@ -12,7 +12,7 @@ from rich.table import Table
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.harness.cli.merged import Row
 from vosbench.harness.metric import Better, further_metrics, metrics
-from vosbench.harness.text.terminal import lines, plain_table
+from vosbench.harness.terminal import lines, plain_table
 
 NARROW = 80
 """Columns of a table that isn't printed to a terminal of more."""

@@ -19,9 +19,9 @@ from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
 from vosbench.harness.sweep.grid import parse_taus
 from vosbench.harness.sweep.run_options import RunOptions
-from vosbench.harness.sweep.trials import Extras, Kind
-from vosbench.harness.text.names import names_a_place, parse_names
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
+from vosbench.harness.text import names_a_place, parse_names
+from vosbench.harness.trials import Extras, Kind
 from vosbench.runners.interface import Precision
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def run(
         if on_ray:
             if jobs > 1:
                 raise InputError("--jobs is for this machine: Ray runs as many as the cluster has")
-            from vosbench.harness.sweep.executors.ray_cluster import connected
+            from vosbench.harness.sweep.ray_cluster import connected
 
             cluster = stack.enter_context(connected(address, db, device))
             session = session.on(cluster)

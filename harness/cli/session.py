@@ -12,15 +12,15 @@ from vosbench.harness.cli.progress import SweepProgress
 from vosbench.harness.store import Command, FiledPlan, Storage, TrialRecord
 from vosbench.harness.sweep.plan import Plan, Request, group_key
 from vosbench.harness.sweep.run_options import RunOptions
-from vosbench.harness.sweep.trials import TrialSpec
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
+from vosbench.harness.trials import TrialSpec
 
 if TYPE_CHECKING:
     import torch
 
     from vosbench.harness.measure.environment import Environment
-    from vosbench.harness.sweep.executors.job import Job
-    from vosbench.harness.sweep.executors.ray_cluster import Cluster
+    from vosbench.harness.sweep.job import Job
+    from vosbench.harness.sweep.ray_cluster import Cluster
 
 
 def choose_device(name: str) -> torch.device:
@@ -127,13 +127,13 @@ class Session:
     def _work(self, storage: Storage, plan: Plan, filed: FiledPlan, shown: SweepProgress) -> None:
         job = self._job(plan, filed)
         if self.cluster is not None:
-            from vosbench.harness.sweep.executors.ray_cluster import RayExecutor
+            from vosbench.harness.sweep.ray_cluster import RayExecutor
 
             RayExecutor(storage, job, self.cluster, shown).run()
             return
         jobs = self.options.jobs
         if jobs > 1:
-            from vosbench.harness.sweep.executors.processes import ProcessExecutor
+            from vosbench.harness.sweep.processes import ProcessExecutor
 
             ProcessExecutor(job, self.devices, jobs, shown.of_worker).run()
         # Timing trials hold their device alone: here, one after another.
@@ -148,7 +148,7 @@ class Session:
         ).run()
 
     def _job(self, plan: Plan, filed: FiledPlan) -> Job:
-        from vosbench.harness.sweep.executors.job import ClipsRef, Job, weights_files
+        from vosbench.harness.sweep.job import ClipsRef, Job, weights_files
 
         return Job(
             db=self.db,

@@ -9,7 +9,7 @@ import typer
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
-from vosbench.harness.text.output import say
+from vosbench.harness.text import say
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.dataset import Selection

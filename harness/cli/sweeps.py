@@ -25,8 +25,8 @@ from vosbench.harness.store import (
     TrialRecord,
     open_database,
 )
-from vosbench.harness.text.output import json_text, say, write_out
-from vosbench.harness.text.terminal import Terminal, styled
+from vosbench.harness.terminal import Terminal, styled
+from vosbench.harness.text import json_text, say, write_out
 
 _REFRESH_S = 1.0
 _FAILURES_SHOWN = 5
@@ -276,7 +276,7 @@ def collect_garbage(
     ] = False,
 ) -> None:
     """Delete what nothing refers to: partial results of cancelled trials, and the like."""
-    from vosbench.harness.sweep.executors.garbage import collect, delete_files, leftover_files
+    from vosbench.harness.sweep.garbage import collect, delete_files, leftover_files
 
     with _existing(db) as storage:
         found = storage.database.write(lambda connection: collect(connection, dry_run=dry_run))

@@ -10,8 +10,8 @@ import typer
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.measure.allocator import keep_large_blocks
-from vosbench.harness.text.output import say
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
+from vosbench.harness.text import say
 from vosbench.runners.interface import Precision
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
 
 if TYPE_CHECKING:
     from vosbench.harness.store import Storage

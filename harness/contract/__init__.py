@@ -14,7 +14,8 @@
     def test_contract(check, subject):
         check(subject)
 
-A check that doesn't apply is a skipped test.
+A check that doesn't apply is a skipped test. The modules ``prove*`` hold this machine to promises
+in the same way: ``vosbench doctor --prove``.
 """
 
 from vosbench.harness.contract.checks import CHECKS

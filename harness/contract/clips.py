@@ -9,7 +9,7 @@ import numpy as np
 from vosbench.harness.contract import ContractClip
 from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.decode import Size
-from vosbench.harness.datasets.motion.generate import make_clip
+from vosbench.harness.datasets.motion import make_clip
 
 _SIZE: Size = (96, 160)
 _ODD: Size = (75, 117)

@@ -16,7 +16,7 @@ from vosbench.harness.datasets.layout import composed
 from vosbench.harness.datasets.manifest import ContentHash, file_sha256, manifest_sha256
 from vosbench.harness.datasets.plan import ScoringPlan
 from vosbench.harness.datasets.protocols import Protocol, choose
-from vosbench.harness.text.names import parse_names
+from vosbench.harness.text import parse_names
 
 
 @dataclass(frozen=True)

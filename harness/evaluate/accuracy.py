@@ -20,7 +20,7 @@ from vosbench.harness.metric import computed_metrics
 from vosbench.harness.metrics import SequenceScorer, TruthCache
 from vosbench.harness.metrics.computed import KeptMasks
 from vosbench.harness.store.arrays import ArrayPacker
-from vosbench.harness.sweep.trials import ClipResult
+from vosbench.harness.trials import ClipResult
 from vosbench.runners.interface import ClipInfo, Frame, no_spans
 from vosbench.runners.plugins import in_this_folder
 

@@ -16,7 +16,7 @@ from vosbench.harness.evaluate.traces import Trace
 from vosbench.harness.metrics import SequenceScorer, SequenceScores
 from vosbench.harness.metrics.computed import KeptMasks
 from vosbench.harness.store.arrays import ArrayPacker, PackedArray
-from vosbench.harness.sweep.trials import PATH_CODES
+from vosbench.harness.trials import PATH_CODES
 from vosbench.runners.interface import Path
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from vosbench.harness.datasets.dataset import Selection
-from vosbench.harness.sweep.trials import ClipResult
+from vosbench.harness.trials import ClipResult
 
 _NAMED = 3
 

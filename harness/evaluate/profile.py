@@ -16,8 +16,8 @@ from vosbench.harness.evaluate.flops import Arithmetic, count_flops
 from vosbench.harness.evaluate.inputs import frame_of, given_masks
 from vosbench.harness.evaluate.warm import can_force, forced_walk, warm_paths
 from vosbench.harness.measure.clock import clock_for
-from vosbench.harness.measure.power.meter import measure, per_frame_j, source_for
-from vosbench.harness.measure.power.readings import NoSource
+from vosbench.harness.measure.energy_meter import measure, per_frame_j, source_for
+from vosbench.harness.measure.energy_readings import NoSource
 from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes, stage_order
 from vosbench.runners.interface import Frame, Path, SharingRunner, no_spans
 

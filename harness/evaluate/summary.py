@@ -15,7 +15,7 @@ from vosbench.harness.evaluate.lanes import Lane, annotated
 from vosbench.harness.metrics import SequenceScores, object_figures
 from vosbench.harness.metrics.computed import computed_scores, mean_scores
 from vosbench.harness.metrics.measures import MEASURES, Figures, ObjectFigures
-from vosbench.harness.sweep.trials import PATH_CODES, ClipResult
+from vosbench.harness.trials import PATH_CODES, ClipResult
 
 Scalars = dict[str, float]
 _REUSED = (PATH_CODES["reuse"], PATH_CODES["copy"])

@@ -29,12 +29,12 @@ from vosbench.harness.evaluate.inputs import frame_of, given_masks
 from vosbench.harness.evaluate.summary import reuse_rates
 from vosbench.harness.evaluate.warm import warm_first_frame, warm_paths
 from vosbench.harness.measure.clock import clock_for
-from vosbench.harness.measure.power.meter import measure, per_frame_j, source_for
-from vosbench.harness.measure.power.readings import EnergyReading, NoSource
+from vosbench.harness.measure.energy_meter import measure, per_frame_j, source_for
+from vosbench.harness.measure.energy_readings import EnergyReading, NoSource
 from vosbench.harness.measure.probe import peak_memory_mib
 from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes
 from vosbench.harness.measure.timing import ClipTimes, clip_fps, convention, summarise
-from vosbench.harness.sweep.trials import PATH_CODES, ClipResult
+from vosbench.harness.trials import PATH_CODES, ClipResult
 from vosbench.runners.interface import Frame
 
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vosbench.harness.measure.doctor_gpu import examine_gpu, graph_gap, matmul_load
+from vosbench.harness.measure.energy_meter import idle
+from vosbench.harness.measure.energy_readings import MIN_WINDOW_S
 from vosbench.harness.measure.judgements import (
     GPU_INSTRUMENTS,
     Finding,
@@ -19,12 +21,10 @@ from vosbench.harness.measure.judgements import (
 )
 from vosbench.harness.measure.nvml import cuda_uuid
 from vosbench.harness.measure.occupancy import occupancy
-from vosbench.harness.measure.power.meter import idle
-from vosbench.harness.measure.power.rapl import rapl_source
-from vosbench.harness.measure.power.readings import MIN_WINDOW_S
+from vosbench.harness.measure.rapl import rapl_source
 
 if TYPE_CHECKING:
-    from vosbench.harness.text.terminal import Terminal
+    from vosbench.harness.terminal import Terminal
 
 
 def examine_cpu() -> list[Finding]:
@@ -71,7 +71,7 @@ _STYLES = {
 
 def render(findings: Sequence[Finding], console: Terminal) -> None:
     """Print the findings, one row each."""
-    from vosbench.harness.text.terminal import plain_table, styled
+    from vosbench.harness.terminal import plain_table, styled
 
     table = plain_table("instrument", "verdict", "seen")
     for finding in findings:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vosbench.harness.measure.clock import clock_for
+from vosbench.harness.measure.energy_readings import NoSource
 from vosbench.harness.measure.judgements import (
     Finding,
     judge_clocks,
@@ -19,9 +20,8 @@ from vosbench.harness.measure.judgements import (
     judge_throttling,
 )
 from vosbench.harness.measure.nvml import NvmlError, open_device
-from vosbench.harness.measure.power.nvml_source import nvml_source
-from vosbench.harness.measure.power.readings import NoSource
-from vosbench.harness.measure.power.sampled import SampledSource
+from vosbench.harness.measure.nvml_source import nvml_source
+from vosbench.harness.measure.sampled_power import SampledSource
 
 if TYPE_CHECKING:
     import torch

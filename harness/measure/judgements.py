@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vosbench.harness.measure.energy_readings import MIN_WINDOW_S, EnergyMethod, EnergyReading
 from vosbench.harness.measure.nvml import HARMLESS_REASONS
 from vosbench.harness.measure.occupancy import Occupancy
-from vosbench.harness.measure.power.readings import MIN_WINDOW_S, EnergyMethod, EnergyReading
 
 GPU_INSTRUMENTS = (
     "gpu clock (events)",

@@ -20,7 +20,7 @@ from vosbench.harness.store import Database, Selection, State, open_database
 from vosbench.harness.store.database import Source
 from vosbench.harness.store.models import Baseline, BaselineTrial, Trial, Verdict
 from vosbench.harness.store.selection import EVERYTHING
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}")
 _VERSION_LENGTH = 255

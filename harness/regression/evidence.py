@@ -20,7 +20,7 @@ from vosbench.harness.regression.statistics import (
 )
 from vosbench.harness.regression.thresholds import Tolerance
 from vosbench.harness.regression.verdict import Claim, Verdict
-from vosbench.harness.sweep.trials import ClipResult, Kind
+from vosbench.harness.trials import ClipResult, Kind
 
 
 @dataclass(frozen=True)

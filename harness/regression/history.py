@@ -16,7 +16,7 @@ from vosbench.harness.regression.points import GridPoint, labels
 from vosbench.harness.regression.segmentation import Segment, segment
 from vosbench.harness.regression.thresholds import METRICS
 from vosbench.harness.store import State
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 
 LEAST_POINTS, LEAST_RATIO = 0.0005, 0.005
 """Noise to assume at least: 0.05 points, or 0.5 %; smaller steps interest nobody."""

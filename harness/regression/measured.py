@@ -25,7 +25,7 @@ from vosbench.harness.store.models import (
 )
 from vosbench.harness.store.records import SPEC_COLUMNS, spec_of
 from vosbench.harness.store.selection import EVERYTHING
-from vosbench.harness.sweep.trials import ClipResult, TrialSpec
+from vosbench.harness.trials import ClipResult, TrialSpec
 
 
 @dataclass(frozen=True)

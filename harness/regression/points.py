@@ -9,7 +9,7 @@ from decimal import Decimal
 from vosbench.harness.regression.measured import MeasuredTrial
 from vosbench.harness.store import State
 from vosbench.harness.store.columns import decimal_text
-from vosbench.harness.sweep.trials import Kind, TrialSpec
+from vosbench.harness.trials import Kind, TrialSpec
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from vosbench.baselines.parsing import parse_json
 from vosbench.harness.regression.fields import FieldError, Fields
 from vosbench.harness.regression.measured import ENDED, Machine, MeasuredTrial, Run
 from vosbench.harness.store import State
-from vosbench.harness.sweep.trials import ClipResult, Kind, TrialSpec
+from vosbench.harness.trials import ClipResult, Kind, TrialSpec
 
 FORMAT = "vosbench-results"
 SCHEMA = 1

@@ -15,7 +15,7 @@ from vosbench.harness.regression.points import by_point, labels
 from vosbench.harness.regression.repeats import NoiseFloor
 from vosbench.harness.regression.wording import change_text, value_text
 from vosbench.harness.store import Selection
-from vosbench.harness.text.terminal import lines, plain_table, styled
+from vosbench.harness.terminal import lines, plain_table, styled
 
 
 def history_tables(series: Iterable[HistorySeries]) -> RenderableType:

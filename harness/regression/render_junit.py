@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from vosbench.harness.regression.comparison import Comparison, Finding
 from vosbench.harness.regression.verdict import Verdict
 from vosbench.harness.regression.wording import clips_line, interval_text, sides_text
-from vosbench.harness.text.formats import xml
+from vosbench.harness.text import xml
 
 _TAGS = {
     Verdict.REGRESSED: "failure",

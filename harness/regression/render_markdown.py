@@ -12,7 +12,7 @@ from vosbench.harness.regression.wording import (
     side_text,
     sides_text,
 )
-from vosbench.harness.text.formats import markdown as escape
+from vosbench.harness.text import markdown as escape
 
 _SIGNS = {
     Verdict.PASS: "✅",

@@ -15,7 +15,7 @@ from vosbench.harness.regression.wording import (
     side_text,
     sides_text,
 )
-from vosbench.harness.text.terminal import styled
+from vosbench.harness.terminal import styled
 
 STYLES = {
     Verdict.PASS: "green",

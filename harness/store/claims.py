@@ -40,7 +40,7 @@ from vosbench.harness.store.records import (
     spec_of,
 )
 from vosbench.harness.store.worker import Worker, is_gone, this_host
-from vosbench.harness.sweep.trials import Extras, Kind
+from vosbench.harness.trials import Extras, Kind
 
 _CLAIM_LOCK = 0x636C6D
 _CLOCK_SLACK_S = 1.0

@@ -16,7 +16,7 @@ from vosbench.harness.store.models import (
     Trial,
 )
 from vosbench.harness.store.records import FiledPlan, extras_in
-from vosbench.harness.sweep.trials import Extras, Kept, Kind
+from vosbench.harness.trials import Extras, Kept, Kind
 
 MASKS = "labels"
 """The series of label maps."""

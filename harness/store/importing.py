@@ -16,7 +16,7 @@ from vosbench.harness.store.provenance import add_environment
 from vosbench.harness.store.recording import combined_sha256, insert_aggregates, insert_result
 from vosbench.harness.store.records import Command
 from vosbench.harness.store.worker import Worker
-from vosbench.harness.sweep.trials import ClipResult, TrialSpec
+from vosbench.harness.trials import ClipResult, TrialSpec
 
 COMPLETE = State.COMPLETE
 IMPORTED_FROM, MEASURED_AT = "imported_from", "measured_at"

@@ -19,7 +19,7 @@ from vosbench.harness.store.models import (
 from vosbench.harness.store.recording import combined_sha256
 from vosbench.harness.store.records import SPEC_COLUMNS, spec_of
 from vosbench.harness.store.trainings import TrainingSpec
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 
 _BATCH = 200
 

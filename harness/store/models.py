@@ -34,7 +34,7 @@ from vosbench.harness.store.columns import (
     PlainText,
     SwitchesText,
 )
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 
 
 class State(StrEnum):
@@ -99,7 +99,7 @@ class Study(Base):
 
 
 class Trial(Base):
-    """One trial (:class:`vosbench.harness.sweep.trials.TrialSpec`) and where it stands."""
+    """One trial (:class:`vosbench.harness.trials.TrialSpec`) and where it stands."""
 
     __tablename__ = "trial"
     __table_args__ = (

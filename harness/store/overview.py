@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select
 from vosbench.harness.store.claims import is_open, may_be_added_to
 from vosbench.harness.store.models import Study, StudyPlan, StudyPlanTrial, Trial
 from vosbench.harness.store.records import Command, FiledPlan, StudyRecord
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from vosbench.harness.store.records import (
     TrialRecord,
     spec_of,
 )
-from vosbench.harness.sweep.trials import TrialSpec
+from vosbench.harness.trials import TrialSpec
 
 CHUNK = 500
 OPEN_STATES = (State.WAITING, State.STALE)

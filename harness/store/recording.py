@@ -25,7 +25,7 @@ from vosbench.harness.store.models import (
     TrialMetric,
 )
 from vosbench.harness.store.records import ClaimedTrial
-from vosbench.harness.sweep.trials import ClipResult
+from vosbench.harness.trials import ClipResult
 
 
 def combined_sha256(mask_hashes: Iterable[str]) -> str:

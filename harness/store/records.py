@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row
 
 from vosbench.harness.store.models import State, Trial
-from vosbench.harness.sweep.trials import Extras, TrialSpec
+from vosbench.harness.trials import Extras, TrialSpec
 
 SPEC_FIELDS = tuple(field.name for field in fields(TrialSpec))
 """The fields of a trial's specification, each a column of the same name."""

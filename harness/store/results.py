@@ -162,7 +162,7 @@ def series(
 
     Args:
         source: a file, a URL, or an open database.
-        name: e.g. ``p_gate`` (T, K); see :class:`vosbench.harness.sweep.trials.ClipResult`.
+        name: e.g. ``p_gate`` (T, K); see :class:`vosbench.harness.trials.ClipResult`.
         where: of which trials.
         sequences: of which clips; all, if empty.
 

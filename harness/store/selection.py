@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 
 from vosbench.harness.store.models import State, Study, StudyTrial, Trial
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from vosbench.harness.store.records import (
 )
 from vosbench.harness.store.trainings import Trainings
 from vosbench.harness.store.worker import Worker
-from vosbench.harness.sweep.trials import ClipResult, Kept, Kind, TrialSpec
+from vosbench.harness.trials import ClipResult, Kept, Kind, TrialSpec
 
 LEASE_S = 60.0
 """How long a trial stays a worker's without a sign of life, by default."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from vosbench.harness.store.records import LostTrial
-from vosbench.harness.sweep.trials import TrialSpec
+from vosbench.harness.trials import TrialSpec
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
-from vosbench.harness.sweep.trials import Kind, TrialSpec
+from vosbench.harness.trials import Kind, TrialSpec
 
 
 def interleaved(specs: Iterable[TrialSpec]) -> tuple[TrialSpec, ...]:

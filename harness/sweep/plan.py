@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.dataset import Selection
 from vosbench.harness.sweep.interleave import interleaved
-from vosbench.harness.sweep.trials import Kind, TrialSpec
+from vosbench.harness.trials import Kind, TrialSpec
 from vosbench.runners.interface import RunnerOptions
 from vosbench.runners.policies import default_tau2
 from vosbench.runners.registry import Model, resolve

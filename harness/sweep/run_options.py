@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vosbench.harness.sweep.trials import Extras
+from vosbench.harness.trials import Extras
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from vosbench.harness.store import Claim, ClaimedTrial, FiledPlan, LostLease, St
 from vosbench.harness.store.database import DatabaseGoneError
 from vosbench.harness.sweep.events import Advanced, Began, Ended, Listener, told
 from vosbench.harness.sweep.plan import options_of, policy_of
-from vosbench.harness.sweep.trials import Kept, Kind, TrialSpec
+from vosbench.harness.trials import Kept, Kind, TrialSpec
 from vosbench.runners.interface import ClipInfo, Precision, SharingRunner
 from vosbench.runners.plugins import in_this_folder
 from vosbench.runners.registry import resolve

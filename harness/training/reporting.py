@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from vosbench.harness.store import VALIDATION
-from vosbench.harness.text.terminal import Described, Terminal
+from vosbench.harness.terminal import Described, Terminal
 from vosbench.harness.training.loop import Progress
 
 

@@ -14,8 +14,8 @@ from vosbench.harness.training import assemble, checkpoint, loop
 from vosbench.harness.training.assemble import Gathered
 from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.data.producing import producing
-from vosbench.harness.training.half import trainer as half
-from vosbench.harness.training.half.trainer import HalfTrainer
+from vosbench.harness.training.frtm import half_trainer as half
+from vosbench.harness.training.frtm.half_trainer import HalfTrainer
 from vosbench.harness.training.loop import Cadence, Progress, Report, paced
 from vosbench.harness.training.recipe import Recipe, StageRecipe
 from vosbench.harness.training.request import TrainingRequest

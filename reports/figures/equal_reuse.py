@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vosbench.harness.store import Readable, Selection, objects
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.frames import trials

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vosbench.harness.store import Readable, Selection, series
-from vosbench.harness.sweep.trials import PATH_CODES, Kind
+from vosbench.harness.trials import PATH_CODES, Kind
 from vosbench.reports.choices import choose
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.frames import trials

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vosbench.harness.store import Readable, Selection, objects, sequences, series
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 from vosbench.reports.figures import canvas, curve_panels, curves
 from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.figures.points import COLUMNS, as_points

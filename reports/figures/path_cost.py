@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vosbench.harness.store import Readable, Selection, series
-from vosbench.harness.sweep.trials import PATH_CODES, Kind
+from vosbench.harness.trials import PATH_CODES, Kind
 from vosbench.reports.catalog import series_names
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.options import FigureKind, FigureOptions

@@ -10,7 +10,7 @@ import pandas as pd
 
 from vosbench.harness.metric import metric
 from vosbench.harness.store import Readable, Selection
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.frames import measured, trials
 from vosbench.reports.intervals import with_intervals

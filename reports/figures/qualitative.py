@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
 from vosbench.harness.store import Readable, Selection, series
-from vosbench.harness.sweep.trials import PATH_CODES, Kind
+from vosbench.harness.trials import PATH_CODES, Kind
 from vosbench.reports.choices import choose
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.gate_data import decisions

@@ -15,7 +15,7 @@ import pandas as pd
 from vosbench.baselines.errors import InputError
 from vosbench.harness.metric import SHARE, further_metrics
 from vosbench.harness.store import Database, Readable, Selection, objects, opened, sequences
-from vosbench.harness.sweep.trials import PATH_CODES, Kind
+from vosbench.harness.trials import PATH_CODES, Kind
 from vosbench.reports.site import provenance, tables
 from vosbench.reports.site.footage import FootageOf, RunClip, no_footage
 from vosbench.reports.site.script import packed, plain, write_script

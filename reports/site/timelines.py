@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.harness.store import Readable, Selection, series
-from vosbench.harness.sweep.trials import PATH_CODES
+from vosbench.harness.trials import PATH_CODES
 from vosbench.reports.site.provenance import object_ids
 from vosbench.reports.site.script import float_list
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.api import frames_of, load_model, run_grid
-from vosbench.harness.datasets.motion.generate import make_clip
+from vosbench.harness.datasets.motion import make_clip
 from vosbench.harness.store import results
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "extend.md"

@@ -20,7 +20,7 @@ from vosbench.harness.store import (
     TrainingSpec,
     Worker,
 )
-from vosbench.harness.sweep.trials import PATH_CODES, ClipResult, Kind, TrialSpec
+from vosbench.harness.trials import PATH_CODES, ClipResult, Kind, TrialSpec
 
 CLIPS = ("still", "slow", "fast")
 OBJECTS = {"still": (1,), "slow": (1, 2), "fast": (1,)}

@@ -20,7 +20,7 @@ from report_samples import CLIPS, TAUS, World, database, spec
 from vosbench.baselines.errors import InputError
 from vosbench.harness.measure.spans import Stage
 from vosbench.harness.store import Command, Selection, Storage, objects, results, series
-from vosbench.harness.sweep.trials import PATH_CODES, ClipResult, Kind
+from vosbench.harness.trials import PATH_CODES, ClipResult, Kind
 from vosbench.reports.export import scalars
 from vosbench.reports.figures import (
     FigureOptions,

@@ -17,7 +17,7 @@ from vosbench.harness.store import (
     Worker,
     results,
 )
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 from vosbench.reports.figures.make import figure_data, make_figure
 
 SEEDS = (0, 1, 2)

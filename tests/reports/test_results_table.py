@@ -15,9 +15,9 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.store import Selection
 from vosbench.reports.frames import measured
 from vosbench.reports.intervals import interval, with_intervals
-from vosbench.reports.tables import check_claims, make_table, table_names, write_table
-from vosbench.reports.tables.render import to_text
-from vosbench.reports.tables.results import results_latex, results_markdown, results_table
+from vosbench.reports.results_table import results_latex, results_markdown, results_table
+from vosbench.reports.table_render import to_text, write_table
+from vosbench.reports.tables import check_claims, make_table, table_names
 
 EVERYTHING = Selection()
 PAGE = r"""\documentclass[10pt]{article}
@@ -88,7 +88,7 @@ def test_intervals_are_of_the_stored_mean(own_db: Path) -> None:
 def test_busy_timings_are_marked(own_db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = measured(str(own_db), EVERYTHING)
     busy = plain.assign(busy=plain["model"] == "my_net&co")
-    monkeypatch.setattr("vosbench.reports.tables.results.measured", lambda *_: busy)
+    monkeypatch.setattr("vosbench.reports.results_table.measured", lambda *_: busy)
     table = results_table(str(own_db), EVERYTHING)
     marks = {labels[0]: values[-1].mark for labels, values in table.sections[0].lines}
     assert [name for name, mark in marks.items() if mark] == ["my_net&co (untrained)"]

@@ -19,7 +19,7 @@ from report_samples import World, _record, clip, database, spec
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store import Command, Selection, Storage, objects, results, sequences, series
-from vosbench.harness.sweep.trials import ClipResult
+from vosbench.harness.trials import ClipResult
 from vosbench.reports.frames import measured
 from vosbench.reports.overlay import Pixels
 from vosbench.reports.site import RunClip, write_site

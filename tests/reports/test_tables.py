@@ -15,15 +15,8 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.store import Selection, results
 from vosbench.reports import everything, export
 from vosbench.reports.published import claims, published_table
-from vosbench.reports.tables import (
-    check_claims,
-    make_table,
-    table_names,
-    to_latex,
-    to_markdown,
-    to_text,
-    write_table,
-)
+from vosbench.reports.table_render import to_latex, to_markdown, to_text, write_table
+from vosbench.reports.tables import check_claims, make_table, table_names
 
 SHORT = ("still", "slow")
 
@@ -96,7 +89,7 @@ def test_other_weights_and_parts_of_a_set_are_flagged(paper_db: Path) -> None:
 
 
 def test_whole_sets_with_published_weights_compare(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr("vosbench.reports.tables.compare.WHOLE_SETS", {"davis16": 3})
+    monkeypatch.setattr("vosbench.reports.table_rows.WHOLE_SETS", {"davis16": 3})
     trial = spec("g-frtm-fast", "0.7", dataset="davis16", trained=True, weights_sha256="ee" * 32)
     frame = make_table("2", database(tmp_path / "results.db", [trial], World(repeats=1))).frame
     measured = frame[frame["measured"].notna()].set_index("quantity")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.app import app
-from vosbench.harness.datasets.motion.builtin import write_motion
+from vosbench.harness.datasets.motion import write_motion
 from vosbench.harness.store import State, Storage
 from vosbench.runners.catalogue import catalogue
 from vosbench.runners.registry import resolve

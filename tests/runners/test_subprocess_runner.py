@@ -23,7 +23,7 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.app import app
 from vosbench.harness.contract import CHECKS, Status, Subject, run_checks
 from vosbench.harness.contract.clips import tiny_clips
-from vosbench.harness.datasets.motion.builtin import write_motion
+from vosbench.harness.datasets.motion import write_motion
 from vosbench.harness.store import State, Storage
 from vosbench.runners.external.child.vosbench_child import Closed, pack, read_message
 from vosbench.runners.external.config import read_config

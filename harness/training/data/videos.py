@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.dataset import Dataset
-from vosbench.harness.datasets.motion.generate import make_clip
-from vosbench.harness.datasets.motion.kinds import KINDS
+from vosbench.harness.datasets.motion import make_clip
+from vosbench.harness.datasets.motion_kinds import KINDS
 from vosbench.harness.training.data.clips import TrainingClip, draw_times
 
 _TRIES = 50

@@ -10,7 +10,7 @@ import pytest
 from cli_outcome import Outcome, Vosbench
 
 from vosbench.harness.store import Selection, results
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 
 PLUGIN = Path(__file__).resolve().parents[1] / "crash"
 GRID = ("--models", "crash-dummy", "--tau", "0.5", "--sequences", "still,fast", "--max-frames", "4")

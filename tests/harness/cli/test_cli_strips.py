@@ -16,8 +16,8 @@ from vosbench.harness.regression.measured import read_run
 from vosbench.harness.regression.pairing import one_side
 from vosbench.harness.sweep.plan import Request, make_plan
 from vosbench.harness.sweep.run_options import RunOptions
-from vosbench.harness.sweep.trials import Extras
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
+from vosbench.harness.trials import Extras
 
 MODELS = ("g-frtm-lite+never", "g-frtm-lite+always")
 

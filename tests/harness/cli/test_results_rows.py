@@ -14,7 +14,7 @@ from cli_outcome import Vosbench
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.merged import merge_kinds
 from vosbench.harness.cli.results_table import results_table, sequence_names, sorted_rows
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
 
 NAN = math.nan
 

@@ -19,7 +19,7 @@ from vosbench.harness.cli.app import app
 from vosbench.harness.contract import CHECKS, ContractClip, Outcome, Status, Subject, run_checks
 from vosbench.harness.contract.clips import of_dataset, tiny_clips
 from vosbench.harness.datasets import registry
-from vosbench.harness.datasets.motion.builtin import write_motion
+from vosbench.harness.datasets.motion import write_motion
 from vosbench.runners.interface import (
     ClipInfo,
     Frame,

@@ -21,10 +21,10 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets import registry
 from vosbench.harness.store import Command, State, Storage, results
 from vosbench.harness.sweep.events import Tally
-from vosbench.harness.sweep.executors.job import ClipsRef, Job
-from vosbench.harness.sweep.executors.processes import ProcessExecutor
+from vosbench.harness.sweep.job import ClipsRef, Job
 from vosbench.harness.sweep.plan import Plan, Request, group_key, make_plan
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.sweep.processes import ProcessExecutor
+from vosbench.harness.trials import Kind
 
 CLIPS, FRAMES, SIZE = ("a", "b", "c"), 5, (24, 32)
 STUDY = "crash"

@@ -17,8 +17,8 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.store import State, Storage
 from vosbench.harness.store.models import Attempt
 from vosbench.harness.sweep.events import Tally
-from vosbench.harness.sweep.executors.job import ClipsRef
-from vosbench.harness.sweep.executors.processes import ProcessExecutor
+from vosbench.harness.sweep.job import ClipsRef
+from vosbench.harness.sweep.processes import ProcessExecutor
 
 
 def kill_one(storage: Storage, hold: Path) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from vosbench.harness.store import State, Storage, Worker
 from vosbench.harness.sweep import scheduler
 from vosbench.harness.sweep.events import Advanced, Event
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 
 
 @pytest.mark.parametrize("taken", [True, False])

@@ -17,8 +17,8 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.app import app
 from vosbench.harness.store import Storage, Worker
 from vosbench.harness.store.models import Attempt, Checkpoint
-from vosbench.harness.sweep.executors.garbage import delete_files, leftover_files
-from vosbench.harness.sweep.trials import ClipResult
+from vosbench.harness.sweep.garbage import delete_files, leftover_files
+from vosbench.harness.trials import ClipResult
 
 Vosbench = Callable[..., Result]
 

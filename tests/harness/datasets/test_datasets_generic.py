@@ -15,9 +15,9 @@ from PIL import Image
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets import davis, generic, registry, roots, youtube_vos
+from vosbench.harness.datasets import motion as builtin
 from vosbench.harness.datasets.dataset import DatasetSpec
 from vosbench.harness.datasets.generic import DAVIS_LAYOUT, YTVOS_LAYOUT
-from vosbench.harness.datasets.motion import builtin
 from vosbench.harness.datasets.palette import write_labels
 from vosbench.runners.plugins import _entries
 

@@ -16,21 +16,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.datasets import motion as builtin
 from vosbench.harness.datasets import stats
 from vosbench.harness.datasets.check import check
 from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.datasets.manifest import pixel_sha256
-from vosbench.harness.datasets.motion import builtin
-from vosbench.harness.datasets.motion.generate import make_clip
-from vosbench.harness.datasets.motion.kinds import KINDS, bounced
-from vosbench.harness.datasets.motion.scene import (
+from vosbench.harness.datasets.motion import make_clip
+from vosbench.harness.datasets.motion_kinds import KINDS, bounced
+from vosbench.harness.datasets.motion_scene import (
     Actor,
     Pose,
     Scene,
     View,
     render,
 )
-from vosbench.harness.datasets.motion.shapes import Superellipse
+from vosbench.harness.datasets.motion_shapes import Superellipse
 
 SMALL = (64, 96)
 
@@ -231,7 +231,7 @@ def test_bad_clips_are_refused() -> None:
 def test_pixels_do_not_depend_on_the_instruction_set() -> None:
     program = (
         "import hashlib\n"
-        "from vosbench.harness.datasets.motion.generate import make_clip\n"
+        "from vosbench.harness.datasets.motion import make_clip\n"
         "digest = hashlib.sha256()\n"
         "for kind, seed in (('slow', 301), ('rotation', 310), ('zoom', 7), ('fast', 502)):\n"
         "    clip = make_clip(kind, seed, frames=4)\n"

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.app import app
 from vosbench.harness.datasets import registry
-from vosbench.harness.datasets.motion.builtin import write_motion
+from vosbench.harness.datasets.motion import write_motion
 from vosbench.harness.evaluate.accuracy import clip_info
 from vosbench.harness.store import Storage
 from vosbench.runners.interface import (

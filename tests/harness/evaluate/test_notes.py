@@ -11,7 +11,7 @@ from vosbench.harness.datasets import registry
 from vosbench.harness.evaluate.accuracy import Evaluation, evaluate_clip
 from vosbench.harness.evaluate.notes import remarks
 from vosbench.harness.metrics import TruthCache
-from vosbench.harness.sweep.trials import ClipResult
+from vosbench.harness.trials import ClipResult
 from vosbench.runners.interface import ClipInfo, Precision, RunnerOptions, Walk
 from vosbench.runners.network_runner import NetworkRunner
 from vosbench.runners.policies import Never

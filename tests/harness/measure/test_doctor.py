@@ -9,16 +9,16 @@ import torch
 
 from vosbench.harness.measure import doctor, judgements
 from vosbench.harness.measure.doctor_gpu import graph_gap
-from vosbench.harness.measure.judgements import Verdict
-from vosbench.harness.measure.occupancy import Occupancy
-from vosbench.harness.measure.power.readings import (
+from vosbench.harness.measure.energy_readings import (
     EnergyMethod,
     EnergyReading,
     EnergyScope,
     known,
     unknown,
 )
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.measure.judgements import Verdict
+from vosbench.harness.measure.occupancy import Occupancy
+from vosbench.harness.terminal import Terminal
 from vosbench.runners import compiled
 
 GOOD, DOUBT, NONE = Verdict.TRUSTWORTHY, Verdict.DOUBTFUL, Verdict.UNAVAILABLE

@@ -10,17 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vosbench.harness.measure.power.integrate import (
-    PowerTrace,
-    energy_j,
-    from_csv,
-    samples_within,
-    to_csv,
-    update_period_ms,
-)
-from vosbench.harness.measure.power.meter import measure, per_frame_j
-from vosbench.harness.measure.power.rapl import growth_with_wrap, rapl_source
-from vosbench.harness.measure.power.readings import (
+from vosbench.harness.measure.energy_meter import measure, per_frame_j
+from vosbench.harness.measure.energy_readings import (
     EnergyMethod,
     EnergyReading,
     EnergyScope,
@@ -30,7 +21,16 @@ from vosbench.harness.measure.power.readings import (
     net_of,
     unknown,
 )
-from vosbench.harness.measure.power.sampler import sample
+from vosbench.harness.measure.power_sampler import sample
+from vosbench.harness.measure.power_trace import (
+    PowerTrace,
+    energy_j,
+    from_csv,
+    samples_within,
+    to_csv,
+    update_period_ms,
+)
+from vosbench.harness.measure.rapl import growth_with_wrap, rapl_source
 
 GPU = EnergyScope.GPU_BOARD
 

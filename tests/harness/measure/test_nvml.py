@@ -25,9 +25,9 @@ import ctypes, json, os, time
 from pathlib import Path
 import pynvml
 from vosbench.harness.measure.nvml import NvmlError, open_device
-from vosbench.harness.measure.power.nvml_source import nvml_source
-from vosbench.harness.measure.power.readings import net_of
-from vosbench.harness.measure.power.sampled import SampledSource
+from vosbench.harness.measure.nvml_source import nvml_source
+from vosbench.harness.measure.energy_readings import net_of
+from vosbench.harness.measure.sampled_power import SampledSource
 
 def steer(**state):
     text = "".join(f"{name} {value}\\n" for name, value in state.items())
@@ -105,8 +105,8 @@ def test_counter_and_sampled_power_meet_the_analytic_energy(run: Run, curve: str
     state, joules = CURVES[curve]
     found = run(f"""
 from dataclasses import replace
-from vosbench.harness.measure.power.integrate import energy_j, from_csv, to_csv
-from vosbench.harness.measure.power.sampler import choose_method, sample
+from vosbench.harness.measure.power_trace import energy_j, from_csv, to_csv
+from vosbench.harness.measure.power_sampler import choose_method, sample
 steer(**{state!r})
 time_ = Time()
 counter = replace(nvml_source("GPU-fake"), now_s=time_)
@@ -149,7 +149,7 @@ for code in {codes()!r}:
         reading = nvml_source("GPU-fake").begin().end()
         answers.append([code, where, *told(reading)])
     steer()
-    from vosbench.harness.measure.power import nvml_source as module
+    from vosbench.harness.measure import nvml_source as module
     module.poll_period_ms = lambda read: None
     window = nvml_source("GPU-fake", min_window_s=0.0).begin()
     steer(fail=code, fail_in="energy")
@@ -166,7 +166,7 @@ print(json.dumps(answers))
 def test_every_error_code_in_the_sampler_ends_in_none_and_its_reason(run: Run):
     """The sampling process: refused at its first sample, or broken off in the middle."""
     found = run(f"""
-from vosbench.harness.measure.power import sampler
+from vosbench.harness.measure import power_sampler as sampler
 import contextlib, io
 answers = []
 for code in {codes()!r}:
@@ -325,7 +325,7 @@ print(json.dumps({name: [[f.instrument, f.verdict, f.detail] for f in findings]
 def test_without_any_library_everything_says_so(tmp_path: Path):
     program = """
 import json
-from vosbench.harness.measure.power.nvml_source import nvml_source
+from vosbench.harness.measure.nvml_source import nvml_source
 reading = nvml_source("GPU-fake").begin().end()
 print(json.dumps([reading.gross_j, reading.reason]))
 """

@@ -11,7 +11,7 @@ import numpy as np
 
 from vosbench.harness.regression.measured import Machine, MeasuredTrial, Run
 from vosbench.harness.store import State
-from vosbench.harness.sweep.trials import ClipResult, Kind, TrialSpec
+from vosbench.harness.trials import ClipResult, Kind, TrialSpec
 
 CLIPS = tuple(f"clip{number:02}" for number in range(12))
 LAPTOP = Machine("11" * 32, "CPU of a laptop", {"device": "CPU of a laptop", "threads": 2})

@@ -21,7 +21,7 @@ from vosbench.harness.regression.render_terminal import terminal
 from vosbench.harness.regression.thresholds import tolerances
 from vosbench.harness.regression.verdict import Verdict
 from vosbench.harness.store import State
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
 
 BASE = run(
     [accuracy(spec(tau)) for tau in TAUS],

@@ -16,7 +16,7 @@ from vosbench.harness.regression.pairing import one_side
 from vosbench.harness.regression.render_terminal import terminal
 from vosbench.harness.regression.repeats import halves, noise_floors
 from vosbench.harness.regression.verdict import Verdict
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
 
 PLAIN = replace(spec(), model="frtm-fast", policy=None, tau=None, weights_sha256="01" * 32)
 """A model without thresholds."""

@@ -29,7 +29,7 @@ from vosbench.harness.regression.measured import Run, read_run
 from vosbench.harness.regression.portable import load_run, save_run
 from vosbench.harness.regression.verdict import Verdict
 from vosbench.harness.store import Command, Selection, State, Storage, Worker, models, results
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 
 BASE = run([accuracy(spec(tau)) for tau in TAUS], timing(), timing(machine=SERVER, seed=4))
 

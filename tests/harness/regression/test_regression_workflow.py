@@ -15,7 +15,7 @@ import pytest
 from vosbench.harness.regression.thresholds import METRICS, parse_tolerance
 from vosbench.harness.regression.verdict import EXIT_CODES, Verdict
 from vosbench.harness.store import Selection, results
-from vosbench.harness.sweep.trials import Kind
+from vosbench.harness.trials import Kind
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKFLOW = ROOT / "examples" / "github-actions.yml"

@@ -18,7 +18,7 @@ from vosbench.harness.store import (
     TrainingSpec,
     Worker,
 )
-from vosbench.harness.sweep.trials import ClipResult, Kind, TrialSpec
+from vosbench.harness.trials import ClipResult, Kind, TrialSpec
 
 CLIPS = ("dog", "camel", "blackswan")
 AGGREGATES: Mapping[str, float] = {"jf_mean": 0.75, "j_mean": 0.7, "f_mean": 0.8, "energy_j": 1.5}

@@ -22,7 +22,7 @@ from vosbench.harness.store import Command, LostLease, State, Storage, Worker, c
 from vosbench.harness.store.models import Trial
 from vosbench.harness.store.records import Scope
 from vosbench.harness.store.worker import process_started
-from vosbench.harness.sweep.trials import Kind, TrialSpec
+from vosbench.harness.trials import Kind, TrialSpec
 
 Lapse = Callable[[Storage, float], None]
 

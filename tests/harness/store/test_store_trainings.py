@@ -11,7 +11,7 @@ from store_samples import CURVE, NOTES, train, training, worker
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store import CurveValue, State, Storage, TrainingRecord, TrainingSpec
-from vosbench.harness.sweep.executors import garbage
+from vosbench.harness.sweep import garbage
 
 
 def found(storage: Storage, spec: TrainingSpec) -> TrainingRecord:

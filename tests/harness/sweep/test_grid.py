@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.sweep.grid import parse_taus
-from vosbench.harness.text.names import parse_names
+from vosbench.harness.text import parse_names
 
 
 def test_a_range_includes_both_ends_and_means_decimals() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vosbench.harness.sweep.interleave import interleaved
-from vosbench.harness.sweep.trials import Kind, TrialSpec
+from vosbench.harness.trials import Kind, TrialSpec
 
 
 def grid(

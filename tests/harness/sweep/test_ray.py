@@ -28,7 +28,7 @@ from vosbench.harness.interrupts import interruptible  # noqa: E402
 from vosbench.harness.store import State, Storage  # noqa: E402
 from vosbench.harness.store.models import Attempt, Trial  # noqa: E402
 from vosbench.harness.sweep.events import Tally  # noqa: E402
-from vosbench.harness.sweep.executors.ray_cluster import (  # noqa: E402
+from vosbench.harness.sweep.ray_cluster import (  # noqa: E402
     RayExecutor,
     check_reach,
     connected,

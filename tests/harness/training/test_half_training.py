@@ -13,10 +13,10 @@ from vosbench.baselines.errors import InputError
 from vosbench.baselines.frtm.half import G_FRTM_HALF, HalfFrtm, make_half
 from vosbench.harness.training.data.pool import HalvedPool, Stream
 from vosbench.harness.training.data.synthetic import SyntheticClips
-from vosbench.harness.training.half.recipe import HalfRecipe
-from vosbench.harness.training.half.steps import draw_walk, read_walk, walk_along
-from vosbench.harness.training.half.trainer import HalfJob
-from vosbench.harness.training.half.validation import validate_half
+from vosbench.harness.training.frtm.half_recipe import HalfRecipe
+from vosbench.harness.training.frtm.half_steps import draw_walk, read_walk, walk_along
+from vosbench.harness.training.frtm.half_trainer import HalfJob
+from vosbench.harness.training.frtm.half_validation import validate_half
 from vosbench.harness.training.loop import train
 from vosbench.harness.training.recipe import ReuseRecipe, StageRecipe
 from vosbench.runners.frtm import seeded_augment, seeded_start

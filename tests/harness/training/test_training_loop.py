@@ -10,7 +10,7 @@ import torch
 from training_toys import make_network
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
 from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.loop import Job, Progress, train
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe

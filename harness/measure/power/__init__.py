@@ -1,1 +1,0 @@
-"""Energy: sources of power readings, windows over them, and the joules that come out."""

@@ -1,1 +1,0 @@
-"""Alembic's environment: one file per revision of the schema, in ``versions``."""

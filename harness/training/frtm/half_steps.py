@@ -1,0 +1,203 @@
+"""One step: a walk over a few frames, each reused or full, with the walk's own masks.
+
+What a tracker meets is its own mask of the frame before, its own of the last full one, and gaps
+of any length. So does a walk; only gradients stay within a frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vosbench.baselines.frtm.half import Carried, HalfFrtm, Reference, mask_levels, reduced
+from vosbench.baselines.frtm.refiner import resize
+from vosbench.harness.training.data.encoding import EncodedClip, HalfLevels
+from vosbench.harness.training.data.pool import HalvedPool
+from vosbench.harness.training.frtm import losses
+from vosbench.harness.training.frtm.half_recipe import HalfRecipe
+from vosbench.harness.training.frtm.steps import Losses
+from vosbench.harness.training.recipe import GateRecipe
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Frames of a batch of clips, the first one first: one entry of each tuple for each frame.
+
+    Attributes:
+        halves: what the frames give in half size.
+        whole: features, scores and masks of the whole frames; of a frame that is not computed in
+            full the masks alone are used.
+        full: which are computed in full.
+    """
+
+    halves: tuple[HalfLevels, ...]
+    whole: tuple[EncodedClip, ...]
+    full: tuple[bool, ...]
+
+    @property
+    def masks(self) -> tuple[Tensor, ...]:
+        """The true masks, (B, 1, H, W) each."""
+        return tuple(clip.masks for clip in self.whole)
+
+
+def read_walk(pool: HalvedPool, clips: list[tuple[int, list[int]]], full: tuple[bool, ...]) -> Walk:
+    """Read the named frames of each clip."""
+    whole = [pool.read(index, frames) for index, frames in clips]
+    halves = [pool.read_halves(index, frames) for index, frames in clips]
+    count = len(full)
+    return Walk(
+        tuple(
+            HalfLevels(*(torch.stack([h[level][t] for h in halves]) for level in range(5)))
+            for t in range(count)
+        ),
+        tuple(
+            EncodedClip.cat([clip.take(slice(t, t + 1)) for clip in whole]) for t in range(count)
+        ),
+        full,
+    )
+
+
+def draw_walk(pool: HalvedPool, batch: int, recipe: HalfRecipe, rng: np.random.Generator) -> Walk:
+    """Frame 0 and some that follow each other, of each of ``batch`` clips."""
+    length = min(recipe.walk, pool.frames - 1)
+    clips = []
+    for index in pool.choose(batch, rng):
+        start = int(rng.integers(1, pool.frames - length + 1))
+        clips.append((int(index), [0, *range(start, start + length)]))
+    full = rng.random(length) < recipe.full_rate
+    drawn = read_walk(pool, clips, (False, *(bool(f) for f in full)))
+    return mirrored(drawn) if recipe.mirror and rng.random() < 0.5 else drawn
+
+
+def mirrored(walk: Walk) -> Walk:
+    """Left and right change places, in features too, which is near enough for what learns."""
+    return Walk(
+        tuple(HalfLevels(*(level.flip(-1) for level in halves)) for halves in walk.halves),
+        tuple(
+            EncodedClip(*(x.flip(-1) for x in (*clip.levels, clip.scores, clip.masks)))
+            for clip in walk.whole
+        ),
+        walk.full,
+    )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A frame of a walk: what was carried to it, logits of the full path, what the gate said.
+
+    Attributes:
+        known: the last full frame and the previous one, as they were.
+        last: index of the last full frame.
+    """
+
+    carried: Carried
+    logits: Tensor | None
+    known: tuple[Reference, Reference]
+    last: int
+
+
+def walk_along(
+    network: HalfFrtm, walk: Walk, *, finest: bool = True, truth: Tensor | None = None
+) -> list[Seen]:
+    """Walk as the tracker does; masks that are handed on carry no gradient.
+
+    Args:
+        truth: bool (T, B): where a walk goes on with the true mask.
+    """
+    first = _reference(network, walk.halves[0], walk.masks[0])
+    last = previous = first
+    seen, last_full = [], 0
+    for t in range(1, len(walk.halves)):
+        h4, h8, h16, h32, score = walk.halves[t]
+        now = network.matching.keys(h32, h16)
+        known = (first, last, previous)
+        carried = network.carried((h32, h16, h8, h4), score, now, known, finest)
+        logits = None
+        if walk.full[t]:
+            clip = walk.whole[t]
+            features = (clip.f32, clip.f16, clip.f8, clip.f4)
+            logits = network.refined(features, clip.scores, carried, finest)[-1]
+        seen.append(Seen(carried, logits, (last, previous), last_full))
+        mask = resize(torch.sigmoid(carried.logits if logits is None else logits).detach(), h4)
+        if truth is not None:
+            true = reduced(walk.masks[t], mask)
+            mask = torch.where(truth[t].view(-1, 1, 1, 1), true, mask)
+        previous = Reference(now, mask_levels(mask, (h32, h16, h8, h4)))
+        if walk.full[t]:
+            last, last_full = previous, t
+    return seen
+
+
+def _reference(network: HalfFrtm, halves: HalfLevels, mask: Tensor) -> Reference:
+    h4, h8, h16, h32, _ = halves
+    return Reference(network.matching.keys(h32, h16), mask_levels(mask, (h32, h16, h8, h4)))
+
+
+def walk_losses(
+    network: HalfFrtm,
+    walk: Walk,
+    recipe: HalfRecipe,
+    rng: np.random.Generator,
+    *,
+    finest: bool = True,
+) -> Losses:
+    """Both paths' masks against the annotations."""
+    seen = walk_along(network, walk, finest=finest, truth=_coins(walk, recipe, rng))
+    return _mask_terms(seen, walk, recipe.soft_iou)
+
+
+def gate_losses(
+    network: HalfFrtm,
+    walk: Walk,
+    recipe: HalfRecipe,
+    progress: float,
+    rng: np.random.Generator,
+) -> Losses:
+    """The gate's loss beside those of the masks, or alone where nothing else learns."""
+    assert recipe.reuse is not None
+    alone = recipe.reuse.finetune == "none"
+    with torch.set_grad_enabled(not alone):
+        seen = walk_along(network, walk, truth=_coins(walk, recipe, rng))
+    gaps = [
+        gate_gap(network, walk, t, frame, gate=recipe.reuse.gate, progress=progress)
+        for t, frame in enumerate(seen, start=1)
+    ]
+    terms = {} if alone else _mask_terms(seen, walk, recipe.soft_iou)
+    return terms | {"gate": recipe.gate_weight * torch.stack(gaps).mean()}
+
+
+def gate_gap(
+    network: HalfFrtm, walk: Walk, t: int, seen: Seen, *, gate: GateRecipe, progress: float
+) -> Tensor:
+    """The gate probability loss of one frame of a walk."""
+    reference = walk.masks[t - 1 if gate.reference == "adjacent" else seen.last]
+    iou = losses.mask_iou(reference, walk.masks[t])
+    m = losses.margin(gate.m1, progress, gate.reach)
+    target = losses.gate_target(iou, m, gate.margin)
+    p = torch.sigmoid(network.asked(seen.carried, *seen.known).float())
+    return losses.gate_probability_loss(p, target, gate.m2, gate.hinge)
+
+
+def _coins(walk: Walk, recipe: HalfRecipe, rng: np.random.Generator) -> Tensor:
+    shape = (len(walk.masks), len(walk.masks[0]))
+    return torch.from_numpy(rng.random(shape) < recipe.truth_rate)
+
+
+def _mask_terms(seen: list[Seen], walk: Walk, soft_iou: float) -> Losses:
+    carried, refined = [], []
+    for t, frame in enumerate(seen, start=1):
+        carried.append(_of_mask(frame.carried.logits, walk.masks[t], soft_iou))
+        if frame.logits is not None:
+            refined.append(_of_mask(frame.logits, walk.masks[t], soft_iou))
+    terms = {"carried": torch.stack(carried).mean()}
+    return terms | ({"full": torch.stack(refined).mean()} if refined else {})
+
+
+def _of_mask(logits: Tensor, mask: Tensor, soft_iou: float) -> Tensor:
+    """BCE and the loss of overlap on the logits' own grid."""
+    true = reduced(mask, logits)
+    loss = losses.mask_loss(logits, true).mean()
+    return loss + soft_iou * losses.soft_iou_loss(logits, true).mean() if soft_iou else loss

@@ -1,0 +1,188 @@
+"""Puts a training of FRTM-half together, and writes its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from vosbench.baselines.checkpoints import load_into, read_checkpoint, write_checkpoint
+from vosbench.baselines.errors import InputError
+from vosbench.baselines.frtm import half
+from vosbench.baselines.frtm.half import HalfConfig, HalfFrtm, make_half
+from vosbench.baselines.imagenet import imagenet_state_dict
+from vosbench.harness.training.assemble import VALIDATION_CLIPS, TrainingData
+from vosbench.harness.training.checkpoint import halved, header
+from vosbench.harness.training.data.encoding import Encoder
+from vosbench.harness.training.data.pool import ClipPool, HalvedPool
+from vosbench.harness.training.data.producing import producing
+from vosbench.harness.training.frtm.half_recipe import HalfRecipe
+from vosbench.harness.training.frtm.half_steps import draw_walk, gate_losses, walk_losses
+from vosbench.harness.training.frtm.half_validation import validate_half
+from vosbench.harness.training.frtm.steps import Losses
+from vosbench.harness.training.loop import Cadence, Report, Training, paced, train
+from vosbench.harness.training.recipe import ReuseRecipe, StageRecipe
+from vosbench.harness.training.request import TrainingRequest
+from vosbench.harness.training.state import TrainingState, own_weights
+
+CONFIGS = {"frtm-half": half.FRTM_HALF, "g-frtm-half": half.G_FRTM_HALF}
+"""What can be trained, by name."""
+
+
+def config_of(model: str) -> HalfConfig:
+    """The config of a model that can be trained; InputError lists them for another name."""
+    if model not in CONFIGS:
+        raise InputError(f"{model} can't be trained: there are {', '.join(CONFIGS)}")
+    return CONFIGS[model]
+
+
+@dataclass(frozen=True)
+class HalfJob(Training):
+    """A training of FRTM-half; see :class:`.loop.Training`.
+
+    Attributes:
+        videos: real sequences that are scored beside the held-out pictures; None for none.
+    """
+
+    recipe: HalfRecipe
+    network: HalfFrtm
+    pool: HalvedPool
+    videos: HalvedPool | None = None
+
+    def learning(self, reuse: ReuseRecipe | None) -> Iterator[nn.Module]:
+        if reuse is None or reuse.finetune == "all":
+            yield from (self.network.matching, self.network.carry, self.network.refine)
+        if reuse is not None:
+            assert self.network.gate is not None
+            yield self.network.gate
+
+    def set_modes(self, reuse: ReuseRecipe | None) -> None:
+        self.network.eval()
+        for module in self.learning(reuse):
+            module.train()
+
+    def losses(
+        self, stage: StageRecipe, reuse: ReuseRecipe | None, step: int, rng: np.random.Generator
+    ) -> Losses:
+        walk, progress = draw_walk(self.pool, stage.batch, self.recipe, rng), step / stage.steps
+        if reuse is None:
+            finest = progress >= self.recipe.fine_from
+            return walk_losses(self.network, walk, self.recipe, rng, finest=finest)
+        return gate_losses(self.network, walk, self.recipe, progress, rng)
+
+    def validate(self, pool: ClipPool, reuse: ReuseRecipe | None) -> Mapping[str, float]:  # noqa: ARG002
+        assert isinstance(pool, HalvedPool)
+        autocast = self.recipe.autocast
+        series = dict(validate_half(self.network, pool, autocast))
+        if self.videos is not None:
+            told = validate_half(self.network, self.videos, autocast)
+            series |= {f"video {name}": value for name, value in told.items()}
+        return series
+
+
+def prepare(
+    recipe: HalfRecipe,
+    data: TrainingData,
+    cache: Path,
+    folder: Path,
+    *,
+    start: Path | None = None,
+    backbone: Path | None = None,
+) -> HalfJob:
+    """Make a training ready to run with :func:`.loop.train`; nothing is drawn or encoded yet.
+
+    Args:
+        cache: folder of encoded clips; may be shared by all trainings.
+        folder: of this training's state.
+        start: checkpoint whose layers are taken over, as far as it has them.
+        backbone: file of the backbone's weights; None for where ImageNet weights usually are.
+
+    Raises:
+        InputError: missing data or weights, or a checkpoint that doesn't fit.
+    """
+    config = config_of(recipe.model)
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        network = make_half(config)
+    network.feature_extractor.load_state_dict(imagenet_state_dict(config.backbone, backbone))
+    if start is not None:
+        _take_over(network, start, recipe.model)
+    encoder = Encoder(network.feature_extractor, config.target)
+    training, held_out = data.sources()
+    pool = HalvedPool(training, encoder, cache, recipe.clips, stream=data.stream())
+    count = min(VALIDATION_CLIPS, max(2, recipe.clips // 10))
+    validation = None if held_out is None else HalvedPool(held_out, encoder, cache, count)
+    real = data.real()
+    videos = None if real is None else HalvedPool(real, encoder, cache, data.real_clips)
+    return HalfJob(recipe, network, pool, validation, folder, choose=recipe.choose, videos=videos)
+
+
+def _take_over(network: HalfFrtm, start: Path, model: str) -> None:
+    tensors = {name: tensor.float() for name, tensor in read_checkpoint(start).tensors.items()}
+    own = network.state_dict()
+    missing = {name: value for name, value in own.items() if name not in tensors}
+    needed = [k for k in missing if not k.startswith(("gate.", "feature_extractor."))]
+    if needed:
+        raise InputError(f"{start} was made for another network than {model}: no {needed[0]}")
+    load_into(network, tensors | missing, str(start), ignored=("gate.",))
+
+
+class HalfTrainer:
+    """Trains FRTM-half and G-FRTM-half; see :class:`vosbench.harness.training.trainers.Trainer`."""
+
+    recipe = HalfRecipe
+
+    def gated(self, model: str) -> bool:
+        return config_of(model).gated
+
+    def check(self, request: TrainingRequest) -> None:
+        recipe = request.recipe
+        if recipe.reuse is not None and not self.gated(recipe.model):
+            raise InputError(
+                f"{recipe.model} has no gate, so it has no second stage: train g-{recipe.model}"
+            )
+        if request.start is not None and not Path(request.start).is_file():
+            raise InputError(f"no checkpoint at {request.start}: give --start a trained one's file")
+        if request.start is None and recipe.segmentation is None:
+            raise InputError(
+                "training begins with the segmentation stage: give --steps S1,S2, or --start FILE "
+                "with trained decoders"
+            )
+
+    def open(self, request: TrainingRequest, cache: Path) -> OpenedHalf:
+        assert isinstance(request.recipe, HalfRecipe)
+        start = None if request.start is None else Path(request.start)
+        backbone = None if request.backbone is None else Path(request.backbone)
+        data = request.data.open()
+        return OpenedHalf(
+            prepare(request.recipe, data, cache, cache, start=start, backbone=backbone)
+        )
+
+
+@dataclass
+class OpenedHalf:
+    """A training of which everything is known."""
+
+    job: HalfJob
+
+    @property
+    def data_sha256(self) -> str:
+        return self.job.pool.sha256
+
+    def train(self, folder: Path, cadence: Cadence, report: Report) -> TrainingState:
+        self.job = paced(replace(self.job, folder=folder), cadence)
+        with producing(self.job.pool, cadence.workers):
+            return train(self.job, report)
+
+    def save(self, path: Path, state: TrainingState, note: str) -> None:
+        save(path, self.job, state=state, data_sha256=self.data_sha256, note=note)
+
+
+def save(path: Path, job: HalfJob, *, state: TrainingState, data_sha256: str, note: str) -> None:
+    """Write a finished training's checkpoint, with its provenance in the header."""
+    told = header(job.recipe, state, job.network.config.backbone, data_sha256, note)
+    write_checkpoint(path, halved(own_weights(job.network)), told)

@@ -1,1 +1,0 @@
-"""Training of FRTM-half: walks over short sequences, as the tracker takes them."""

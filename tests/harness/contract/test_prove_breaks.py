@@ -1,0 +1,245 @@
+"""Each check, with what it checks whole, and then broken: it must see the difference."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from store_samples import grid, worker
+
+from vosbench.harness.contract import prove_networks as networks
+from vosbench.harness.contract import prove_programs as programs
+from vosbench.harness.contract import prove_speed as speed
+from vosbench.harness.contract import prove_tracks as tracks
+from vosbench.harness.contract.play import ContractBreach, Played, Recording
+from vosbench.harness.contract.prove_networks import Arithmetic, Seen
+from vosbench.harness.contract.prove_record import Bench, Figure, NotDone
+from vosbench.harness.measure.allocator import keep_large_blocks
+from vosbench.harness.store import Command, Storage
+from vosbench.runners.interface import Frame, ObjectStep, Precision
+from vosbench.runners.interface import Path as Taken
+from vosbench.runners.network_runner import NetworkRunner
+from vosbench.runners.tracking import SharedWalk
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(CPU, tmp_path)
+
+
+def broken(figures: list[Figure]) -> list[str]:
+    return [figure.name for figure in figures if not figure.holds]
+
+
+@pytest.fixture(scope="module")
+def small() -> NetworkRunner[object]:
+    runner = networks.build("g-frtm-lite")
+    assert isinstance(runner, NetworkRunner)
+    return runner
+
+
+FLOAT32 = (Arithmetic(Precision.FLOAT32, 2e-2),)
+SCENE = tracks.sequences((48, 64), 4)[0]
+
+
+def test_networks_agree_until_weights_are_lost_on_the_way(
+    small: NetworkRunner[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def figures() -> list[Figure]:
+        return networks.conformance(small, CPU, FLOAT32, SCENE, reference=Precision.FLOAT32)
+
+    assert broken(figures()) == []
+    load, loads = NetworkRunner.load, iter(range(2))
+
+    def lossy(self: NetworkRunner[object], device: torch.device, precision: Precision) -> None:
+        load(self, device, precision)
+        if next(loads) == 0:  # the reference is whole, what comes after is not
+            for name, tensor in self.network.named_parameters():
+                if name.startswith("refiner."):
+                    tensor.data += 0.05
+
+    monkeypatch.setattr(NetworkRunner, "load", lossy)
+    assert "float32, full: R8" in broken(figures())
+
+
+def test_what_only_a_gpu_has_is_not_asked_of_a_cpu(small: NetworkRunner[object]) -> None:
+    gpu = (Arithmetic(Precision.FLOAT64, 1e-6, gpu=True),)
+    assert networks.conformance(small, CPU, gpu, SCENE) == []
+
+
+def test_differences_are_relative_to_the_largest_value() -> None:
+    labels = np.zeros((1, 2, 2), np.uint8)
+    other = labels.copy()
+    other[0, 0, 0] = 1
+    one = Seen(labels, {"S": np.array([0.0, 10.0])}, np.array([0.5]))
+    two = Seen(other, {"S": np.array([1.0, 10.0])}, np.array([0.75]))
+    assert networks.differences(two, one) == {"S": 0.1, "P_gate": 0.25, "labels": 0.25}
+
+
+def recording(shift: int = 0, taken: Taken = Taken.FULL) -> Recording:
+    """Perfect masks of a tiny sequence, or such that are off by some columns."""
+    (clip, _) = tracks.sequences((48, 64), 4)
+    first = ObjectStep(1, Taken.INIT, None)
+    played = tuple(
+        Played(
+            t,
+            np.roll(clip.labels[t], shift if t else 0, 1),
+            (ObjectStep(1, taken, 0.5) if t else first,),
+            "cpu",
+        )
+        for t in range(len(clip))
+    )
+    return Recording(clip, played, (), ())
+
+
+def test_masks_that_differ_between_devices_are_seen(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def given(*each: Recording) -> list[Figure]:
+        left = iter(each)
+        monkeypatch.setattr(tracks, "record", lambda *_: next(left))
+        return tracks.across(None, [each[0].clip], bench)  # type: ignore[arg-type]
+
+    assert broken(given(recording(), recording())) == []
+    assert broken(given(recording(), recording(shift=12))) == ["equal labels", "J&F difference"]
+    assert broken(given(recording(), recording(taken=Taken.REUSE))) == ["flipped decisions"]
+
+
+def test_a_walk_that_depends_on_more_than_its_input_is_seen(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for second, expected in ((0, []), (1, ["frames that differ"])):
+        left = iter([recording(), recording(shift=second)])
+        monkeypatch.setattr(tracks, "record", lambda *_, left=left: next(left))
+        assert broken(tracks.repeated(None, [recording().clip], bench)) == expected  # type: ignore[arg-type]
+
+
+def test_a_walk_that_never_splits_is_seen(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = SharedWalk._split
+
+    def together(self: Any, branch: Any, *rest: Any) -> Any:
+        groups = split(self, branch, *rest)
+        return {next(iter(groups)): branch.members}
+
+    monkeypatch.setattr(SharedWalk, "_split", together)
+    with pytest.raises(ContractBreach):
+        tracks.shared("g-frtm-lite", bench)
+
+
+def test_two_halves_that_differ_are_noise(bench: Bench) -> None:
+    assert broken(speed.alike([10.0, 10.1] * 8, bench)) == []
+    assert broken(speed.alike([10.0, 20.0] * 8, bench)) == ["A/A"]
+
+
+def test_memory_that_grows_is_seen(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hoarder:
+        """A walk that keeps a megabyte of each frame."""
+
+        kept: list[bytes]
+
+        def step(self, frame: Frame, spans: object) -> None:
+            self.kept.append(os.urandom(2**20))
+
+    # As late in a long process: much was freed before, and the allocator kept it.
+    keep_large_blocks()
+    before = [b"x" * 2**20 for _ in range(2 * speed.LONG)]
+    del before
+    hoarder = Hoarder()
+    hoarder.kept = []
+    monkeypatch.setattr(speed, "_begun", lambda *_: (hoarder, None))
+    clip = tracks.sequences((48, 64), 3)[0]
+    figures = speed.grown(*speed.held_mib(None, clip, CPU))  # type: ignore[arg-type]
+    assert broken(figures) == [f"growth from frame {speed.SHORT} to {speed.LONG}"]
+    assert broken(speed.grown(100.0, 101.0)) == []
+
+
+def test_a_copied_frame_that_costs_most_is_seen(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vosbench.harness.evaluate.profile import PathCost
+
+    def cost(path: Taken, ms: float) -> PathCost:
+        return PathCost(path, ms, ms, 2.0, 2.0, None, None, ())
+
+    order = (Taken.FULL, Taken.REUSE, Taken.COPY)
+    for ms, expected in (((9, 5, 1), []), ((5, 5, 9), ["copied / full, ms"])):
+        found = [cost(path, each) for path, each in zip(order, ms, strict=True)]
+        monkeypatch.setattr(speed, "profile", lambda *_, found=found: found)
+        assert broken(speed.costs(None, None, bench)) == expected  # type: ignore[arg-type]
+
+
+def test_times_that_never_settle_are_seen_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vosbench.harness.measure.warmup import WarmUpRule, warm_up
+
+    rising = iter(range(1, 1000))
+    record = warm_up(lambda: float(next(rising)), WarmUpRule(max_runs=20))
+    monkeypatch.setattr(speed, "warm_paths", lambda *_: (record,))
+    monkeypatch.setattr(speed, "Annotations", lambda _: None)
+    monkeypatch.setattr(speed, "clock_for", lambda _: None)
+    gpu = Bench(torch.device("cuda", 0), Path("/nowhere"))
+    assert broken(speed.warmed(None, None, gpu)) == ["paths that never became stable"]  # type: ignore[arg-type]
+
+
+def test_a_lock_that_holds_nobody_off_is_seen(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VOSBENCH_LOCK_DIR", str(tmp_path / "locks"))
+    assert broken(programs.lock(bench)) == []
+    monkeypatch.setattr(programs, "hold", lambda *_, **__: nullcontext())
+    assert broken(programs.lock(bench)) == ["refused while another holds it", "holder named"]
+
+
+def test_a_training_that_resumes_elsewhere_is_seen(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"weights")
+    two.write_bytes(b"weights")
+    assert broken(programs.compared(one, two, disturbed=True)) == []
+    assert broken(programs.compared(one, two, disturbed=False)) == ["killed on its way"]
+    two.write_bytes(b"others")
+    assert broken(programs.compared(one, two, disturbed=True)) == ["equal checkpoints"]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Path]:
+    """A database with two waiting trials, one of which is then claimed and fails."""
+    path = tmp_path / "results.db"
+    with Storage.open(path) as storage:
+        storage.add_plan(programs.STUDY, Command("vosbench run …"), grid(2))
+    yield path
+
+
+def fail_one(path: Path, message: str) -> None:
+    with Storage.open(path) as storage:
+        (plan,) = storage.plans(storage.study(programs.STUDY))
+        claim = storage.claim(plan, worker())
+        assert claim is not None
+        for trial in claim.trials:
+            storage.fail(trial, message, "trace", deterministic=True)
+
+
+def test_memory_that_ends_in_anything_but_failed_trials_is_seen(study: Path) -> None:
+    assert "failed trials" in broken(programs.failed_trials(study, ""))
+    fail_one(study, "OutOfMemoryError: CUDA out of memory")
+    assert broken(programs.failed_trials(study, "")) == []
+    assert broken(programs.failed_trials(study, "Traceback (most recent call last)")) == [
+        "tracebacks on the terminal"
+    ]
+
+
+def test_a_grid_that_is_left_unfinished_is_seen(study: Path, tmp_path: Path) -> None:
+    assert broken(programs.completed_trials(study, "")) == ["complete trials", "others"]
+    with pytest.raises(RuntimeError, match="no database: Killed"):
+        programs.completed_trials(tmp_path / "none.db", "Killed")
+
+
+def test_a_cpu_says_what_it_cannot_prove(bench: Bench) -> None:
+    with pytest.raises(NotDone, match="memory of its own"):
+        programs.memory_runs_out(bench)
