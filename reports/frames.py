@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from vosbench.harness.store import Readable, Selection, State, results
+from vosbench.harness.store.catalog import IDENTITY, identities, timing_conditions, weights_notes
 from vosbench.harness.trials import Kind
-from vosbench.reports.catalog import IDENTITY, identities, timing_conditions, weights_notes
 from vosbench.reports.labels import curve_names
 from vosbench.reports.looks import COLUMNS as LOOK
 from vosbench.reports.looks import looks

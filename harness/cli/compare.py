@@ -15,8 +15,8 @@ from vosbench.harness.text import parse_names, say, write_file
 
 if TYPE_CHECKING:
     from vosbench.harness.regression.comparison import Comparison
-    from vosbench.harness.regression.measured import Run
     from vosbench.harness.regression.verdict import Verdict
+    from vosbench.harness.store.measured import Run
 
 
 def register(app: typer.Typer) -> None:
@@ -112,7 +112,8 @@ def _sides(
     head: str | None,
 ) -> tuple[Run, Run]:
     """Base and head; ``InputError`` where one of them isn't there."""
-    from vosbench.harness.regression import baselines, measured, pairing, repeats
+    from vosbench.harness.regression import baselines, pairing, repeats
+    from vosbench.harness.store import measured
     from vosbench.runners.registry import absolute_name
 
     run = measured.read_run(database, where)

@@ -111,7 +111,7 @@ def show_baseline(name: Name, db: options.Db = options.DEFAULT_DB, csv: options.
 
 def remove_baseline(name: Name, db: options.Db = options.DEFAULT_DB) -> None:
     """Forget a baseline; its trials stay."""
-    from vosbench.harness.regression import baselines
+    from vosbench.harness.store import baselines
 
     with open_database(db) as database:
         baselines.remove_baseline(database, name)
@@ -152,9 +152,9 @@ def history(
     """Show J&F and FPS from commit to commit, and where their level stepped."""
     from vosbench.harness.regression.history import history as read_history
     from vosbench.harness.regression.history import history_frame
-    from vosbench.harness.regression.measured import read_run
     from vosbench.harness.regression.portable import load_run
     from vosbench.harness.regression.render_history import history_tables
+    from vosbench.harness.store.measured import read_run
 
     where = options.selection(models, dataset, None)
     runs = [

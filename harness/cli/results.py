@@ -138,7 +138,7 @@ class Chosen:
             for place, row in enumerate(frame.to_dict("records"))
         ]
         found = frame.iloc[[row[""] for row in self.rows(records)]]
-        return found[self.names(records) or list(found)]
+        return found[self.names(records) or found.columns.to_list()]
 
 
 def _json_row(row: Row, names: Sequence[str]) -> dict[str, Any]:

@@ -276,7 +276,8 @@ def collect_garbage(
     ] = False,
 ) -> None:
     """Delete what nothing refers to: partial results of cancelled trials, and the like."""
-    from vosbench.harness.sweep.garbage import collect, delete_files, leftover_files
+    from vosbench.harness.datasets.places import delete_files, leftover_files
+    from vosbench.harness.store.garbage import collect
 
     with _existing(db) as storage:
         found = storage.database.write(lambda connection: collect(connection, dry_run=dry_run))

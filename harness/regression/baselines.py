@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.regression.comparison import Comparison
-from vosbench.harness.regression.measured import MeasuredTrial, Run, read_run, read_trials
 from vosbench.harness.regression.points import by_point
 from vosbench.harness.regression.portable import load_run
-from vosbench.harness.store import Database, Selection, State, open_database
+from vosbench.harness.store import Database, Selection, open_database
+from vosbench.harness.store.baselines import (
+    baseline_names,
+    put_baseline,
+    put_verdicts,
+    stored_baseline,
+)
 from vosbench.harness.store.database import Source
-from vosbench.harness.store.models import Baseline, BaselineTrial, Trial, Verdict
+from vosbench.harness.store.measured import MeasuredTrial, Run, read_run
 from vosbench.harness.store.selection import EVERYTHING
-from vosbench.harness.trials import Kind
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}")
 _VERSION_LENGTH = 255
@@ -71,21 +72,8 @@ def set_baseline(
         raise InputError(
             f"no complete trial in {run.source} meets the filters: nothing to set as {name!r}"
         )
-    version = _version(chosen)
-
-    def work(connection: Connection) -> None:
-        connection.execute(delete(Baseline).where(Baseline.name == name))
-        baseline = connection.scalar(
-            insert(Baseline)
-            .values(name=name, filters=selection_text(where), version=version)
-            .returning(Baseline.id)
-        )
-        connection.execute(
-            insert(BaselineTrial),
-            [{"baseline_id": baseline, "trial_id": trial.trial_id} for trial in chosen],
-        )
-
-    database.write(work)
+    rows = [trial.trial_id for trial in chosen if trial.trial_id is not None]
+    put_baseline(database, name, where, _version(chosen), rows)
     return baseline_record(database, name)
 
 
@@ -97,42 +85,27 @@ def _version(trials: Sequence[MeasuredTrial]) -> str:
 
 def list_baselines(database: Database) -> tuple[BaselineRecord, ...]:
     """All baselines, by name."""
-    names = database.read(
-        lambda connection: connection.scalars(select(Baseline.name).order_by(Baseline.name)).all()
-    )
-    return tuple(baseline_record(database, name) for name in names)
+    return tuple(baseline_record(database, name) for name in baseline_names(database))
 
 
 def baseline_record(database: Database, name: str) -> BaselineRecord:
     """One baseline; ``InputError`` that lists the others if there is none of that name."""
-
-    def work(connection: Connection) -> BaselineRecord:
-        row = connection.execute(
-            select(Baseline.__table__).where(Baseline.id == _id(connection, name))
-        ).one()
-        trials = read_trials(connection, [_members(row.id)])
-        return BaselineRecord(
-            name=name,
-            where=parse_selection(row.filters),
-            version=row.version,
-            database=database.address.text,
-            trials=len(trials),
-            points=len(by_point(trials)),
-            created_at=row.created_at,
-        )
-
-    return database.read(work)
+    stored = stored_baseline(database, name)
+    return BaselineRecord(
+        name=name,
+        where=stored.where,
+        version=stored.version,
+        database=database.address.text,
+        trials=len(stored.trials),
+        points=len(by_point(stored.trials)),
+        created_at=stored.created_at,
+    )
 
 
 def read_baseline(database: Database, name: str) -> Run:
     """The trials of a baseline, as the base of a comparison; ``InputError`` if there is none."""
-
-    def work(connection: Connection) -> Run:
-        baseline = _id(connection, name)
-        source = f"baseline {name} in {database.address.text}"
-        return Run(source, read_trials(connection, [_members(baseline)]))
-
-    return database.read(work)
+    source = f"baseline {name} in {database.address.text}"
+    return Run(source, stored_baseline(database, name).trials)
 
 
 def read_base(text: str, database: Source | Database) -> Run:
@@ -151,15 +124,6 @@ def read_base(text: str, database: Source | Database) -> Run:
         return read_baseline(database, text)
     with open_database(database, read_only=True) as opened:
         return read_baseline(opened, text)
-
-
-def remove_baseline(database: Database, name: str) -> None:
-    """Forget a baseline and its verdicts; its trials stay. ``InputError`` if there is none."""
-
-    def work(connection: Connection) -> None:
-        connection.execute(delete(Baseline).where(Baseline.id == _id(connection, name)))
-
-    database.write(work)
 
 
 def record_verdicts(database: Database, name: str, comparison: Comparison) -> int:
@@ -182,53 +146,9 @@ def record_verdicts(database: Database, name: str, comparison: Comparison) -> in
         for finding in point.findings
         if finding.trial_id is not None
     ]
-
-    def work(connection: Connection) -> int:
-        baseline = _id(connection, name)
-        for row in rows:
-            connection.execute(
-                delete(Verdict).where(
-                    Verdict.baseline_id == baseline,
-                    Verdict.trial_id == row["trial_id"],
-                    Verdict.metric == row["metric"],
-                )
-            )
-        if rows:
-            connection.execute(insert(Verdict), [row | {"baseline_id": baseline} for row in rows])
-        return len(rows)
-
-    return database.write(work)
+    put_verdicts(database, name, rows)
+    return len(rows)
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _id(connection: Connection, name: str) -> int:
-    found = connection.scalar(select(Baseline.id).where(Baseline.name == name))
-    if found is None:
-        names = connection.scalars(select(Baseline.name).order_by(Baseline.name).limit(10)).all()
-        have = f"there are {', '.join(names)}" if names else "set one with `vosbench baseline set`"
-        raise InputError(f"no baseline {name!r} in this database: {have}")
-    return found
-
-
-def _members(baseline: int) -> ColumnElement[bool]:
-    members = select(BaselineTrial.trial_id).where(BaselineTrial.baseline_id == baseline)
-    return Trial.id.in_(members)
-
-
-def selection_text(where: Selection) -> str:
-    """A selection as the store keeps it: JSON of the fields that are set."""
-    values = {field.name: list(getattr(where, field.name)) for field in fields(where)}
-    return json.dumps({name: value for name, value in values.items() if value}, sort_keys=True)
-
-
-def parse_selection(text: str) -> Selection:
-    """What :func:`selection_text` wrote."""
-    values: Mapping[str, list[str]] = json.loads(text)
-    known = {field.name for field in fields(Selection)}
-    chosen = {name: tuple(value) for name, value in values.items() if name in known}
-    states = tuple(State(value) for value in chosen.pop("states", ()))
-    kinds = tuple(Kind(value) for value in chosen.pop("kinds", ()))
-    return Selection(**chosen, states=states, kinds=kinds)

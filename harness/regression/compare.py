@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from vosbench.harness.regression.comparison import Comparison, Finding, Measured, PointResult
 from vosbench.harness.regression.evidence import Pending, gather
-from vosbench.harness.regression.measured import Run
 from vosbench.harness.regression.pairing import Pair, pairs
 from vosbench.harness.regression.points import by_point, labels
 from vosbench.harness.regression.thresholds import DEFAULT_TOLERANCES, Tolerance
 from vosbench.harness.regression.verdict import ALPHA, Judgement, Verdict, judge, total
+from vosbench.harness.store.measured import Run
 
 
 def compare(
@@ -29,7 +29,7 @@ def compare(
     and head hasn't is an error; a measurement that base holds itself doesn't count as head's.
 
     Args:
-        base, head: see :func:`vosbench.harness.regression.measured.read_run`.
+        base, head: see :func:`vosbench.harness.store.measured.read_run`.
         tolerances: the metrics to compare, and what is put up with.
         across: two models, or two weights of one: see :func:`.pairing.pairs`.
         alpha: false discovery rate, and one minus the level of the intervals shown.

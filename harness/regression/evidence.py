@@ -10,7 +10,6 @@ import numpy as np
 
 from vosbench.harness.metric import Better, Metric, Scale
 from vosbench.harness.regression.comparison import ClipChange, Finding
-from vosbench.harness.regression.measured import MeasuredTrial
 from vosbench.harness.regression.points import PointTrials, difference
 from vosbench.harness.regression.statistics import (
     Floats,
@@ -20,6 +19,7 @@ from vosbench.harness.regression.statistics import (
 )
 from vosbench.harness.regression.thresholds import Tolerance
 from vosbench.harness.regression.verdict import Claim, Verdict
+from vosbench.harness.store.measured import MeasuredTrial
 from vosbench.harness.trials import ClipResult, Kind
 
 

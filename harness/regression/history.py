@@ -11,11 +11,11 @@ import pandas as pd
 
 from vosbench.harness.metric import Metric, Scale
 from vosbench.harness.regression.evidence import clip_values, machine_key
-from vosbench.harness.regression.measured import MeasuredTrial, Run
 from vosbench.harness.regression.points import GridPoint, labels
 from vosbench.harness.regression.segmentation import Segment, segment
 from vosbench.harness.regression.thresholds import METRICS
 from vosbench.harness.store import State
+from vosbench.harness.store.measured import MeasuredTrial, Run
 from vosbench.harness.trials import Kind
 
 LEAST_POINTS, LEAST_RATIO = 0.0005, 0.005

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vosbench.harness.regression.measured import MeasuredTrial, Run
 from vosbench.harness.store import State, Storage
 from vosbench.harness.store.importing import ForeignTrial
+from vosbench.harness.store.measured import MeasuredTrial, Run
 
 
 @dataclass(frozen=True)

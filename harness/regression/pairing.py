@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.regression.measured import MeasuredTrial, Run
 from vosbench.harness.regression.points import GridPoint, PointTrials, labels
 from vosbench.harness.store.columns import decimal_text
+from vosbench.harness.store.measured import MeasuredTrial, Run
 
 _SHORTEST_HASH = 6
 

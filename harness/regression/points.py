@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from vosbench.harness.regression.measured import MeasuredTrial
 from vosbench.harness.store import State
 from vosbench.harness.store.columns import decimal_text
+from vosbench.harness.store.measured import MeasuredTrial
 from vosbench.harness.trials import Kind, TrialSpec
 
 

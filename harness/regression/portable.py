@@ -15,8 +15,8 @@ from vosbench.baselines.errors import InputError
 from vosbench.baselines.files import read_text
 from vosbench.baselines.parsing import parse_json
 from vosbench.harness.regression.fields import FieldError, Fields
-from vosbench.harness.regression.measured import ENDED, Machine, MeasuredTrial, Run
 from vosbench.harness.store import State
+from vosbench.harness.store.measured import ENDED, Machine, MeasuredTrial, Run
 from vosbench.harness.trials import ClipResult, Kind, TrialSpec
 
 FORMAT = "vosbench-results"

@@ -10,11 +10,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from vosbench.harness.regression.history import HistorySeries
-from vosbench.harness.regression.measured import Run
 from vosbench.harness.regression.points import by_point, labels
 from vosbench.harness.regression.repeats import NoiseFloor
 from vosbench.harness.regression.wording import change_text, value_text
 from vosbench.harness.store import Selection
+from vosbench.harness.store.measured import Run
 from vosbench.harness.terminal import lines, plain_table, styled
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from vosbench.baselines.errors import InputError
 from vosbench.harness.metric import Better, Metric
 from vosbench.harness.regression.evidence import machine_key, run_costs
-from vosbench.harness.regression.measured import MeasuredTrial, Run
 from vosbench.harness.regression.points import PointTrials, by_point, labels
 from vosbench.harness.regression.statistics import repeat_noise
 from vosbench.harness.regression.thresholds import METRICS
 from vosbench.harness.regression.verdict import ALPHA
+from vosbench.harness.store.measured import MeasuredTrial, Run
 
 FEWEST = 4
 """Repeats from which each half has two, so that there is a noise to speak of."""

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vosbench.harness.store import Readable, Selection
+from vosbench.harness.store.catalog import training_families
 from vosbench.reports.figures.curve_panels import FPS_LABEL, REUSE_LABEL, Curves, draw
 from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.figures.points import accuracy_points, everything, timed_points
@@ -15,7 +16,7 @@ from vosbench.reports.figures.published_points import (
     with_published,
     with_published_reuse,
 )
-from vosbench.reports.figures.seeds import one_name_each, over_seeds, training_families
+from vosbench.reports.figures.seeds import one_name_each, over_seeds
 from vosbench.reports.labels import curve_names, margins_name
 from vosbench.reports.names import parse_model, role
 from vosbench.reports.policies import policy_spec

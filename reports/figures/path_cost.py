@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vosbench.harness.store import Readable, Selection, series
+from vosbench.harness.store.catalog import series_names
 from vosbench.harness.trials import PATH_CODES, Kind
-from vosbench.reports.catalog import series_names
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.frames import measured, trials

@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 
 import pandas as pd
-from sqlalchemy import Connection, select
-
-from vosbench.harness.store import Readable, read_from
-from vosbench.harness.store.models import Training
 
 NOTE = "bars: one standard deviation over trainings that differ in their seed alone"
 _MEANS = ("reuse_rate", "jf_mean", "value")
 """``value`` where another metric is shown."""
-
-
-def training_families(source: Readable) -> Mapping[str, str]:
-    """What trainings have in common besides their seed, by the hash of the weights they made."""
-    columns = (
-        Training.checkpoint_sha256,
-        Training.model,
-        Training.recipe,
-        Training.data_sha256,
-        Training.start_sha256,
-    )
-
-    def work(connection: Connection) -> dict[str, str]:
-        made = connection.execute(select(*columns).where(Training.checkpoint_sha256.is_not(None)))
-        families = {}
-        for sha256, model, recipe, data_sha256, start_sha256 in made:
-            fields = json.loads(recipe)
-            fields.pop("seed", None)
-            shared = json.dumps([model, fields, data_sha256, start_sha256], sort_keys=True)
-            families[str(sha256)] = hashlib.sha256(shared.encode()).hexdigest()
-        return families
-
-    return read_from(source, work)
 
 
 def one_name_each(points: pd.DataFrame, families: Mapping[str, str]) -> pd.DataFrame:
@@ -45,7 +16,7 @@ def one_name_each(points: pd.DataFrame, families: Mapping[str, str]) -> pd.DataF
 
     Args:
         points: with ``model``, ``margins``, ``weights`` and ``weights_sha256``.
-        families: of :func:`training_families`.
+        families: of :func:`vosbench.harness.store.catalog.training_families`.
     """
     same = points["weights_sha256"].map(lambda sha256: families.get(sha256, sha256))
     several = same.groupby([points["model"], points["margins"]]).transform("nunique") > 1

@@ -14,9 +14,17 @@ import pandas as pd
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.metric import SHARE, further_metrics
-from vosbench.harness.store import Database, Readable, Selection, objects, opened, sequences
+from vosbench.harness.store import (
+    Database,
+    Readable,
+    Selection,
+    catalog,
+    objects,
+    opened,
+    sequences,
+)
 from vosbench.harness.trials import PATH_CODES, Kind
-from vosbench.reports.site import provenance, tables
+from vosbench.reports.site import tables
 from vosbench.reports.site.footage import FootageOf, RunClip, no_footage
 from vosbench.reports.site.script import packed, plain, write_script
 from vosbench.reports.site.strips import StripRun, draw_strips
@@ -131,7 +139,7 @@ def _write(
     _write_main(source, folder, where, runs, clips, title=made_with.title)
     _write_details(source, folder, where, runs, per_clip)
     files = _write_timelines(source, folder, runs, clips)
-    drawable = provenance.with_series(source, where, "labels") if strips else {}
+    drawable = catalog.with_series(source, where, "labels") if strips else {}
     by_key = {row["key"]: row for row in runs.to_dict("records")}
     groups = dict(iter(per_clip.groupby(["dataset", "sequence"])))
     drawn = 0
@@ -173,10 +181,10 @@ def _write_main(
         "clips": packed(clips),
         "looks": tables.looks(settings),
         "timing": tables.timing_names(settings),
-        "studies": provenance.studies(source, where),
+        "studies": catalog.studies(source, where),
         "trainings": write_trainings(source, folder),
-        "environments": plain(provenance.environments(source)),
-        "checkpoints": plain(provenance.checkpoints(source)),
+        "environments": plain(catalog.environments(source)),
+        "checkpoints": plain(catalog.checkpoints(source)),
         "metrics": [
             {"name": m.name, "label": m.axis, "kind": "percent" if m.unit == SHARE else "number"}
             for m in further_metrics()
@@ -201,7 +209,7 @@ def _write_details(
     """What a run's own page shows: its last attempt, its clips, and their objects."""
     of_key = dict(iter(per_clip.groupby("key", sort=False)))
     per_object = dict(iter(_of_several(objects(source, where)).groupby("key", sort=False)))
-    attempts = provenance.attempts(source, where)
+    attempts = catalog.attempts(source, where)
     for chunk, keys in _chunks(runs):
         details: dict[str, dict[str, Any]] = {}
         for key in keys:

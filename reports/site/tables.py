@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from vosbench.harness.store import Readable, Selection, State, results
-from vosbench.reports.catalog import weights_notes
+from vosbench.harness.store.catalog import weights_notes
 from vosbench.reports.frames import TIMING, measured
 from vosbench.reports.looks import COLUMNS as LOOK
 from vosbench.reports.names import parse_model

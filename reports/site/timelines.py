@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosbench.harness.store import Readable, Selection, series
+from vosbench.harness.store.catalog import object_ids
 from vosbench.harness.trials import PATH_CODES
-from vosbench.reports.site.provenance import object_ids
 from vosbench.reports.site.script import float_list
 
 VALUES = ("p_gate", "adjacent_iou", "full_iou")

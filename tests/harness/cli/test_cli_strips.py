@@ -12,8 +12,8 @@ from vosbench.harness.cli.strips import lost_clips, write_strips
 from vosbench.harness.datasets import registry
 from vosbench.harness.regression.compare import compare
 from vosbench.harness.regression.comparison import Comparison
-from vosbench.harness.regression.measured import read_run
 from vosbench.harness.regression.pairing import one_side
+from vosbench.harness.store.measured import read_run
 from vosbench.harness.sweep.plan import Request, make_plan
 from vosbench.harness.sweep.run_options import RunOptions
 from vosbench.harness.terminal import Terminal

@@ -18,9 +18,9 @@ from typer.testing import CliRunner, Result
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.app import app
 from vosbench.harness.measure.occupancy import Occupancy
-from vosbench.harness.regression.measured import read_run
 from vosbench.harness.regression.portable import save_run
 from vosbench.harness.store import State, Storage, TrialRecord, series
+from vosbench.harness.store.measured import read_run
 from vosbench.harness.store.models import Attempt
 from vosbench.harness.sweep import timing_trials
 from vosbench.harness.sweep.scheduler import LocalExecutor

@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.app import app
+from vosbench.harness.datasets.places import delete_files, leftover_files
 from vosbench.harness.store import Storage, Worker
 from vosbench.harness.store.models import Attempt, Checkpoint
-from vosbench.harness.sweep.garbage import delete_files, leftover_files
 from vosbench.harness.trials import ClipResult
 
 Vosbench = Callable[..., Result]

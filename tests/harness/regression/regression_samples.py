@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from vosbench.harness.regression.measured import Machine, MeasuredTrial, Run
 from vosbench.harness.store import State
+from vosbench.harness.store.measured import Machine, MeasuredTrial, Run
 from vosbench.harness.trials import ClipResult, Kind, TrialSpec
 
 CLIPS = tuple(f"clip{number:02}" for number in range(12))

@@ -13,7 +13,6 @@ from regression_samples import CLIPS, SERVER, TAUS, accuracy, later, run, spec, 
 
 from vosbench.harness.regression.compare import compare
 from vosbench.harness.regression.comparison import Comparison, Finding
-from vosbench.harness.regression.measured import MeasuredTrial, Run
 from vosbench.harness.regression.render_json import as_json
 from vosbench.harness.regression.render_junit import junit
 from vosbench.harness.regression.render_markdown import markdown
@@ -21,6 +20,7 @@ from vosbench.harness.regression.render_terminal import terminal
 from vosbench.harness.regression.thresholds import tolerances
 from vosbench.harness.regression.verdict import Verdict
 from vosbench.harness.store import State
+from vosbench.harness.store.measured import MeasuredTrial, Run
 from vosbench.harness.terminal import Terminal
 
 BASE = run(

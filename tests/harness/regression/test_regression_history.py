@@ -6,7 +6,7 @@ import pytest
 from regression_samples import SERVER, accuracy, run, spec, timing
 
 from vosbench.harness.regression.history import HISTORY_COLUMNS, history, history_frame
-from vosbench.harness.regression.measured import Run
+from vosbench.harness.store.measured import Run
 
 COMMITS = [f"{number:07x}" for number in range(10)]
 

@@ -11,11 +11,11 @@ from regression_samples import CLIPS, SERVER, accuracy, run, spec, timing
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.regression.compare import compare
-from vosbench.harness.regression.measured import MeasuredTrial, Run
 from vosbench.harness.regression.pairing import one_side
 from vosbench.harness.regression.render_terminal import terminal
 from vosbench.harness.regression.repeats import halves, noise_floors
 from vosbench.harness.regression.verdict import Verdict
+from vosbench.harness.store.measured import MeasuredTrial, Run
 from vosbench.harness.terminal import Terminal
 
 PLAIN = replace(spec(), model="frtm-fast", policy=None, tau=None, weights_sha256="01" * 32)

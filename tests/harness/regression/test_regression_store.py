@@ -15,20 +15,18 @@ from sqlalchemy import select
 from vosbench.baselines.errors import InputError
 from vosbench.harness.regression.baselines import (
     list_baselines,
-    parse_selection,
     read_base,
     read_baseline,
     record_verdicts,
-    remove_baseline,
-    selection_text,
     set_baseline,
 )
 from vosbench.harness.regression.compare import compare
 from vosbench.harness.regression.importing import import_run
-from vosbench.harness.regression.measured import Run, read_run
 from vosbench.harness.regression.portable import load_run, save_run
 from vosbench.harness.regression.verdict import Verdict
 from vosbench.harness.store import Command, Selection, State, Storage, Worker, models, results
+from vosbench.harness.store.baselines import parse_selection, remove_baseline, selection_text
+from vosbench.harness.store.measured import Run, read_run
 from vosbench.harness.trials import Kind
 
 BASE = run([accuracy(spec(tau)) for tau in TAUS], timing(), timing(machine=SERVER, seed=4))

@@ -10,8 +10,7 @@ from sqlalchemy import text
 from store_samples import CURVE, NOTES, train, training, worker
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.store import CurveValue, State, Storage, TrainingRecord, TrainingSpec
-from vosbench.harness.sweep import garbage
+from vosbench.harness.store import CurveValue, State, Storage, TrainingRecord, TrainingSpec, garbage
 
 
 def found(storage: Storage, spec: TrainingSpec) -> TrainingRecord:

@@ -11,8 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.store import Database, Selection, State, open_database
-from vosbench.harness.store.database import Source
+from vosbench.harness.store.database import Database, Source, open_database
 from vosbench.harness.store.importing import IMPORTED_FROM, MEASURED_AT
 from vosbench.harness.store.models import (
     Attempt,
@@ -20,11 +19,12 @@ from vosbench.harness.store.models import (
     ObjectMetric,
     SequenceMetric,
     SequenceResult,
+    State,
     Trial,
     TrialMetric,
 )
 from vosbench.harness.store.records import SPEC_COLUMNS, spec_of
-from vosbench.harness.store.selection import EVERYTHING
+from vosbench.harness.store.selection import EVERYTHING, Selection
 from vosbench.harness.trials import ClipResult, TrialSpec
 
 

@@ -1,17 +1,12 @@
-"""What a store and a cache hold that nothing refers to any more."""
+"""Rows that nothing refers to any more."""
 
 from __future__ import annotations
 
-import re
-import shutil
-import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, select
 
-from vosbench.harness.datasets.places import cache_dir
 from vosbench.harness.store.models import (
     Attempt,
     Checkpoint,
@@ -24,9 +19,6 @@ from vosbench.harness.store.models import (
     Trial,
 )
 
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
-"""How files and folders are called while they are written."""
-_STILL_WRITTEN_S = 3600.0
 _LOST = (State.STALE, State.WAITING, State.CANCELLED)
 
 
@@ -122,30 +114,3 @@ def _unused_environments() -> Select[Any]:
     return select(Environment.id).where(
         Environment.key.not_in(planned), Environment.id.not_in(worked)
     )
-
-
-def leftover_files(folder: Path | None = None, *, now_s: float | None = None) -> tuple[Path, ...]:
-    """What programs that were killed while writing left in the cache, an hour ago or more.
-
-    Args:
-        folder: where to look; default: this user's cache.
-        now_s: seconds since 1970; default: now.
-    """
-    folder = folder or cache_dir()
-    now_s = time.time() if now_s is None else now_s
-    if not folder.is_dir():
-        return ()
-    return tuple(
-        path
-        for path in sorted(folder.iterdir())
-        if _TEMPORARY.fullmatch(path.name) and now_s - path.stat().st_mtime > _STILL_WRITTEN_S
-    )
-
-
-def delete_files(paths: tuple[Path, ...]) -> None:
-    """Delete files and folders; those that are gone already are no matter."""
-    for path in paths:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
