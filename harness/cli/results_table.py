@@ -40,8 +40,8 @@ TITLES = {
 }  # fmt: skip
 """The result's column behind each title, as docs/results.md names it."""
 
-_SPARE = ("ms", "F", "J")
-"""What J&F and FPS say too, and gives way first where there is no room."""
+_SPARE = (("ms",), ("J", "F"))
+"""What FPS and J&F say too, and gives way first where there is no room; intervals are next."""
 
 
 def results_table(
@@ -279,9 +279,18 @@ def _fitted(columns: list[Column], rows: Sequence[Row], width: int) -> list[Colu
     """Without what gives way, as far as needed."""
     for spare in _SPARE:
         if _width(columns, rows) <= width:
-            break
-        columns = [column for column in columns if column.title != spare]
+            return columns
+        columns = [column for column in columns if column.title not in spare]
+    for title in ("J&F", "reuse", "FPS"):
+        if _width(columns, rows) <= width:
+            return columns
+        columns = [_brief(column) if column.title == title else column for column in columns]
     return columns
+
+
+def _brief(column: Column) -> Column:
+    """A column of numbers without their limits."""
+    return Column(column.title, lambda row: column.text(row).partition(" (")[0])
 
 
 def _width(columns: Sequence[Column], rows: Sequence[Row]) -> int:

@@ -26,7 +26,8 @@ def compare(
     Grid points are paired by all that defines a trial but the thing under test (weights, runner
     version, commit). Accuracy comes first, and ends at equal masks. All changes are judged
     together, so that the false discovery rate over the whole grid is ``alpha``. What base has
-    and head hasn't is an error; a measurement that base holds itself doesn't count as head's.
+    and head hasn't is an error; a measurement that base holds itself doesn't count as head's,
+    but where head timed the same weights anew, accuracy that both sides hold is equal.
 
     Args:
         base, head: see :func:`vosbench.harness.store.measured.read_run`.
@@ -42,7 +43,10 @@ def compare(
     old, new = by_point(base.trials), by_point(head.without(base).trials)
     old = {point: trials for point, trials in old.items() if trials.trials}
     found = pairs(old, new, across=across)
-    gathered = [[gather(pair.base, pair.head, each) for each in tolerances] for pair in found]
+    known = {trial.measurement for trial in head.trials}
+    gathered = [
+        [gather(pair.base, pair.head, each, known=known) for each in tolerances] for pair in found
+    ]
     pending = [item for row in gathered for item in row if isinstance(item, Pending)]
     judged = iter(judge([item.claim for item in pending], alpha))
     points = []
@@ -80,6 +84,7 @@ def _finding(pending: Pending, judgement: Judgement) -> Finding:
         metric=metric,
         verdict=judgement.verdict,
         reason=judgement.reason,
+        leaning=judgement.leaning,
         measured=Measured(
             base=pending.base,
             head=pending.head,
@@ -123,4 +128,6 @@ def _reason(
         kind: sum(result.verdict is kind for result in points) for kind in Verdict
     }
     counted = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    return f"{verdict}: of {len(points)} grid points {counted}"
+    leaning = [word for result in points for word in dict.fromkeys(result.leanings)]
+    leans = ", ".join(f"{leaning.count(word)} {word}" for word in dict.fromkeys(leaning))
+    return f"{verdict}: of {len(points)} grid points {counted}" + (f" ({leans})" if leans else "")

@@ -60,6 +60,7 @@ class Finding:
 
     Attributes:
         measured: None where there was nothing to compare.
+        leaning: of what isn't sure: "probably worse", "probably better", or "".
         clips: how each clip moved, those that got worst first.
         trial_id: the head's trial in its database, if it is from one.
         keys: of the trials of base and head; of accuracy only, where both are there.
@@ -69,6 +70,7 @@ class Finding:
     verdict: Verdict
     reason: str
     measured: Measured | None = None
+    leaning: str = ""
     clips: tuple[ClipChange, ...] = ()
     trial_id: int | None = None
     keys: tuple[str, str] | None = None
@@ -89,6 +91,11 @@ class PointResult:
     trained: bool
     verdict: Verdict
     findings: tuple[Finding, ...]
+
+    @property
+    def leanings(self) -> tuple[str, ...]:
+        """Those of its findings."""
+        return tuple(finding.leaning for finding in self.findings if finding.leaning)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from vosbench.harness.metric import Better, Metric, Scale
 from vosbench.harness.regression.comparison import ClipChange, Finding
-from vosbench.harness.regression.points import PointTrials, difference
+from vosbench.harness.regression.points import PointTrials, difference, variant
 from vosbench.harness.regression.statistics import (
     Floats,
     accuracy_evidence,
@@ -50,8 +50,23 @@ class _Unfit(Exception):  # noqa: N818 - says what was found, is no fault
         self.verdict = verdict
 
 
-def gather(base: PointTrials, head: PointTrials, tolerance: Tolerance) -> Pending | Finding | None:
+SAME = "equal: the same measurement"
+"""The reason where nothing of accuracy was measured anew, and nothing had to be."""
+
+
+def gather(
+    base: PointTrials,
+    head: PointTrials,
+    tolerance: Tolerance,
+    *,
+    known: Collection[tuple[str, float | None]] = (),
+) -> Pending | Finding | None:
     """What can be said of one metric at one point.
+
+    Args:
+        base, head: what each side measured; head's without what base holds too.
+        tolerance: the metric.
+        known: all measurements of head, with those that base holds too.
 
     Returns:
         a claim to judge; or a finding where none is needed or possible; or None where neither
@@ -59,6 +74,8 @@ def gather(base: PointTrials, head: PointTrials, tolerance: Tolerance) -> Pendin
     """
     metric = tolerance.metric
     try:
+        if metric.kind is Kind.ACCURACY and _is_the_same(base, head, known):
+            return Finding(metric, Verdict.PASS, SAME)
         if metric.kind is Kind.ACCURACY:
             return _accuracy(base, head, tolerance)
         return _timing(base, head, tolerance)
@@ -68,6 +85,17 @@ def gather(base: PointTrials, head: PointTrials, tolerance: Tolerance) -> Pendin
         return Finding(metric, Verdict.ERROR, "not measured on either side")
     except _Unfit as unfit:
         return Finding(metric, unfit.verdict, str(unfit))
+
+
+def _is_the_same(
+    base: PointTrials, head: PointTrials, known: Collection[tuple[str, float | None]]
+) -> bool:
+    """Whether head timed the very weights anew whose accuracy both sides hold."""
+    if base.accuracy is None or head.accuracy is not None or head.failed or not head.timing:
+        return False
+    return base.accuracy.measurement in known and all(
+        variant(trial.spec) == variant(base.accuracy.spec) for trial in head.timing
+    )
 
 
 def _missing(where: str, side: PointTrials, kind: Kind) -> _Unfit:

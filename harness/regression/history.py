@@ -23,7 +23,7 @@ LEAST_POINTS, LEAST_RATIO = 0.0005, 0.005
 
 HISTORY_COLUMNS = (
     "point", "metric", "protocol", "machine", "version", "order", "at", "repeats", "value",
-    "level", "is_step", "step_change",
+    "level", "is_step", "step_change", "model", "policy",
 )  # fmt: skip
 """The columns of :func:`history_frame`."""
 
@@ -228,7 +228,7 @@ def history_frame(series: Iterable[HistorySeries]) -> pd.DataFrame:
             rows.append((
                 one.label, one.metric.name, one.protocol, one.machine, value.version, place,
                 value.at, value.repeats, value.value, levels[place], place in steps,
-                steps.get(place, math.nan),
+                steps.get(place, math.nan), one.point.model, one.point.policy,
             ))  # fmt: skip
     frame = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
     frame["at"] = pd.to_datetime(frame["at"], unit="s", utc=True)

@@ -111,8 +111,8 @@ def by_point(trials: Iterable[MeasuredTrial]) -> Mapping[GridPoint, PointTrials]
 
 def _latest(point: GridPoint, members: list[MeasuredTrial]) -> PointTrials:
     ordered = sorted(members, key=lambda trial: trial.started_at or 0.0)
-    newest = _variant(ordered[-1].spec)
-    ordered = [trial for trial in ordered if _variant(trial.spec) == newest]
+    newest = variant(ordered[-1].spec)
+    ordered = [trial for trial in ordered if variant(trial.spec) == newest]
     complete = [trial for trial in ordered if trial.state is State.COMPLETE]
     accuracy = [trial for trial in complete if trial.spec.kind is Kind.ACCURACY]
     return PointTrials(
@@ -123,7 +123,8 @@ def _latest(point: GridPoint, members: list[MeasuredTrial]) -> PointTrials:
     )
 
 
-def _variant(spec: TrialSpec) -> tuple[object, ...]:
+def variant(spec: TrialSpec) -> tuple[object, ...]:
+    """What is under test, and on which frames: equal where nothing changed."""
     return (
         spec.weights_sha256,
         spec.runner_version,

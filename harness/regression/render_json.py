@@ -52,6 +52,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "scale": finding.metric.scale.value,
         "verdict": finding.verdict.value,
         "reason": finding.reason,
+        "leaning": finding.leaning,
         "measured": None if finding.measured is None else asdict(finding.measured),
         "clips": [asdict(clip) for clip in finding.clips],
     }

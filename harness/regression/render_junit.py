@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 from vosbench.harness.regression.comparison import Comparison, Finding
 from vosbench.harness.regression.verdict import Verdict
-from vosbench.harness.regression.wording import clips_line, interval_text, sides_text
+from vosbench.harness.regression.wording import clips_line, interval_text, reason_text, sides_text
 from vosbench.harness.text import xml
 
 _TAGS = {
@@ -50,13 +50,13 @@ def _case(label: str, finding: Finding) -> ET.Element:
     case = ET.Element(
         "testcase", {"classname": f"vosbench.{finding.metric.name}", "name": xml(label)}
     )
-    lines = [finding.reason, sides_text(finding), interval_text(finding), clips_line(finding)]
+    lines = [reason_text(finding), sides_text(finding), interval_text(finding), clips_line(finding)]
     text = xml("\n".join(line for line in lines if line))
     tag = _TAGS.get(finding.verdict)
     if tag is None:
         ET.SubElement(case, "system-out").text = f"{finding.verdict}: {text}"
     else:
-        _mark(case, tag, finding.verdict, finding.reason).text = text
+        _mark(case, tag, finding.verdict, reason_text(finding)).text = text
     return case
 
 

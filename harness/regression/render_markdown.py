@@ -8,7 +8,9 @@ from vosbench.harness.regression.wording import (
     clip_text,
     footnotes,
     interval_text,
+    label_text,
     moved_clips,
+    reason_text,
     side_text,
     sides_text,
 )
@@ -40,7 +42,9 @@ def markdown(comparison: Comparison) -> str:
             "| grid point | metric | base → head | change | verdict |",
             "|---|---|---|---|---|",
         ]
-        lines += [_row(point, finding) for point in comparison.points for finding in point.findings]
+        for point in comparison.points:
+            names = [label_text(point), *([""] * (len(point.findings) - 1))]
+            lines += map(_row, names, point.findings)
         lines.append("")
     for point in comparison.points:
         for finding in point.findings:
@@ -49,10 +53,11 @@ def markdown(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(point: PointResult, finding: Finding) -> str:
-    verdict = f"{_SIGNS[finding.verdict]} {finding.verdict}: {escape(finding.reason)}"
+def _row(name: str, finding: Finding) -> str:
+    """A row; only the first of a point names it."""
+    verdict = f"{_SIGNS[finding.verdict]} {finding.verdict}: {escape(reason_text(finding))}"
     cells = (
-        escape(point.label),
+        escape(name),
         escape(finding.metric.label),
         sides_text(finding) or "—",
         interval_text(finding) or "—",

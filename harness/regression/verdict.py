@@ -99,6 +99,7 @@ class Judgement:
         p: least level at which the whole interval lies beyond limit and noise.
         q: ``p`` corrected for all claims judged together.
         reason: one line.
+        leaning: of what isn't sure: where the change lies, though not by how much.
     """
 
     verdict: Verdict
@@ -108,6 +109,7 @@ class Judgement:
     p: float
     q: float
     reason: str
+    leaning: str = ""
 
 
 def is_beyond(claim: Claim, alpha: float) -> bool:
@@ -163,10 +165,28 @@ def _judge_one(claim: Claim, p: float, q: float, alpha: float, tests: int) -> Ju
     else:
         reason = _too_little(claim, interval, noise)
         verdict = Verdict.INCONCLUSIVE if reason else Verdict.PASS
-        reason = reason or f"within {claim.metric.size_text(claim.limit)}"
+        within = "within" if interval.low > -claim.limit else "not worse than"
+        reason = reason or f"{within} {claim.metric.size_text(claim.limit)}"
         if verdict is Verdict.INCONCLUSIVE and is_beyond(claim, alpha):
             reason = f"beyond the limit alone, not after correction for {tests} tests"
-    return Judgement(verdict, evidence.worsening, interval, noise, p, q, reason)
+    leaning = _leaning(claim, interval, noise)
+    if verdict is Verdict.PASS:
+        # What is tolerated either way is no news; a gain that isn't proved is.
+        leaning = leaning if evidence.worsening < -claim.limit else ""
+    elif verdict is not Verdict.INCONCLUSIVE:
+        leaning = ""
+    return Judgement(verdict, evidence.worsening, interval, noise, p, q, reason, leaning)
+
+
+def _leaning(claim: Claim, interval: Interval, noise: float) -> str:
+    """Where the whole interval and more than the noise lie; "" where that can't be said."""
+    if math.isnan(noise):
+        return ""
+    worse = interval.low > 0.0 and claim.evidence.worsening > noise
+    better = interval.high < 0.0 and -claim.evidence.worsening > noise
+    if claim.metric.better is Better.NEITHER:
+        return "probably changed" if worse or better else ""
+    return "probably worse" if worse else "probably better" if better else ""
 
 
 def _beyond(claim: Claim, noise: float) -> tuple[Verdict, str]:

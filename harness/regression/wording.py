@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 
 from vosbench.harness.metric import Metric, Scale
-from vosbench.harness.regression.comparison import ClipChange, Comparison, Finding
+from vosbench.harness.regression.comparison import ClipChange, Comparison, Finding, PointResult
 from vosbench.harness.regression.verdict import Verdict
 
 CLIPS_SHOWN = 5
 """So many of the clips that moved are named."""
+
+_LARGEST = 10.0
+"""Ratios that change by more are noise without a number."""
 
 
 def value_text(metric: Metric, value: float) -> str:
@@ -26,6 +29,8 @@ def change_text(metric: Metric, change: float, *, unit: bool = True) -> str:
     if metric.scale is Scale.UNITS:
         return f"{round(change, 2) + 0.0:+.2f}{f' {metric.unit}' if unit and metric.unit else ''}"
     sign = " %" if unit and metric.scale is Scale.RATIO else ""
+    if metric.scale is Scale.RATIO and change >= _LARGEST:
+        return f">{100 * _LARGEST:+.0f}{sign}"
     digits = 2 if metric.scale is Scale.POINTS else 1 if abs(change) < 1.0 else 0
     # Rounded first, and a zero added, so that nothing reads -0.00.
     return f"{round(100 * change, digits) + 0.0:+.{digits}f}{sign}"
@@ -38,6 +43,16 @@ def interval_text(finding: Finding) -> str:
         return ""
     low, high = (change_text(metric, end, unit=False) for end in (measured.low, measured.high))
     return f"{change_text(metric, measured.change)} ({low} to {high})"
+
+
+def reason_text(finding: Finding) -> str:
+    """Why, with what is probable in front where nothing is sure."""
+    return f"{finding.leaning}: {finding.reason}" if finding.leaning else finding.reason
+
+
+def label_text(point: PointResult) -> str:
+    """The point, and whether its numbers are those of a model at all."""
+    return point.label + ("" if point.trained else " (untrained)")
 
 
 def sides_text(finding: Finding) -> str:
@@ -87,9 +102,8 @@ def footnotes(comparison: Comparison) -> tuple[str, ...]:
     notes += _noise_notes(comparison)
     if comparison.new_points:
         notes.append(f"no baseline yet for: {', '.join(comparison.new_points)}")
-    untrained = [point.label for point in comparison.points if not point.trained]
-    if untrained:
-        notes.append(f"untrained (random weights): {', '.join(untrained)}")
+    if not all(point.trained for point in comparison.points):
+        notes.append("untrained: random weights; these numbers say nothing about a model")
     return tuple(notes)
 
 

@@ -53,6 +53,65 @@ def test_equal_runs_pass() -> None:
     assert comparison.reason == "pass: of 2 grid points 2 pass"
 
 
+def both(base: Run, *anew: MeasuredTrial) -> Run:
+    """What a database holds after base was measured again in parts."""
+    return Run("head", (*base.trials, *anew))
+
+
+def test_accuracy_that_nobody_had_to_measure_again_is_equal() -> None:
+    again = timing(spec(TAUS[0]), seed=3, started_at=9000.0)
+    points = compare(BASE, both(BASE, *again)).points
+    jf, fps = points[0].findings
+    assert (jf.verdict, jf.reason) == (Verdict.PASS, "equal: the same measurement")
+    assert fps.verdict is Verdict.PASS
+    # Where nothing at all is new, nothing passes.
+    assert {finding.verdict for finding in points[1].findings} == {Verdict.ERROR}
+
+
+@pytest.mark.parametrize("change", [{"weights_sha256": "77" * 32}, {"runner_version": "2"}])
+def test_accuracy_of_what_changed_since_is_missing(change: dict[str, object]) -> None:
+    again = timing(spec(TAUS[0], **change), seed=3, started_at=9000.0)
+    jf = compare(BASE, both(BASE, *again)).points[0].findings[0]
+    assert (jf.verdict, jf.reason) == (Verdict.ERROR, "not measured in head")
+
+
+def test_what_is_probable_is_said_in_words() -> None:
+    base = run([accuracy()], [])
+    probable = [0.002 + 0.001 * (place % 5) for place in range(len(CLIPS))]
+    comparison = compare(base, head([accuracy(lower=probable, salt="x")], []))
+    finding = only(comparison)
+    assert (finding.verdict, finding.leaning) == (Verdict.INCONCLUSIVE, "probably worse")
+    assert "1 inconclusive (1 probably worse)" in comparison.reason
+    for render in (as_json, junit, markdown):
+        assert "probably worse" in render(comparison)
+    gained = [-lost for lost in probable]
+    finding = only(compare(base, head([accuracy(lower=gained, salt="z")], [])))
+    assert (finding.verdict, finding.leaning) == (Verdict.PASS, "probably better")
+    assert finding.reason == "not worse than 0.30 points"
+    scattered = [0.01 * (-1) ** place for place in range(len(CLIPS))]
+    unsure = only(compare(base, head([accuracy(lower=scattered, salt="y")], [])))
+    assert (unsure.verdict, unsure.leaning) == (Verdict.INCONCLUSIVE, "")
+
+
+def test_a_point_is_named_once_and_a_pass_has_its_reason() -> None:
+    slowed = head(
+        [accuracy(spec(tau)) for tau in TAUS],
+        [
+            t
+            for place, tau in enumerate(TAUS)
+            for t in timing(spec(tau), seed=9 + place, slower=0.3)
+        ],
+    )
+    file = io.StringIO()
+    Terminal(file=file, width=80).print(terminal(compare(BASE, slowed)))
+    text = file.getvalue()
+    for tau in TAUS:
+        assert text.count(f"g-frtm-fast τ={tau} davis16") == 1
+        assert markdown(compare(BASE, slowed)).count(f"| g-frtm-fast τ={tau} davis16 |") == 1
+    assert text.count("equal masks") == 2
+    assert all(len(line) <= 80 for line in text.splitlines() if "→" in line)
+
+
 def test_slower_runner_is_found_and_only_where_it_is_slower() -> None:
     slowed = head(
         [accuracy(spec(tau)) for tau in TAUS],

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import pytest
 from regression_samples import SERVER, accuracy, run, spec, timing
 
+from vosbench.baselines.errors import InputError
 from vosbench.harness.regression.history import HISTORY_COLUMNS, history, history_frame
 from vosbench.harness.store.measured import Run
+from vosbench.harness.regression.render_history import history_tables
+from vosbench.harness.text.terminal import Terminal
+from vosbench.reports.history import _figure, draw_history
 
 COMMITS = [f"{number:07x}" for number in range(10)]
 
@@ -57,6 +64,31 @@ def test_other_frames_are_another_series() -> None:
     found = history([*past(), short], ["jf_mean"])
     assert [len(one.values) for one in found] == [10, 1]
     assert "5 frames" in found[1].protocol
+
+
+def test_a_terminal_shows_percent_and_the_size_of_a_step() -> None:
+    file = io.StringIO()
+    Terminal(file=file, width=80).print(history_tables(history(past())))
+    lines = [line for line in file.getvalue().splitlines() if "0.1+" in line]
+    assert len(lines) == len(COMMITS)
+    assert [line.split()[-1] for line in lines].count("%)") == 1
+    assert "(-10." in lines[6] or "(-9." in lines[6]
+    assert all(" 77.75 " in line for line in lines)
+    assert max(map(len, file.getvalue().splitlines())) <= 80
+
+
+def test_a_plot_has_a_panel_a_metric_and_steps_where_they_were_found(tmp_path: Path) -> None:
+    frame = history_frame(history(past()))
+    drawn = _figure(frame)
+    jf, fps = drawn.axes
+    assert (jf.get_ylabel(), fps.get_ylabel()) == ("J&F (%)", "FPS (1/s)")
+    dotted = [line.get_xdata()[0] for line in fps.lines if line.get_linestyle() == ":"]
+    assert dotted == [5.5]
+    assert [text.get_text().strip("%") for text in jf.texts] == []
+    assert len(fps.texts) == 1
+    assert draw_history(frame, tmp_path / "h.svg").stat().st_size > 0
+    with pytest.raises(InputError, match="ends in"):
+        draw_history(frame, tmp_path / "h.txt")
 
 
 def test_frame_has_a_row_per_value() -> None:
