@@ -12,7 +12,7 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.regression.history import HISTORY_COLUMNS, history, history_frame
 from vosbench.harness.store.measured import Run
 from vosbench.harness.regression.render_history import history_tables
-from vosbench.harness.text.terminal import Terminal
+from vosbench.harness.terminal import Terminal
 from vosbench.reports.history import _figure, draw_history
 
 COMMITS = [f"{number:07x}" for number in range(10)]
