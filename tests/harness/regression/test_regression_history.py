@@ -10,8 +10,8 @@ from regression_samples import SERVER, accuracy, run, spec, timing
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.regression.history import HISTORY_COLUMNS, history, history_frame
-from vosbench.harness.store.measured import Run
 from vosbench.harness.regression.render_history import history_tables
+from vosbench.harness.store.measured import Run
 from vosbench.harness.terminal import Terminal
 from vosbench.reports.history import _figure, draw_history
 
