@@ -16,36 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vosbench.harness.setting import CURVE, EVALUATION, SETTING
 from vosbench.harness.store import Readable, Selection, State, results
-from vosbench.harness.store.catalog import IDENTITY, identities, timing_conditions, weights_notes
+from vosbench.harness.store.catalog import curves, timing_conditions, weights_notes
 from vosbench.harness.trials import Kind
 from vosbench.reports.labels import curve_names
 from vosbench.reports.looks import COLUMNS as LOOK
 from vosbench.reports.looks import looks
 from vosbench.reports.names import parse_model
-
-SETTING = (
-    "model",
-    "runner_version",
-    "weights_sha256",
-    "dataset",
-    "protocol",
-    "manifest_sha256",
-    "sequences",
-    "max_frames",
-    "policy",
-    "tau",
-    "tau2",
-    "margins",
-    "seed",
-    "precision",
-    "input_size",
-    "switches",
-)
-"""What an accuracy trial and the timing trials of the same thing have in common."""
-
-EVALUATION = ("dataset", "protocol", "manifest_sha256", "sequences", "max_frames")
-"""What must agree before two accuracies may stand in one plot."""
 
 TIMING = (
     "fps",
@@ -74,10 +52,11 @@ UNTRAINED = "untrained"
 def trials(source: Readable, where: Selection, kind: Kind) -> pd.DataFrame:
     """Complete trials of one kind: the columns of ``results``, and more.
 
-    ``setting`` is a hash over :data:`SETTING`; ``weights_note`` says in words what has to be said
-    about the weights ("untrained", the checkpoint's note, or ""); ``evaluation`` is a short name
-    of the clips, the same for trials whose accuracies may be compared; ``curve`` is the name of
-    its curve, and ``colour``, ``marker``, ``dash`` how it is drawn, whatever else is selected.
+    ``setting`` is a hash over the columns of :mod:`vosbench.harness.setting`; ``weights_note``
+    says in words what has to be said about the weights ("untrained", the checkpoint's note, or
+    ""); ``evaluation`` is a short name of the sequences, the same for trials whose accuracies may
+    be compared; ``curve`` is the name of its curve, and ``colour``, ``marker``, ``dash`` how it is
+    drawn, whatever else is selected.
 
     Raises:
         InputError: no results there, or a database that can't be read.
@@ -117,13 +96,13 @@ def measured(source: Readable, where: Selection) -> pd.DataFrame:
 def _described(source: Readable, found: pd.DataFrame) -> pd.DataFrame:
     """The trials with what :func:`trials` says of them."""
     notes = weights_notes(source)
-    found["setting"] = _text_column(found, SETTING)
+    found["setting"] = hashed(found, SETTING)
     found["weights_note"] = _notes(found, notes)
     found["evaluation"] = _evaluations(found)
     known = _curves(source, notes)
     own = looks(zip(known["curve"], known["model"], known["policy"], strict=True))
-    names = dict(zip(_text_column(known, IDENTITY), known["curve"], strict=True))
-    found["curve"] = _text_column(found, IDENTITY).map(names).astype("object")
+    names = dict(zip(hashed(known, CURVE), known["curve"], strict=True))
+    found["curve"] = hashed(found, CURVE).map(names).astype("object")
     for name in LOOK:
         drawn = {curve: getattr(look, name) for curve, look in own.items()}
         found[name] = found["curve"].map(drawn).astype("object")
@@ -132,7 +111,7 @@ def _described(source: Readable, found: pd.DataFrame) -> pd.DataFrame:
 
 def _curves(source: Readable, notes: Mapping[str, str]) -> pd.DataFrame:
     """What tells the curves of the whole database apart, and their names."""
-    known = identities(source)
+    known = curves(source)
     known["weights_note"] = _notes(known, notes)
     return known.assign(curve=curve_names(known))
 
@@ -168,7 +147,7 @@ def _plain(value: Any) -> Any:
     return None if pd.isna(value) else value
 
 
-def _text_column(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
+def hashed(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
     """A hash over several columns, one short text a row."""
     rows = zip(*(frame[name] for name in names), strict=True)
     texts = (json.dumps([_plain(value) for value in row]) for row in rows)
@@ -186,7 +165,7 @@ def _notes(frame: pd.DataFrame, notes: Mapping[str, str]) -> pd.Series:
 
 def _evaluations(frame: pd.DataFrame) -> pd.Series:
     """``davis16, 20 clips``; with the protocol or a hash where that isn't enough to tell apart."""
-    identity = _text_column(frame, EVALUATION)
+    identity = hashed(frame, EVALUATION)
     names = pd.Series(
         [
             _evaluation(dataset, sequences, max_frames)

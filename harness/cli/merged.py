@@ -8,23 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SETTING = (
-    "model",
-    "dataset",
-    "tau",
-    "tau2",
-    "weights_sha256",
-    "manifest_sha256",
-    "protocol",
-    "precision",
-    "seed",
-    "switches",
-    "sequences",
-    "max_frames",
-    "input_size",
-    "runner_version",
-)
-"""Trials that agree in these columns are the same setting, measured in different ways."""
+from vosbench.harness.setting import SETTING, values
 
 _SPEED = ("fps", "ms_per_frame")
 
@@ -39,10 +23,10 @@ def merge_kinds(rows: Sequence[Row]) -> list[Row]:
     row of its own, since such times are not averaged.
     """
     merged: list[Row] = []
-    for members in _grouped(rows, *SETTING):
+    for members in _grouped(rows, SETTING):
         accuracy = [row for row in members if row["kind"] == "accuracy"]
         timing = [row for row in members if row["kind"] == "timing"]
-        timed = [_timed(repeats) for repeats in _grouped(timing, "environment_key")]
+        timed = [_timed(repeats) for repeats in _grouped(timing, ("environment_key",))]
         if accuracy and timed:
             merged += [_both(accuracy[0], one) for one in timed]
         else:
@@ -50,10 +34,10 @@ def merge_kinds(rows: Sequence[Row]) -> list[Row]:
     return merged
 
 
-def _grouped(rows: Sequence[Row], *names: str) -> list[list[Row]]:
-    groups: defaultdict[str, list[Row]] = defaultdict(list)
+def _grouped(rows: Sequence[Row], names: tuple[str, ...]) -> list[list[Row]]:
+    groups: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[repr([row[name] for name in names])].append(row)
+        groups[values(row, names)].append(row)
     return list(groups.values())
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from vosbench.harness.metric import Better, Metric, Scale
 from vosbench.harness.regression.comparison import ClipChange, Finding
-from vosbench.harness.regression.points import PointTrials, difference, variant
+from vosbench.harness.regression.points import PointTrials, difference
 from vosbench.harness.regression.statistics import (
     Floats,
     accuracy_evidence,
@@ -19,6 +19,7 @@ from vosbench.harness.regression.statistics import (
 )
 from vosbench.harness.regression.thresholds import Tolerance
 from vosbench.harness.regression.verdict import Claim, Verdict
+from vosbench.harness.setting import UNDER_TEST, values
 from vosbench.harness.store.measured import MeasuredTrial
 from vosbench.harness.trials import ClipResult, Kind
 
@@ -94,7 +95,8 @@ def _is_the_same(
     if base.accuracy is None or head.accuracy is not None or head.failed or not head.timing:
         return False
     return base.accuracy.measurement in known and all(
-        variant(trial.spec) == variant(base.accuracy.spec) for trial in head.timing
+        values(trial.spec, UNDER_TEST) == values(base.accuracy.spec, UNDER_TEST)
+        for trial in head.timing
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from vosbench.harness.setting import POINT, UNDER_TEST, values
 from vosbench.harness.store import State
 from vosbench.harness.store.columns import decimal_text
 from vosbench.harness.store.measured import MeasuredTrial
@@ -14,7 +15,7 @@ from vosbench.harness.trials import Kind, TrialSpec
 
 @dataclass(frozen=True)
 class GridPoint:
-    """A setting. Weights, versions and commits are what is under test and no part of it."""
+    """Values of :data:`~vosbench.harness.setting.POINT`, in that order."""
 
     model: str
     dataset: str
@@ -30,18 +31,7 @@ class GridPoint:
     @classmethod
     def of(cls, spec: TrialSpec) -> GridPoint:
         """The point that a trial measures."""
-        return cls(
-            model=spec.model,
-            dataset=spec.dataset,
-            policy=spec.policy,
-            tau=None if spec.tau is None else spec.tau.normalize(),
-            tau2=None if spec.tau2 is None else spec.tau2.normalize(),
-            margins=spec.margins,
-            seed=spec.seed,
-            precision=spec.precision,
-            input_size=spec.input_size,
-            switches=tuple(sorted(spec.switches.items())),
-        )
+        return cls(*values(spec, POINT))
 
     @property
     def label(self) -> str:
@@ -111,8 +101,8 @@ def by_point(trials: Iterable[MeasuredTrial]) -> Mapping[GridPoint, PointTrials]
 
 def _latest(point: GridPoint, members: list[MeasuredTrial]) -> PointTrials:
     ordered = sorted(members, key=lambda trial: trial.started_at or 0.0)
-    newest = variant(ordered[-1].spec)
-    ordered = [trial for trial in ordered if variant(trial.spec) == newest]
+    newest = values(ordered[-1].spec, UNDER_TEST)
+    ordered = [trial for trial in ordered if values(trial.spec, UNDER_TEST) == newest]
     complete = [trial for trial in ordered if trial.state is State.COMPLETE]
     accuracy = [trial for trial in complete if trial.spec.kind is Kind.ACCURACY]
     return PointTrials(
@@ -120,18 +110,6 @@ def _latest(point: GridPoint, members: list[MeasuredTrial]) -> PointTrials:
         accuracy=accuracy[-1] if accuracy else None,
         timing=tuple(trial for trial in complete if trial.spec.kind is Kind.TIMING),
         failed=tuple(trial for trial in ordered if trial.state is not State.COMPLETE),
-    )
-
-
-def variant(spec: TrialSpec) -> tuple[object, ...]:
-    """What is under test, and on which frames: equal where nothing changed."""
-    return (
-        spec.weights_sha256,
-        spec.runner_version,
-        spec.protocol,
-        spec.manifest_sha256,
-        spec.sequences,
-        spec.max_frames,
     )
 
 

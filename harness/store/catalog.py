@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, func, select
 
+from vosbench.harness.setting import CURVE
 from vosbench.harness.store.models import (
     Attempt,
     Checkpoint,
@@ -75,18 +76,11 @@ def timing_conditions(source: Readable) -> pd.DataFrame:
     return read_from(source, work)
 
 
-IDENTITY = (
-    "model", "policy", "weights", "weights_sha256", "trained", "margins", "precision",
-    "input_size", "seed", "switches", "runner_version",
-)  # fmt: skip
-"""Columns of ``results`` that tell curves apart."""
-
-
-def identities(source: Readable) -> pd.DataFrame:
-    """All different :data:`IDENTITY` among complete trials, the first one asked for first."""
+def curves(source: Readable) -> pd.DataFrame:
+    """All different curves (``CURVE``) of complete trials, the first one asked for first."""
 
     def work(connection: Connection) -> pd.DataFrame:
-        columns = [getattr(Trial, name) for name in IDENTITY]
+        columns = [getattr(Trial, name) for name in CURVE]
         query = (
             select(*columns)
             .where(Trial.state == State.COMPLETE)
@@ -94,7 +88,7 @@ def identities(source: Readable) -> pd.DataFrame:
             .order_by(func.min(Trial.id))
         )
         rows = [tuple(row) for row in connection.execute(query)]
-        return pd.DataFrame(rows, columns=list(IDENTITY), dtype="object")
+        return pd.DataFrame(rows, columns=list(CURVE), dtype="object")
 
     return read_from(source, work)
 

@@ -17,11 +17,12 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from vosbench.harness.setting import SAME_NETWORK
 from vosbench.harness.store import Readable, Selection, objects
 from vosbench.harness.trials import Kind
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.options import FigureKind, FigureOptions
-from vosbench.reports.frames import trials
+from vosbench.reports.frames import hashed, trials
 from vosbench.reports.labels import remarks
 from vosbench.reports.looks import COLUMNS as LOOK
 from vosbench.reports.looks import look_of
@@ -46,7 +47,6 @@ ENOUGH = 10
 """Sequences below which a comparison is warned of."""
 
 _DRAWS = 2000
-_SAME = ("evaluation", "weights_sha256", "runner_version", "precision", "input_size", "seed")
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ def at_equal_reuse(source: Readable, where: Selection, options: FigureOptions) -
     found = found[found["policy"].map(bool).astype(bool)]
     found = found.assign(
         way=[way_of(m, p) for m, p in zip(found["model"], found["policy"], strict=True)],
-        switched=found["switches"].map(lambda switches: str(sorted(switches.items()))),
+        network=hashed(found, SAME_NETWORK),
     )
     rows: list[dict[str, Any]] = []
-    for _, family in found.groupby([*_SAME, "switched"], dropna=False, sort=False):
+    for _, family in found.groupby("network", sort=False):
         rows += _compared(source, family)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -19,7 +19,7 @@ _SETTING_COLUMNS = (
     "weights_sha256", "trained", "weights_note", "margins", "precision", "study", "device",
     "environment_key", "repeats", "threads", "busy", *LOOK,
 )  # fmt: skip
-_MODEL = ["curve", "weights_sha256", "evaluation", "environment_key"]
+_MODEL = ["curve", "evaluation", "environment_key"]
 _MODEL_COLUMNS = (
     "curve", "base", "model", "trained", "weights", "weights_note", "evaluation", "dataset",
     "device", "environment_key", "settings", "jf_best", "tau_best", "jf_low", "reuse_low",

@@ -24,7 +24,7 @@ def row(**changes: Any) -> dict[str, Any]:
     usual = {
         "trial_id": 1, "key": "k", "model": "frtm", "trained": True, "weights": "own",
         "weights_sha256": "w" * 64, "precision": "float32", "dataset": "davis16",
-        "state": "complete",
+        "state": "complete", "policy": None, "margins": None,
         "protocol": "davis16-val@1", "sequences": ("dog", "goat"), "max_frames": None, "seed": 0,
         "manifest_sha256": "m" * 64, "input_size": None, "switches": {}, "runner_version": "1",
         "kind": "accuracy", "repeat": 0, "tau": None, "tau2": None, "reuse_rate": 0.5,

@@ -34,6 +34,7 @@ from vosbench.harness.store import (
 )
 from vosbench.harness.store.address import parse_address
 from vosbench.harness.store.database import DatabaseGoneError
+from vosbench.harness.store.measured import read_run
 from vosbench.harness.store.models import Base
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
@@ -122,6 +123,19 @@ def test_a_golden_database_upgrades_to_the_models(golden: Path, tmp_path: Path) 
     assert list(frame.state) == ["complete", "failed"]
     assert frame.jf_mean[0] == 0.75
     assert series(path, "p_gate")[frame.key[0], "dog"].shape == (5, 2)
+
+
+@pytest.mark.parametrize("golden", sorted(GOLDEN.glob("store-*.db")), ids=lambda path: path.stem)
+def test_keys_of_old_trials_are_what_their_settings_hash_to(golden: Path, tmp_path: Path) -> None:
+    """Else the same command would measure all of an old database again."""
+    path = shutil.copy(golden, tmp_path / "results.db")
+    connection = sqlite3.connect(path)
+    written = [key for (key,) in connection.execute("SELECT key FROM trial ORDER BY id")]
+    connection.close()
+    upgrade_database(path)
+
+    assert [trial.spec.key for trial in read_run(path).trials] == written
+    assert len(set(written)) == 2
 
 
 def test_there_is_a_golden_database_of_every_revision() -> None:
