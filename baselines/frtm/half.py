@@ -372,12 +372,26 @@ class HalfFrtm(nn.Module):
         return logits
 
     def refined(
-        self, features: Sequence[Tensor], score: Tensor, carried: Carried, finest: bool = True
+        self,
+        features: Sequence[Tensor],
+        score: Tensor,
+        carried: Carried,
+        finest: bool = True,
+        led: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """What a full frame adds: f32, f16, f8, f4 and S (B, 1, h, w) at 1/16 → maps, logits."""
-        mask = torch.sigmoid(carried.logits)
+        """What a full frame adds: f32, f16, f8, f4 and S (B, 1, h, w) at 1/16 → maps, logits.
+
+        Args:
+            led: bool (B,): which are led by what was carried; None for all.
+        """
+        guides: list[tuple[Tensor, Tensor]] = []
+        for level in carried.maps:
+            guide = (torch.sigmoid(carried.logits), level)
+            if led is not None:
+                guide = (guide[0] * led.view(-1, 1, 1, 1), level * led.view(-1, 1, 1, 1))
+            guides.append(guide)
         out: tuple[Tensor, ...] = self.refine(
-            features, [(score, mask, level) for level in carried.maps], finest
+            features, [(score, *guide) for guide in guides], finest
         )
         return out
 

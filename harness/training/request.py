@@ -60,6 +60,7 @@ class DataRequest:
         consecutive: frames of videos follow each other (paper); else one random first frame and
             random others (code).
         leaps: how often the next frame of a clip is not the next but a later one.
+        twins: how often a picture's object has a twin about, which is not the object.
         fresh: new clips a step, made by worker processes while training goes on; 0 draws a fixed
             number once.
         validation: folder of real sequences in DAVIS' layout, scored beside the held-out clips.
@@ -75,6 +76,7 @@ class DataRequest:
     frames: int = 10
     consecutive: bool = False
     leaps: float = 0.0
+    twins: float = 0.0
     fresh: float = 0.0
     validation: str | None = None
     real_clips: int = 24
@@ -86,6 +88,8 @@ class DataRequest:
             raise InputError(f"clips of {self.frames} frame: training needs 2 at least")
         if not 0 <= self.leaps <= 1:
             raise InputError(f"leaps of {self.leaps:g}: how often a frame leaps is from 0 to 1")
+        if not 0 <= self.twins <= 1:
+            raise InputError(f"twins of {self.twins:g}: how often there is one is from 0 to 1")
         if not 0 <= self.fresh < float("inf"):
             raise InputError(f"{self.fresh:g} fresh clips a step: it can't be below 0")
         if not 0 <= self.motion < float("inf"):
@@ -107,7 +111,9 @@ class DataRequest:
             (f.weight, self._videos(registry.open("ytvos19-train", Path(f.path))))
             for f in self.ytvos
         ]
-        clips = SyntheticConfig(self.height, self.width, self.frames, leaps=self.leaps)
+        clips = SyntheticConfig(
+            self.height, self.width, self.frames, leaps=self.leaps, twins=self.twins
+        )
         pictures = tuple((f.weight, Path(f.path)) for f in self.pictures)
         return TrainingData(
             pictures,

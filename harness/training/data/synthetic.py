@@ -37,6 +37,7 @@ class SyntheticConfig:
         own_scene: how often the scene is the object's own picture with the hole filled.
         in_place: how often the object then starts where it was, with natural edges and contacts.
         distractors, occluders: how often there are any.
+        twins: how often one of the distractors is the object once more, on a way of its own.
         leaps: how often the next frame is not the next but up to ``LONGEST_LEAP`` later.
     """
 
@@ -50,6 +51,7 @@ class SyntheticConfig:
     distractors: float = 0.5
     occluders: float = 0.35
     leaps: float = 0.0
+    twins: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ class SyntheticClips:
     @cached_property
     def sha256(self) -> str:
         settings = asdict(self.config)
-        if not self.config.leaps:  # without it clips are what they were before it existed
-            del settings["leaps"]
+        for later in ("leaps", "twins"):  # without them clips are what they always were
+            if not settings[later]:
+                del settings[later]
         text = json.dumps([VERSION, self.pictures.sha256, settings])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -119,6 +122,8 @@ class SyntheticClips:
             for _ in range(int(rng.integers(1, 3))):
                 other = self._actor(self._other(rng), draw_pace(rng), rng)
                 layers.append((other, draw_light(rng, strength)))
+        if self.config.twins and rng.random() < self.config.twins:
+            layers.append((self._actor(picture, draw_pace(rng), rng), draw_light(rng, strength)))
         index = len(layers)
         layers.append((target, draw_light(rng, strength)))
         if rng.random() < self.config.occluders:

@@ -16,6 +16,10 @@ class HalfRecipe(Recipe):
         walk: frames of a walk after the first one.
         full_rate: how often a frame of a walk is computed in full.
         truth_rate: how often a walk goes on with the true mask in place of its own.
+        lost_rate: how often it goes on with no mask, or with that of another clip, so that frames
+            learn to find the object again.
+        unled_rate: how often a full frame is decoded without the carried mask, so that it learns
+            not to lean on it.
         fine_from: fraction of the segmentation stage after which the level at 1/4 counts; the
             three levels before it cost half.
         gate_weight: of the gate's loss, in the reuse stage.
@@ -26,6 +30,8 @@ class HalfRecipe(Recipe):
     walk: int = 4
     full_rate: float = 0.4
     truth_rate: float = 0.25
+    lost_rate: float = 0.0
+    unled_rate: float = 0.0
     fine_from: float = 0.4
     gate_weight: float = 0.5
     choose: tuple[str, ...] = ()

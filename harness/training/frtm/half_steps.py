@@ -99,13 +99,55 @@ class Seen:
     last: int
 
 
+@dataclass(frozen=True)
+class Mishaps:
+    """What a walk of training meets and a tracker doesn't: bool (T, B) each, by frame and clip.
+
+    Attributes:
+        truth: it goes on with the true mask.
+        gone, swapped: it goes on with no mask, or with the next clip's.
+        unled: a full frame is decoded without the carried mask.
+    """
+
+    truth: Tensor
+    gone: Tensor
+    swapped: Tensor
+    unled: Tensor
+
+    @classmethod
+    def draw(cls, walk: Walk, recipe: HalfRecipe, rng: np.random.Generator) -> Mishaps:
+        """Draw them at a recipe's rates."""
+        shape = (len(walk.masks), len(walk.masks[0]))
+        truth = rng.random(shape) < recipe.truth_rate
+        # Drawn only where asked for, so that recipes without them draw what they always did.
+        lost = rng.random(shape) < recipe.lost_rate if recipe.lost_rate else truth & False
+        which = rng.random(shape) < 0.5 if recipe.lost_rate else lost
+        unled = rng.random(shape) < recipe.unled_rate if recipe.unled_rate else lost & False
+        parts = (truth & ~lost, lost & which, lost & ~which, unled)
+        return cls(*(torch.from_numpy(part) for part in parts))
+
+    def handed_on(self, t: int, mask: Tensor, true: Tensor) -> Tensor:
+        """The mask (B, 1, h, w) that a walk goes on with after frame t."""
+        truth, gone, swapped = (
+            each[t].view(-1, 1, 1, 1) for each in (self.truth, self.gone, self.swapped)
+        )
+        mask = torch.where(swapped, mask.roll(1, dims=0), torch.where(truth, true, mask))
+        return torch.where(gone, torch.zeros_like(mask), mask)
+
+
 def walk_along(
-    network: HalfFrtm, walk: Walk, *, finest: bool = True, truth: Tensor | None = None
+    network: HalfFrtm,
+    walk: Walk,
+    *,
+    finest: bool = True,
+    mishaps: Mishaps | None = None,
+    sound_last: bool = False,
 ) -> list[Seen]:
     """Walk as the tracker does; masks that are handed on carry no gradient.
 
     Args:
-        truth: bool (T, B): where a walk goes on with the true mask.
+        sound_last: the last full frame's mask meets no mishap but the truth: the gate is asked
+            about it.
     """
     first = _reference(network, walk.halves[0], walk.masks[0])
     last = previous = first
@@ -119,15 +161,19 @@ def walk_along(
         if walk.full[t]:
             clip = walk.whole[t]
             features = (clip.f32, clip.f16, clip.f8, clip.f4)
-            logits = network.refined(features, clip.scores, carried, finest)[-1]
+            led = None if mishaps is None else ~mishaps.unled[t]
+            logits = network.refined(features, clip.scores, carried, finest, led)[-1]
         seen.append(Seen(carried, logits, (last, previous), last_full))
         mask = resize(torch.sigmoid(carried.logits if logits is None else logits).detach(), h4)
-        if truth is not None:
+        kept = mask
+        if mishaps is not None:
             true = reduced(walk.masks[t], mask)
-            mask = torch.where(truth[t].view(-1, 1, 1, 1), true, mask)
+            mask = mishaps.handed_on(t, mask, true)
+            kept = torch.where(mishaps.truth[t].view(-1, 1, 1, 1), true, kept)
         previous = Reference(now, mask_levels(mask, (h32, h16, h8, h4)))
         if walk.full[t]:
-            last, last_full = previous, t
+            sound = Reference(now, mask_levels(kept, (h32, h16, h8, h4)))
+            last, last_full = sound if sound_last else previous, t
     return seen
 
 
@@ -145,7 +191,8 @@ def walk_losses(
     finest: bool = True,
 ) -> Losses:
     """Both paths' masks against the annotations."""
-    seen = walk_along(network, walk, finest=finest, truth=_coins(walk, recipe, rng))
+    mishaps = Mishaps.draw(walk, recipe, rng)
+    seen = walk_along(network, walk, finest=finest, mishaps=mishaps)
     return _mask_terms(seen, walk, recipe.soft_iou)
 
 
@@ -160,7 +207,8 @@ def gate_losses(
     assert recipe.reuse is not None
     alone = recipe.reuse.finetune == "none"
     with torch.set_grad_enabled(not alone):
-        seen = walk_along(network, walk, truth=_coins(walk, recipe, rng))
+        mishaps = Mishaps.draw(walk, recipe, rng)
+        seen = walk_along(network, walk, mishaps=mishaps, sound_last=True)
     gaps = [
         gate_gap(network, walk, t, frame, gate=recipe.reuse.gate, progress=progress)
         for t, frame in enumerate(seen, start=1)
@@ -179,11 +227,6 @@ def gate_gap(
     target = losses.gate_target(iou, m, gate.margin)
     p = torch.sigmoid(network.asked(seen.carried, *seen.known).float())
     return losses.gate_probability_loss(p, target, gate.m2, gate.hinge)
-
-
-def _coins(walk: Walk, recipe: HalfRecipe, rng: np.random.Generator) -> Tensor:
-    shape = (len(walk.masks), len(walk.masks[0]))
-    return torch.from_numpy(rng.random(shape) < recipe.truth_rate)
 
 
 def _mask_terms(seen: list[Seen], walk: Walk, soft_iou: float) -> Losses:
