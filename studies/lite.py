@@ -31,6 +31,7 @@ from vosbench.reports.figures import FigureOptions, figure_data
 from vosbench.reports.figures.gate_calibration import correlation
 from vosbench.reports.frames import measured, trials
 from vosbench.reports.names import parse_model, role
+from vosbench.reports.panels import of_one_panel
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = ROOT / "docs" / "study.md"
@@ -284,6 +285,9 @@ def networks_table(source: str) -> str:
 def margins_table(source: str) -> str:
     """J&F and reuse by margins and τ: mean and standard deviation over seeds."""
     data = figure_data("margins", source, Selection(studies=["margins"]), FigureOptions())
+    # Some margins were measured on more sequences too: only where all were, they compare.
+    common = data.groupby("panel", sort=False)["margins"].nunique().idxmax()
+    data = of_one_panel(data[data["panel"] == common], "margins", ("panel", "seeds"))
     taus = sorted(set(data["point"]), key=Decimal, reverse=True)
     rows = []
     for margins, part in data.groupby("margins", sort=False):
