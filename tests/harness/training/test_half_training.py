@@ -14,7 +14,7 @@ from vosbench.baselines.frtm.half import G_FRTM_HALF, HalfFrtm, make_half
 from vosbench.harness.training.data.pool import HalvedPool, Stream
 from vosbench.harness.training.data.synthetic import SyntheticClips
 from vosbench.harness.training.frtm.half_recipe import HalfRecipe
-from vosbench.harness.training.frtm.half_steps import draw_walk, read_walk, walk_along
+from vosbench.harness.training.frtm.half_steps import Mishaps, draw_walk, read_walk, walk_along
 from vosbench.harness.training.frtm.half_trainer import HalfJob
 from vosbench.harness.training.frtm.half_validation import validate_half
 from vosbench.harness.training.loop import train
@@ -83,9 +83,48 @@ def test_the_last_full_frame_stays_while_the_previous_one_moves_on(pool: HalvedP
 def test_true_masks_take_the_place_of_own_ones(pool: HalvedPool) -> None:
     walk = read_walk(pool, [(0, [0, 1, 2])], (False, False, False))
     with torch.no_grad():
-        seen = walk_along(network(), walk, truth=torch.ones(3, 1, dtype=torch.bool))
+        seen = walk_along(network(), walk, mishaps=mishaps(3, "truth"))
     true = torch.nn.functional.adaptive_avg_pool2d(walk.masks[1], (16, 24))
     assert torch.equal(seen[1].known[1].masks[3], true)
+
+
+def mishaps(frames: int, *named: str) -> Mishaps:
+    """Those named, at each frame of a walk of one clip."""
+    names = ("truth", "gone", "swapped", "unled")
+    return Mishaps(*(torch.full((frames, 1), name in named) for name in names))
+
+
+def test_a_lost_mask_is_handed_on_but_not_to_the_gates_question(pool: HalvedPool) -> None:
+    walk = read_walk(pool, [(0, [0, 1, 2])], (False, True, True))
+    with torch.no_grad():
+        lost = walk_along(network(), walk, mishaps=mishaps(3, "gone"))
+        asked = walk_along(network(), walk, mishaps=mishaps(3, "gone"), sound_last=True)
+    last, previous = lost[1].known
+    assert not last.masks[3].any() and not previous.masks[3].any()
+    last, previous = asked[1].known
+    assert last.masks[3].any() and not previous.masks[3].any()
+
+
+def test_a_swapped_mask_is_another_clips(pool: HalvedPool) -> None:
+    walk = read_walk(pool, [(0, [0, 1, 2]), (1, [0, 1, 2])], (False, True, True))
+    no, yes = torch.zeros(3, 2, dtype=torch.bool), torch.ones(3, 2, dtype=torch.bool)
+    with torch.no_grad():
+        plain = walk_along(network(), walk, mishaps=Mishaps(no, no, no, no))
+        swapped = walk_along(network(), walk, mishaps=Mishaps(no, no, yes, no))
+    own, other = plain[1].known[1].masks[3], swapped[1].known[1].masks[3]
+    assert torch.equal(own.roll(1, dims=0), other)
+
+
+def test_a_full_frame_that_is_not_led_knows_nothing_of_the_mask_before(pool: HalvedPool) -> None:
+    walk = read_walk(pool, [(0, [0, 1, 2])], (False, True, True))
+    net = network()
+    with torch.no_grad():
+        led = [walk_along(net, walk, mishaps=mishaps(3, way))[1] for way in ("truth", "gone")]
+        unled = [
+            walk_along(net, walk, mishaps=mishaps(3, way, "unled"))[1] for way in ("truth", "gone")
+        ]
+    assert not torch.equal(led[0].logits, led[1].logits)
+    assert torch.equal(unled[0].logits, unled[1].logits)
 
 
 def test_a_resumed_stream_ends_as_an_undisturbed_one(pool: HalvedPool, tmp_path: Path) -> None:

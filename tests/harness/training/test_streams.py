@@ -77,6 +77,17 @@ def test_clips_without_leaps_are_what_they_were(tmp_path: Path) -> None:
     assert motion.draw(3).images.shape == (4, 64, 96, 3)
 
 
+def test_a_twin_is_in_the_picture_and_not_in_the_mask(tmp_path: Path) -> None:
+    pictures = write_pictures(tmp_path)
+    config = replace(CLIPS, distractors=0.0, occluders=0.0)
+    alone, beside = (SyntheticClips(pictures, replace(config, twins=t)) for t in (1e-9, 1.0))
+    assert SyntheticClips(pictures, config).sha256 != beside.sha256
+    scenes = [source._stage(pictures[0], np.random.default_rng(5)) for source in (alone, beside)]
+    assert [len(scene.layers) for scene in scenes] == [2, 3]
+    twin, target = (scenes[1].layers[i][0] for i in (1, scenes[1].target))
+    assert np.array_equal(np.sort(twin.texture.ravel()), np.sort(target.texture.ravel()))
+
+
 def test_folders_are_blended_by_weight(tmp_path: Path) -> None:
     few, many = write_pictures(tmp_path / "few", 2), write_pictures(tmp_path / "many", 8)
     whole = blended([(1.0, few), (2.0, many)])
