@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,8 +48,10 @@ def report_all(
     source: Readable,
     out_dir: Path,
     where: Selection = Selection(),  # noqa: B008 - immutable
+    *,
     formats: Sequence[str] = FORMATS,
     options: FigureOptions = FigureOptions(),  # noqa: B008 - immutable
+    tell: Callable[[str, int, int], None] = lambda _part, _done, _of: None,
 ) -> Report:
     """Write every figure and table that the database can make, all results, and an index.
 
@@ -59,6 +61,8 @@ def report_all(
         where: which trials.
         formats: of the figures.
         options: for all figures.
+        tell: called as each figure and the tables begin, with its name, how many parts are done
+            and of how many.
 
     Raises:
         InputError: an unknown format, no results at all, or a place that can't be written.
@@ -67,9 +71,12 @@ def report_all(
         checked_format(Path(f"figure.{extension}"))
     found = results(source, where)
     items = []
-    for name in figure_names():
+    names = figure_names()
+    for done, name in enumerate(names):
+        tell(name, done, len(names) + 1)
         outs = [out_dir / "figures" / f"{name}.{extension}" for extension in formats]
         items.append(_figure(name, source, where, outs, options))
+    tell("tables", len(names), len(names) + 1)
     for table in (*(make_table(name, source, where) for name in table_names()),
                   check_claims(source, where)):  # fmt: skip
         items.append(_table(table, out_dir))

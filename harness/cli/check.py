@@ -12,6 +12,7 @@ import typer
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
+from vosbench.harness.cli.waiting import each, waiting
 from vosbench.harness.sweep.grid import parse_taus
 from vosbench.harness.terminal import Terminal, plain_table, styled
 from vosbench.harness.text import json_text, write_out
@@ -100,9 +101,10 @@ def _report(
 ) -> None:
     from vosbench.harness.contract import Status, run_checks
 
-    outcomes = []
-    for outcome in run_checks(checks, subject):
-        outcomes.append(outcome)
+    with waiting("checking") as tell:
+        told = each(checks, tell, lambda check: check.name)
+        outcomes = list(run_checks(told, subject))
+    for outcome in outcomes:
         if trace and outcome.error is not None:
             traceback.print_exception(outcome.error)
     if as_json:

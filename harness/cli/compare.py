@@ -9,6 +9,7 @@ import typer
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
+from vosbench.harness.cli.waiting import waiting
 from vosbench.harness.store import Database, Selection, open_database
 from vosbench.harness.terminal import Terminal
 from vosbench.harness.text import parse_names, say, write_file
@@ -80,9 +81,10 @@ def compare(
     allowed = _verdicts(allow)
     _check_sides(baseline, base, head, a_a=a_a)
     where = options.selection(models, dataset, study)
-    with open_database(db, read_only=True) as database:
-        sides = _sides(database, where, baseline=baseline, base=base, head=head)
-    comparison = judge(*sides, tolerated, across=head is not None)
+    with waiting("comparing"):
+        with open_database(db, read_only=True) as database:
+            sides = _sides(database, where, baseline=baseline, base=base, head=head)
+        comparison = judge(*sides, tolerated, across=head is not None)
     _record(comparison, db, baseline)
     Terminal().print(terminal(comparison))
     _write(comparison, junit, markdown, json_out)

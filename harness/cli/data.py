@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import typer
 
 from vosbench.harness.cli import options
 from vosbench.harness.cli.help import App
+from vosbench.harness.cli.waiting import each, waiting
 from vosbench.harness.terminal import Terminal, plain_table
 from vosbench.harness.text import json_text, records_csv, say, write_file, write_out
 
@@ -48,7 +50,11 @@ def check(
     from vosbench.harness.datasets.check import check as check_dataset
 
     dataset = registry.open(name, data_root, protocol)
-    report = check_dataset(dataset, dataset.named(sequences))
+    names = dataset.named(sequences)
+    with waiting("reading") as tell:
+        count = len(names or dataset.sequences)
+        done = itertools.count(1)
+        report = check_dataset(dataset, names, lambda name: tell(name, next(done), count))
     if as_json:
         write_out(json_text(asdict(report) | {"root": str(report.root)}))
         raise typer.Exit(1 if report.problems else 0)
@@ -112,7 +118,9 @@ def stats(
 
     dataset = registry.open(name, data_root)
     selection = dataset.select(dataset.named(sequences))
-    found = [item for clip in selection.clips for item in clip_stats(clip)]
+    with waiting("reading") as tell:
+        clips = each(selection.clips, tell, lambda clip: clip.name)
+        found = [item for clip in clips for item in clip_stats(clip)]
     histogram = iou_histogram(found)
     objects = [
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
+from vosbench.harness.cli.waiting import Tell, waiting
 from vosbench.harness.terminal import Terminal, plain_table
 from vosbench.harness.text import complain, json_text, records_csv, say, write_file, write_out
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from vosbench.harness.datasets.clip import Clip
     from vosbench.harness.datasets.dataset import Dataset
+    from vosbench.harness.datasets.plan import ScoringPlan
     from vosbench.harness.metrics import SequenceScores
 
 
@@ -62,7 +65,10 @@ def evaluate(
     if not scored:
         name, reason = next(iter(unscored.items()))
         raise InputError(f"{dataset} can't be scored here: {name}: {reason}")
-    scores = evaluate_folder(results_dir, scored, workers=jobs)
+    with waiting("scoring") as tell:
+        scores = evaluate_folder(
+            results_dir, scored, workers=jobs, on_frames=_counted(scored, tell)
+        )
     by_name = {clip.name: clip for clip, _ in scored}
     for name, reason in unscored.items():
         complain(f"{name} has no score: {reason}")
@@ -91,6 +97,19 @@ def evaluate(
         )
     elif csv_dir is not None:
         raise InputError(f"--csv-dir: {opened.protocol.name} has no CSV files: take --json")
+
+
+def _counted(scored: Sequence[tuple[Clip, ScoringPlan]], tell: Tell) -> Callable[[int], None]:
+    """Tells how many of all frames are scored, when some more are."""
+    of = sum(len(plan.objects_at) for _, plan in scored)
+    done = 0
+
+    def more(frames: int) -> None:
+        nonlocal done
+        done += frames
+        tell("frames", done, of)
+
+    return more
 
 
 def _write_csv(

@@ -11,6 +11,7 @@ import typer
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.one_trial import find_trial
+from vosbench.harness.cli.waiting import waiting
 from vosbench.harness.store import Selection, series
 from vosbench.harness.text import say
 
@@ -44,7 +45,8 @@ def export(
     if selection.manifest_sha256 != trial["manifest_sha256"]:
         raise InputError(f"the files of {trial['dataset']} changed since the run: run it again")
     clips = list(selection.clips)
-    exported = export_ytvos(clips, _predictions(db, trial["key"], clips), out)
+    with waiting("writing"):
+        exported = export_ytvos(clips, _predictions(db, trial["key"], clips), out)
     say(
         f"wrote {exported.path}: {exported.videos} videos, {exported.frames} frames, "
         f"sha256 {exported.sha256[:16]}…, read back and verified"

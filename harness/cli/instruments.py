@@ -9,6 +9,7 @@ import typer
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
+from vosbench.harness.cli.waiting import waiting
 from vosbench.harness.terminal import Terminal
 from vosbench.harness.text import write_out
 from vosbench.runners.interface import Precision
@@ -76,7 +77,9 @@ def doctor(
         raise InputError("--out is where --prove writes its report: give --prove too")
     from vosbench.harness.measure.doctor import examine, render
 
-    render(examine(seconds), Terminal())
+    with waiting("trying each instrument"):
+        found = examine(seconds)
+    render(found, Terminal())
 
 
 def _prove(device: torch.device, seconds: float, budget_s: float, out: Path) -> None:

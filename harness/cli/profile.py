@@ -63,6 +63,8 @@ def profile(
     with hold(device_id(chosen)):
         found = require_idle(occupancy(chosen), allow_busy=allow_busy)
         runner.load(chosen, precision)
+        # One line and no bar: what is drawn meanwhile would be timed too.
+        Terminal(stderr=True).say(f"timing {frames} frames of each path of {model} …")
         costs = measure_profile(runner, clip, chosen, frames)
     facts = {
         "model": model,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.harness.cli import options
 from vosbench.harness.cli.one_trial import find_trial
+from vosbench.harness.cli.waiting import waiting
 from vosbench.harness.store import Selection, series
 from vosbench.harness.sweep.grid import parse_taus
 from vosbench.harness.text import say
@@ -63,7 +64,8 @@ def render(
         sequence=clip,
         where=options.selection(None, dataset, study),
     )
-    count = write_footage(_footage(db, row, clip, data_root), out, fps)
+    with waiting("rendering"):
+        count = write_footage(_footage(db, row, clip, data_root), out, fps)
     say(f"wrote {out}: {count} frames of {clip}, {fps:g} a second")
 
 

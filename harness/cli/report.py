@@ -12,6 +12,7 @@ import typer
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
+from vosbench.harness.cli.waiting import waiting
 from vosbench.harness.sweep.grid import parse_taus
 from vosbench.harness.terminal import Terminal
 from vosbench.harness.text import say
@@ -149,14 +150,16 @@ def _list() -> None:
 def _figure(name: str, db: str, where: Selection, out: Path | None, chosen: FigureOptions) -> None:
     from vosbench.reports.figures import make_figure
 
-    files = make_figure(name, db, where, out or Path(f"{name}.png"), chosen)
+    with waiting(f"drawing {name}"):
+        files = make_figure(name, db, where, out or Path(f"{name}.png"), chosen)
     say("wrote " + " and ".join(map(str, files)))
 
 
 def _everything(db: str, where: Selection, folder: Path, chosen: FigureOptions) -> None:
     from vosbench.reports.everything import report_all
 
-    made = report_all(db, folder, where, options=chosen)
+    with waiting("report") as tell:
+        made = report_all(db, folder, where, options=chosen, tell=tell)
     for item in made.missing:
         say(f"not made: {item.name}: {item.reason}")
     say(f"wrote {len(made.made)} items; see {made.index}")
@@ -180,13 +183,15 @@ def _table(
     from vosbench.reports.tables import check_claims, make_table
 
     if name == NAME:
-        found = results_table(db, where, rows, taus)
+        with waiting("reading results"):
+            found = results_table(db, where, rows, taus)
         if out is None:
             Terminal().print(results_rich(found))
         else:
             say(f"wrote {write_table(found, out)}")
         return
-    table = check_claims(db, where) if name is None else make_table(name, db, where, rows)
+    with waiting("reading results"):
+        table = check_claims(db, where) if name is None else make_table(name, db, where, rows)
     if out is None:
         Terminal().print(to_rich(table))
     else:

@@ -17,6 +17,7 @@ from vosbench.baselines.errors import InputError
 from vosbench.baselines.parsing import MOST, whole_number
 from vosbench.harness.cli import options
 from vosbench.harness.cli.remarks import say_how_read
+from vosbench.harness.cli.waiting import waiting
 from vosbench.harness.sweep.grid import parse_taus
 from vosbench.harness.sweep.run_options import RunOptions
 from vosbench.harness.terminal import Terminal
@@ -150,7 +151,8 @@ def run(
     from vosbench.runners.switches import checked_switches
 
     console = Terminal(stderr=True)
-    selections = _selections(dataset, data_root, protocol, sequences, max_frames)
+    with waiting("reading data"):
+        selections = _selections(dataset, data_root, protocol, sequences, max_frames)
     request = Request(
         models=_named(models),
         selections=selections,
@@ -193,7 +195,8 @@ def run(
             session = session.on(cluster)
         elif address is not None:
             raise InputError("--address is for --executor ray")
-        plan = make_plan(session.request)
+        with waiting("reading weights"):
+            plan = make_plan(session.request)
         say_how_read(planned.info for planned in plan.weights)
         name = study or _study_name(plan)
         trials = session.run(plan, name, _command_line(), console)

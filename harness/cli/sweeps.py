@@ -95,7 +95,7 @@ def _watch_lines(storage: Storage, names: list[str] | None) -> None:
         for each in found:
             line = f"{each.study.name}: {_counts(each.progress)}, {_clips(each.progress)}"
             if shown.get(each.study.name) != line:
-                say(line)
+                say(line + _left(each.progress))
                 shown[each.study.name] = line
         if not any(each.progress.open for each in found):
             return
@@ -173,7 +173,7 @@ def _study_lines(status: StudyStatus) -> list[RenderableType]:
     head.add_row(
         styled(status.study.name, "bold"),
         ProgressBar(max(1, progress.clips_total), progress.clips_done, width=24),
-        styled(_clips(progress)),
+        styled(_clips(progress) + _left(progress)),
     )
     lines: list[RenderableType] = [head, styled("  " + _counts(progress))]
     for plan in status.plans[-_PLANS_SHOWN:]:
@@ -217,6 +217,17 @@ def _clips(progress: Progress) -> str:
     return f"{progress.clips_done}/{progress.clips_total} clips"
 
 
+def _left(progress: Progress) -> str:
+    """``, about 12 min left``; "" where nobody can know."""
+    seconds = progress.left_s
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f", about {max(1, round(seconds))} s left"
+    minutes = round(seconds / 60)
+    return f", about {minutes} min left" if minutes < 120 else f", about {minutes / 60:.1f} h left"
+
+
 def _as_json(status: StudyStatus) -> dict[str, object]:
     progress = status.progress
     return {
@@ -228,6 +239,7 @@ def _as_json(status: StudyStatus) -> dict[str, object]:
         "trials": {state.value: count for state, count in progress.trials.items()},
         "clips_done": progress.clips_done,
         "clips_total": progress.clips_total,
+        "left_s": progress.left_s,
         "running": [asdict(each) for each in progress.running],
         "failed": [
             {"trial_id": each.id, "model": each.spec.model, "error": each.error}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vosbench.baselines.errors import InputError
@@ -26,6 +26,7 @@ from vosbench.harness.store.models import (
     Trial,
 )
 from vosbench.harness.store.records import (
+    PACE_S,
     SPEC_COLUMNS,
     SPEC_FIELDS,
     Command,
@@ -223,7 +224,27 @@ def progress(connection: Connection, scope: Scope) -> Progress:
     running = tuple(
         Running(row.id, row.model, row.worker, row.number, max(0.0, row.silent_s)) for row in rows
     )
-    return Progress(counts, clips_done or 0, clips_total, running)
+    left = clips_total - (clips_done or 0)
+    left_s = _left_s(connection, in_scope, left) if running else None
+    return Progress(counts, clips_done or 0, clips_total, running, left_s)
+
+
+def _left_s(connection: Connection, in_scope: ColumnElement[bool], left: int) -> float | None:
+    """Seconds for so many more results at the pace of the last while; None if there is none."""
+    lately = (
+        select(
+            func.count().label("count"),
+            (DatabaseNow() - func.min(Attempt.started_at)).label("since_start_s"),
+        )
+        .select_from(SequenceResult)
+        .join(Trial, Trial.id == SequenceResult.trial_id)
+        .join(Attempt, Attempt.id == SequenceResult.attempt_id)
+        .where(in_scope, SequenceResult.recorded_at > DatabaseNow() - PACE_S)
+    )
+    row = connection.execute(lately).one()
+    if not row.count:
+        return None
+    return float(left * min(PACE_S, max(0.0, row.since_start_s)) / row.count)
 
 
 def cancel(connection: Connection, study: StudyRecord) -> int:

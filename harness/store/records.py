@@ -161,6 +161,10 @@ class Running:
     silent_s: float
 
 
+PACE_S = 1800.0
+"""How far back the pace of a sweep is looked at: settings differ in how long they take."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a study or plan is.
@@ -170,12 +174,15 @@ class Progress:
         clips_done, clips_total: clips with results, and clips of all trials that aren't
             cancelled or skipped.
         running: the trials in work.
+        left_s: seconds until nothing is left, at the pace of the last :data:`PACE_S`; None where
+            nothing is in work, or nothing was finished lately.
     """
 
     trials: Mapping[State, int]
     clips_done: int
     clips_total: int
     running: tuple[Running, ...]
+    left_s: float | None = None
 
     @property
     def open(self) -> int:

@@ -14,12 +14,12 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from store_samples import AGGREGATES, CLIPS, clip, grid, run, spec, take, timing, worker
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store import Command, LostLease, State, Storage, Worker, claims, results
-from vosbench.harness.store.models import Trial
+from vosbench.harness.store.models import Attempt, Trial
 from vosbench.harness.store.records import Scope
 from vosbench.harness.store.worker import process_started
 from vosbench.harness.trials import Kind, TrialSpec
@@ -462,6 +462,20 @@ def test_progress_counts_trials_and_clips(storage: Storage) -> None:
     assert (now.clips_done, now.clips_total) == (len(CLIPS) + 1, 3 * len(CLIPS))
     assert [(each.worker, each.attempt) for each in now.running] == [("cpu", 1)]
     assert 0 <= now.running[0].silent_s < 60
+
+
+def test_the_time_left_is_that_of_the_pace_so_far(storage: Storage) -> None:
+    study = storage.add_plan("s", Command("c"), grid(3))
+    assert storage.progress(study).left_s is None  # nobody works on it
+    run(storage, take(storage, study))
+    storage.record(take(storage, study), clip("dog"))
+    began_earlier = update(Attempt).values(started_at=Attempt.started_at - 100.0)
+    storage.database.write(lambda connection: connection.execute(began_earlier))
+
+    now = storage.progress(study)
+
+    expected = 100.0 * (now.clips_total - now.clips_done) / now.clips_done
+    assert now.left_s == pytest.approx(expected, rel=0.1)
 
 
 def test_environments_annotations_and_checkpoints_are_kept_once(storage: Storage) -> None:
