@@ -233,7 +233,7 @@ def _left_s(connection: Connection, in_scope: ColumnElement[bool], left: int) ->
     """Seconds for so many more results at the pace of the last while; None if there is none."""
     lately = (
         select(
-            func.count().label("count"),
+            func.count().label("results"),
             (DatabaseNow() - func.min(Attempt.started_at)).label("since_start_s"),
         )
         .select_from(SequenceResult)
@@ -242,9 +242,9 @@ def _left_s(connection: Connection, in_scope: ColumnElement[bool], left: int) ->
         .where(in_scope, SequenceResult.recorded_at > DatabaseNow() - PACE_S)
     )
     row = connection.execute(lately).one()
-    if not row.count:
+    if not row.results:
         return None
-    return float(left * min(PACE_S, max(0.0, row.since_start_s)) / row.count)
+    return float(left * min(PACE_S, max(0.0, row.since_start_s)) / row.results)
 
 
 def cancel(connection: Connection, study: StudyRecord) -> int:
