@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields
-from decimal import Decimal
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,65 @@ from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.files import read_text
 from vosbench.baselines.parsing import parse_json
-from vosbench.harness.regression.fields import FieldError, Fields
+from vosbench.baselines.records import record
 from vosbench.harness.store import State
 from vosbench.harness.store.measured import ENDED, Machine, MeasuredTrial, Run
-from vosbench.harness.trials import ClipResult, Kind, TrialSpec
+from vosbench.harness.trials import ClipResult, TrialSpec
 
 FORMAT = "vosbench-results"
 SCHEMA = 1
 """Raised with every change that an older program would misread."""
+
+
+@dataclass(frozen=True)
+class _Head:
+    format: str
+    schema: int
+
+
+@dataclass(frozen=True)
+class _Object:
+    id: int
+    metrics: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    sequence: str
+    frames: int
+    mask_sha256: str
+    metrics: Mapping[str, float | None]
+    objects: tuple[_Object, ...]
+
+    def result(self) -> ClipResult:
+        metrics = {each.id: _numbers(each.metrics) for each in self.objects}
+        return ClipResult(
+            sequence=self.sequence,
+            object_ids=tuple(sorted(metrics)),
+            frames=self.frames,
+            mask_sha256=self.mask_sha256,
+            metrics=_numbers(self.metrics),
+            object_metrics=metrics,
+            series={},
+        )
+
+
+@dataclass(frozen=True)
+class _Trial:
+    spec: TrialSpec
+    state: State
+    error: str | None
+    version: str | None
+    started_at: float | None
+    machine: str | None
+    aggregates: Mapping[str, float | None]
+    clips: tuple[_Sequence, ...]
+
+
+@dataclass(frozen=True)
+class _Saved:
+    machines: tuple[Machine, ...]
+    trials: tuple[_Trial, ...]
 
 
 def save_run(run: Run, path: Path) -> None:
@@ -51,9 +101,9 @@ def load_run(path: Path) -> Run:
     """
     values = parse_json(read_text(path, "a saved run"), str(path))
     try:
-        return _run(Fields.of(values, "the file"), path)
-    except FieldError as error:
-        raise InputError(f"{path}: {error}; save it again with --save") from error
+        return _run(values, path)
+    except InputError as error:
+        raise InputError(f"{error}; save it again with --save") from error
 
 
 def _run_values(run: Run) -> dict[str, Any]:
@@ -113,80 +163,46 @@ def _scalars(values: Mapping[str, float]) -> dict[str, float | None]:
     }
 
 
-def _run(values: Fields, path: Path) -> Run:
-    if values.text("format") != FORMAT:
-        raise FieldError(f"its format is {values.text('format')!r}, not {FORMAT!r}")
-    schema = values.whole("schema")
-    if schema != SCHEMA:
-        raise FieldError(f"schema {schema}, this program reads {SCHEMA}")
-    machines = {}
-    for item in values.items("machines"):
-        machine = Machine(item.text("key"), item.text("device"), item.mapping("stable"))
-        machines[machine.key] = machine
-    trials = tuple(_trial(item, machines) for item in values.items("trials"))
-    return Run(str(path), trials)
+def _numbers(values: Mapping[str, float | None]) -> Mapping[str, float]:
+    return {name: math.nan if value is None else value for name, value in values.items()}
 
 
-def _trial(values: Fields, machines: Mapping[str, Machine]) -> MeasuredTrial:
-    spec = _spec(values.inner("spec"))
-    state = values.one_of("state", [state.value for state in ENDED])
-    key = values.text_or_none("machine")
-    if key is not None and key not in machines:
-        raise FieldError(f"{values.where} names machine {key!r}, which isn't in `machines`")
-    clips = tuple(_clip(item) for item in values.items("clips"))
-    is_complete = state == State.COMPLETE.value
-    if is_complete and sorted(clip.sequence for clip in clips) != sorted(spec.sequences):
-        raise FieldError(f"{values.where} is complete, but its clips aren't its spec's sequences")
+def _run(values: object, path: Path) -> Run:
+    head = record(_Head, values, str(path), whole=True)
+    if head.format != FORMAT:
+        raise InputError(f"{path}: its format is {head.format!r}, not {FORMAT!r}")
+    if head.schema != SCHEMA:
+        raise InputError(f"{path}: schema {head.schema}, this program reads {SCHEMA}")
+    saved = record(_Saved, values, str(path), whole=True)
+    machines = {machine.key: machine for machine in saved.machines}
+    trials = (
+        _trial(trial, machines, f"{path}: trials[{index}]")
+        for index, trial in enumerate(saved.trials)
+    )
+    return Run(str(path), tuple(trials))
+
+
+def _trial(trial: _Trial, machines: Mapping[str, Machine], place: str) -> MeasuredTrial:
+    if trial.state not in ENDED:
+        raise InputError(f"{place}: state is '{trial.state}'; it must be one of {', '.join(ENDED)}")
+    if trial.machine is not None and trial.machine not in machines:
+        raise InputError(f"{place} names machine {trial.machine!r}, which isn't in machines")
+    counts = [("spec: seed", trial.spec.seed), ("spec: repeat", trial.spec.repeat)]
+    counts += [(f"frames of {each.sequence}", each.frames) for each in trial.clips]
+    for name, count in counts:
+        if count < 0:
+            raise InputError(f"{place}: {name} is {count}, below 0")
+    clips = tuple(each.result() for each in trial.clips)
+    is_complete = trial.state is State.COMPLETE
+    if is_complete and sorted(c.sequence for c in clips) != sorted(trial.spec.sequences):
+        raise InputError(f"{place} is complete, but its clips aren't its spec's sequences")
     return MeasuredTrial(
-        spec=spec,
-        state=State(state),
-        error=values.text_or_none("error"),
-        version=values.text_or_none("version"),
-        started_at=values.number_or_none("started_at"),
-        machine=None if key is None else machines[key],
-        aggregates=values.scalars("aggregates"),
+        spec=trial.spec,
+        state=trial.state,
+        error=trial.error,
+        version=trial.version,
+        started_at=trial.started_at,
+        machine=None if trial.machine is None else machines[trial.machine],
+        aggregates=_numbers(trial.aggregates),
         clips=clips,
-    )
-
-
-def _clip(values: Fields) -> ClipResult:
-    objects = {item.whole("id"): item.scalars("metrics") for item in values.items("objects")}
-    return ClipResult(
-        sequence=values.text("sequence"),
-        object_ids=tuple(sorted(objects)),
-        frames=values.whole("frames"),
-        mask_sha256=values.text("mask_sha256"),
-        metrics=values.scalars("metrics"),
-        object_metrics=objects,
-        series={},
-    )
-
-
-def _spec(values: Fields) -> TrialSpec:
-    def decimal(name: str) -> Decimal | None:
-        text = values.text_or_none(name)
-        return None if text is None else values.decimal(name)
-
-    return TrialSpec(
-        model=values.text("model"),
-        runner_version=values.text("runner_version"),
-        weights=values.text("weights"),
-        weights_sha256=values.text("weights_sha256"),
-        trained=values.truth("trained"),
-        dataset=values.text("dataset"),
-        protocol=values.text("protocol"),
-        manifest_sha256=values.text("manifest_sha256"),
-        sequences=values.texts("sequences"),
-        max_frames=values.whole_or_none("max_frames"),
-        policy=values.text_or_none("policy"),
-        tau=decimal("tau"),
-        tau2=decimal("tau2"),
-        margins=values.text_or_none("margins"),
-        seed=values.whole("seed"),
-        precision=values.text("precision"),
-        input_size=values.text_or_none("input_size"),
-        kind=Kind(values.one_of("kind", [kind.value for kind in Kind])),
-        repeat=values.whole("repeat"),
-        switches=values.text_mapping("switches"),
-        environment_key=values.text_or_none("environment_key"),
     )

@@ -14,13 +14,13 @@ from vosbench.baselines.checkpoints import hash_tensors, read_checkpoint
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.files import SETTINGS_BYTES, read_text
 from vosbench.baselines.parsing import parse_json
+from vosbench.baselines.records import record
 from vosbench.harness.datasets import registry
 from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.training.assemble import TrainingData
 from vosbench.harness.training.data.clips import ClipSource
 from vosbench.harness.training.data.synthetic import SyntheticConfig
 from vosbench.harness.training.data.videos import VideoClips
-from vosbench.harness.training.plain import record
 from vosbench.harness.training.recipe import Recipe
 
 _DAVIS_VAL = (

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path as FilePath
-from typing import Any
 
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.baselines.files import SETTINGS_BYTES, open_regular, read_regular, read_text
 from vosbench.baselines.parsing import MOST, parse_toml
+from vosbench.baselines.records import record
 from vosbench.runners.interface import Path, RunnerSpec
 
 
@@ -89,51 +89,15 @@ class SubprocessConfig:
         return digest.hexdigest()
 
 
-_KINDS: Mapping[str, tuple[type, str]] = {
-    "command": (list, "a list of strings"),
-    "files": (list, "a list of strings"),
-    "paths": (list, "a list of strings"),
-    "env": (dict, "a table of strings"),
-    "timeouts": (dict, "a table of seconds"),
-    "version": (str, "a string"),
-    "note": (str, "a string"),
-    "multi_object": (bool, "true or false"),
-    "takes_tau": (bool, "true or false"),
-    "trained": (bool, "true or false"),
-}
-
-
 def read_config(path: FilePath) -> SubprocessConfig:
     """Read and check a config; raises InputError, one line, for whatever is wrong with it."""
     if not path.exists():
         raise InputError(f"{path}: no such file: write subprocess:CONFIG.toml")
     found = parse_toml(read_text(path, "a configuration", SETTINGS_BYTES), str(path))
-    values: dict[str, Any] = {}
-    for name, value in found.items():
-        if name not in _KINDS:
-            raise InputError(f"{path}: unknown setting '{name}'{suggestion(name, _KINDS)}")
-        kind, said = _KINDS[name]
-        if not isinstance(value, kind) or not _holds_strings(name, value):
-            raise InputError(f"{path}: {name} must be {said}")
-        values[name] = tuple(value) if isinstance(value, list) else value
-    if not values.get("command"):
+    config = record(SubprocessConfig, {"command": [], **found}, str(path), path=path.resolve())
+    if not config.command:
         raise InputError(f'{path}: no command: write e.g. command = ["python", "serve.py"]')
-    if "timeouts" in values:
-        values["timeouts"] = _timeouts(path, values["timeouts"])
-    return SubprocessConfig(path=path.resolve(), **values)
-
-
-def _holds_strings(name: str, value: Any) -> bool:
-    if isinstance(value, list):
-        return all(isinstance(item, str) for item in value)
-    return name != "env" or all(isinstance(item, str) for item in value.values())
-
-
-def _timeouts(path: FilePath, table: Mapping[str, Any]) -> Timeouts:
-    known = [f.name for f in fields(Timeouts)]
-    for name, value in table.items():
-        if name not in known:
-            raise InputError(f"{path}: unknown timeout '{name}'{suggestion(name, known)}")
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= MOST:
+    for name, seconds in asdict(config.timeouts).items():
+        if not 0 < seconds <= MOST:
             raise InputError(f"{path}: timeouts: {name} must be a number of seconds above 0")
-    return Timeouts(**{name: float(value) for name, value in table.items()})
+    return config
