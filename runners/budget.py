@@ -11,53 +11,17 @@ within a few of RATE times the frames, whatever the score does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from vosbench.baselines.errors import InputError, suggestion
-from vosbench.runners.policy import Decision, Evidence, Need, PolicySettings, PolicySpec
+from vosbench.runners.policy import Decision, Evidence, PolicySettings, PolicySpec
+from vosbench.runners.scores import SCORES
 
 _WINDOW = 32
 """So many frames are ranked against each other."""
 _GAIN = 0.25
 """Change of the share per frame that was reused too much or too little."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """How much a frame looks like the last full one: larger means more alike."""
-
-    need: Need | None
-    of: Callable[[Evidence], float]
-
-
-def _p_gate(seen: Evidence) -> float:
-    if seen.p_gate is None:
-        raise RuntimeError("the score p_gate exists only for a gated network")
-    return seen.p_gate
-
-
-def _unchanged(seen: Evidence) -> float:
-    if seen.delta is None:
-        raise RuntimeError("the score delta exists only for a network with reuse modules")
-    return -seen.delta
-
-
-def _same_pixels(seen: Evidence) -> float:
-    if seen.image is None or seen.full_image is None:
-        raise RuntimeError("the score pixels wasn't told the pixels")
-    difference = seen.image.short() - seen.full_image.short()
-    return -float(difference.abs().sum()) / difference.numel()
-
-
-SCORES: Mapping[str, Score] = {
-    "p_gate": Score(Need.P_GATE, _p_gate),
-    "delta": Score(Need.DELTA, _unchanged),
-    "pixels": Score(Need.PIXELS, _same_pixels),
-    "age": Score(None, lambda seen: float(-seen.age)),
-}
-"""By name: the gate's probability, mean |Δ|, mean difference of pixels, age."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +37,7 @@ SPEC = PolicySpec(
     "budget",
     "a threshold that adapts to a reuse rate, by P_gate or a named score",
     argument="RATE[:SCORE]",
-    examples=("0.4", "0.4:delta", "0.4:pixels", "0.4:age"),
+    examples=("0.4", "0.4:delta", "0.4:pixels", "0.4:age", "0.4:change", "0.4:flow"),
 )
 
 
@@ -98,8 +62,7 @@ class Budget:
     @property
     def spec(self) -> PolicySpec:
         """The policy's, with what the score needs."""
-        need = SCORES[self.score].need
-        return SPEC if need is None else replace(SPEC, needs=frozenset({need}))
+        return replace(SPEC, needs=SCORES[self.score].needs)
 
     def decide(self, seen: Evidence) -> Decision:
         """Let through the share of frames that keeps the object's reuse at the rate."""

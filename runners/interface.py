@@ -161,8 +161,9 @@ class RunnerSpec:
         needs_truth: an oracle that reads annotations (:attr:`ClipInfo.truth`).
         takes_weights: has parameters to load or to draw.
         paths: the paths it may report besides INIT.
-        tells: what it can tell a gate policy; None for a model that takes no policy. A model that
-            takes one is a :class:`SharingRunner`, and is named ``MODEL+POLICY``.
+        tells: what it can tell a gate policy, as a :class:`SharingRunner`; None for a model that
+            knows of none. Named ``MODEL+POLICY``, that gets a gate put around it
+            (:mod:`vosbench.runners.gated`).
         takes_tau, takes_tau2: thresholds that must be given.
         predicts_early: stored predictions, which may show an object before its mask is given.
         argument: what follows the name and a colon, for instance "DIR"; "" where nothing does.
@@ -288,11 +289,16 @@ class Walk(Protocol):
 
 
 @runtime_checkable
-class SharingRunner(Runner, Protocol):
-    """A runner that takes policies, several in one walk; its own steps are all full ones."""
-
-    def sharing_key(self) -> str:
-        """Runners of one key may share a walk."""
+class PolicyRunner(Runner, Protocol):
+    """A runner that takes policies, one in each walk; its own steps are all full ones."""
 
     def walk(self, clip: ClipInfo, policies: tuple[GatePolicy, ...]) -> Walk:
         """Begin a walk over ``clip``."""
+
+
+@runtime_checkable
+class SharingRunner(PolicyRunner, Protocol):
+    """One whose walks take several policies."""
+
+    def sharing_key(self) -> str:
+        """Runners of one key may share a walk."""

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from vosbench.baselines.errors import InputError
-from vosbench.runners import budget
+from vosbench.runners import budget, scores
 from vosbench.runners.policy import (
+    Decision,
     Evidence,
     GatePolicy,
     Need,
     Path,
     PolicySettings,
     PolicySpec,
+    decision,
 )
 from vosbench.runners.switches import switch
 
@@ -202,6 +204,34 @@ class Every:
         return seen.cheap_if(seen.age < self.period)
 
 
+@dataclass(frozen=True)
+class Below:
+    """Reuse while a score of :mod:`vosbench.runners.scores` stays below ``most``: no gate needed.
+
+    Attributes:
+        of: the score, larger for what changed more.
+    """
+
+    most: Decimal
+    of: Callable[[Evidence], float]
+    spec: PolicySpec
+
+    def decide(self, seen: Evidence) -> Path:
+        return seen.cheap_if(self.of(seen) < float(self.most))
+
+
+@dataclass(frozen=True)
+class Copying:
+    """Any other policy, with copies in place of its cheap frames: what the cheap path is worth."""
+
+    inner: GatePolicy
+    spec: PolicySpec
+
+    def decide(self, seen: Evidence) -> Path | Decision:
+        path, memory = decision(self.inner, seen)
+        return Decision(Path.FULL if path is Path.FULL else Path.COPY, memory)
+
+
 def default_tau2(tau: Decimal) -> Decimal:
     """Halfway between τ and 1; the paper gives no value for τ₂."""
     return (1 + tau) / 2
@@ -222,6 +252,41 @@ def _fusion(settings: PolicySettings) -> Fusion:
 def _true_iou(settings: PolicySettings) -> TrueIoU:
     adjacent = switch("iou-reference", settings.switches) == "paper"
     return TrueIoU(settings.threshold, adjacent, _inclusive(settings))
+
+
+def _copying(settings: PolicySettings) -> Copying:
+    from vosbench.runners.policy_registry import make_policy, policy_factory
+
+    if policy_factory(settings.argument.partition(":")[0]).spec.takes_tau:
+        raise InputError(
+            f"{settings.written}: write a policy without τ; the learned gate's is copy"
+        )
+    inner = make_policy(settings.argument, seed=settings.seed, switches=settings.switches)
+    return Copying(inner, replace(_COPYING, needs=inner.spec.needs))
+
+
+_LOOKS = frozenset({Need.PIXELS, Need.MASKS})
+_CHANGE = PolicySpec(
+    "change",
+    "reuse while colours in and around the object differ by less than LEVELS, 0..255",
+    _LOOKS,
+    argument="LEVELS",
+    examples=("12",),
+)
+_FLOW = PolicySpec(
+    "flow",
+    "reuse until the object moved by SHARE of the root of its area, by optical flow",
+    _LOOKS,
+    argument="SHARE",
+    examples=("0.05",),
+)
+_COPYING = PolicySpec(
+    "copying",
+    "another policy, with copies in place of its reused frames",
+    argument="POLICY",
+    examples=("every:3",),
+    paths=frozenset({Path.FULL, Path.COPY}),
+)
 
 
 @dataclass(frozen=True)
@@ -246,3 +311,6 @@ ALWAYS_COPY = _Factory(AlwaysCopy.spec, lambda _: AlwaysCopy())
 RANDOM = _Factory(Random.spec, lambda s: Random(s.number(), s.seed))
 EVERY = _Factory(Every.spec, lambda s: Every(s.count()))
 BUDGET = _Factory(budget.SPEC, budget.Budget.of)
+CHANGE = _Factory(_CHANGE, lambda s: Below(s.number(high=255), scores.change, _CHANGE))
+FLOW = _Factory(_FLOW, lambda s: Below(s.number(high=100), scores.flow, _FLOW))
+COPYING = _Factory(_COPYING, _copying)

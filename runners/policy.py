@@ -32,7 +32,8 @@ class Path(StrEnum):
     FULL = "full"
     """The whole network was computed."""
     REUSE = "reuse"
-    """Earlier features were corrected by Δ (the gate was on)."""
+    """Earlier features were corrected by Δ (the gate was on); of a model that has no such path,
+    the labels were carried along by optical flow."""
     COPY = "copy"
     """The object's previous mask was taken as it is."""
 
@@ -48,6 +49,8 @@ class Need(StrEnum):
     """How many pixels the object had in the previous frame."""
     PIXELS = "pixels"
     """This frame, and the object's last full one."""
+    MASKS = "masks"
+    """The previous label as masks."""
     TRUTH = "truth"
     """Annotated masks: for oracles."""
 
@@ -68,6 +71,8 @@ class Evidence:
         delta: mean of |Δ_t| over the object's map; 0 where nothing changed since ``last_full``.
         area: pixels of the object's label in frame t−1.
         image, full_image: frames t and ``last_full``, uint8 RGB (3, H, W), on the model's device.
+        masks: of the label in frame t−1, bool (H, W), on the model's device: the object's, or,
+            where one decision is made for the whole frame, all objects'.
         true_iou: IoU of the annotated masks of two frames; None where either has no annotation.
     """
 
@@ -82,6 +87,7 @@ class Evidence:
     area: int | None = None
     image: torch.Tensor | None = None
     full_image: torch.Tensor | None = None
+    masks: tuple[torch.Tensor, ...] | None = None
     true_iou: Callable[[int, int], float | None] | None = None
 
     @property
@@ -196,3 +202,12 @@ class PolicyFactory(Protocol):
 
     def __call__(self, settings: PolicySettings, /) -> GatePolicy:
         """Build the policy; raises InputError where thresholds or the argument don't fit."""
+
+
+def decision(policy: GatePolicy, seen: Evidence) -> Decision:
+    """Ask a policy; raises RuntimeError for an answer that is no path."""
+    answer = policy.decide(seen)
+    found = answer if isinstance(answer, Decision) else Decision(answer, seen.memory)
+    if not isinstance(found.path, Path) or found.path is Path.INIT:
+        raise RuntimeError(f"the policy {policy.spec.name} decided {answer!r}, which is no path")
+    return found

@@ -30,6 +30,7 @@ _TOLD_AS = {
     Need.DELTA: "the size of Δ",
     Need.AREA: "the previous label's area",
     Need.PIXELS: "pixels",
+    Need.MASKS: "the previous label",
     Need.TRUTH: "annotated masks",
 }
 
@@ -100,7 +101,9 @@ def make_policy(
     return policy
 
 
-def require_told(model: str, spec: RunnerSpec, written: str, policy: GatePolicy) -> None:
+def require_told(
+    model: str, spec: RunnerSpec, written: str, policy: GatePolicy | PolicyFactory
+) -> None:
     """Raise InputError unless the model can tell the policy all that it needs."""
     lacking = sorted(policy.spec.needs - (spec.tells or frozenset()))
     if lacking:

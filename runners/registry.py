@@ -21,13 +21,14 @@ from typing import Any
 
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.baselines.text import error_text, plain_name
+from vosbench.runners.gated import Gated, gated_spec
 from vosbench.runners.interface import (
     ArgumentFactory,
+    PolicyRunner,
     Runner,
     RunnerFactory,
     RunnerOptions,
     RunnerSpec,
-    SharingRunner,
     WeightsInfo,
 )
 from vosbench.runners.plugins import Registry, in_this_folder
@@ -39,7 +40,7 @@ from vosbench.runners.policy_registry import (
     require_told,
     with_policy,
 )
-from vosbench.runners.steered import Steered
+from vosbench.runners.steered import steered
 
 RUNNERS = Registry("vosbench.runners", "model")
 
@@ -47,6 +48,7 @@ _NAME = re.compile(
     r"(?P<base>[A-Za-z0-9_./\-]+?)(@(?P<variant>[A-Za-z0-9_.\-]+))?"
     r"(\+(?P<policy>[A-Za-z0-9_\-]+(:[A-Za-z0-9_.:\-]+)?))?"
 )
+_POLICY = re.compile(r"[A-Za-z0-9_\-]+(:[A-Za-z0-9_.:\-]+)?")
 _TAKE_PATHS = ("masks", "subprocess")
 """Runners whose argument is a path."""
 _WITH_ARGUMENT = re.compile(r"(?P<base>[A-Za-z0-9_./\-]+):(?P<argument>.*)")
@@ -60,7 +62,8 @@ class Model:
         name: the whole name.
         spec: the architecture's spec, completed by what the policy changes.
         policy: as it is written behind the ``+``, or the learned gate for a gated model; None for
-            a model that takes none, or is run without.
+            a model that is run without.
+        wrapped: the gate is put around it, as it knows of none.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Model:
     factory: RunnerFactory
     variant: str | None = None
     policy: str | None = None
+    wrapped: bool = False
 
     def build(self, options: RunnerOptions) -> Runner:
         """Make the runner: a network without a policy.
@@ -78,7 +82,8 @@ class Model:
         try:
             with in_this_folder():
                 runner: Any = self.factory(replace(options, variant=self.variant))
-                defect = _runner_defect(runner, self.spec)
+                takes_policies = self.spec.tells is not None and not self.wrapped
+                defect = _runner_defect(runner, takes_policies=takes_policies)
         except (InputError, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -90,6 +95,8 @@ class Model:
             ) from error
         if defect is not None:
             raise InputError(f"{self.name} can't be used: {defect}")
+        if self.wrapped:
+            runner = Gated(runner)
         runner.spec = self.spec
         made: Runner = runner
         return made
@@ -109,7 +116,7 @@ class Model:
         if self.policy is None:
             return None
         policy = make_policy(self.policy, tau=tau, tau2=tau2, seed=seed, switches=switches)
-        require_told(self.name.partition("+")[0], self.spec, self.policy, policy)
+        require_told(base_name(self.name), self.spec, self.policy, policy)
         return policy
 
     def steered(self, options: RunnerOptions, tau2: Decimal | None = None) -> Runner:
@@ -118,8 +125,19 @@ class Model:
         runner = self.build(options)
         if policy is None:
             return runner
-        assert isinstance(runner, SharingRunner), "build() made sure of it"
-        return Steered(runner, policy)
+        assert isinstance(runner, PolicyRunner), "build() made sure of it"
+        return steered(runner, policy)
+
+
+def base_name(name: str) -> str:
+    """A model's name without its policy; a ``+`` within a path begins none."""
+    return split_policy(name)[0]
+
+
+def split_policy(name: str) -> tuple[str, str | None]:
+    """What precedes the last ``+``, and the policy behind it; None where that can't be one."""
+    base, plus, policy = name.rpartition("+")
+    return (base, policy) if plus and _POLICY.fullmatch(policy) else (name, None)
 
 
 def absolute_name(name: str) -> str:
@@ -155,12 +173,13 @@ def resolve(name: str) -> Model:
     spec = factory.spec
     if spec.argument:
         raise InputError(f"{base} needs an argument: write {base}:{spec.argument}")
+    wrapped = policy is not None and spec.tells is None
     if policy is None and spec.tells is not None and Need.P_GATE in spec.tells:
         plain, policy = spec.summary, DEFAULT
         spec = replace(_with_policy(spec, policy), summary=plain)
     elif policy is not None:
         spec = _with_policy(spec, policy)
-    return Model(name, replace(spec, name=name), factory, variant, policy)
+    return Model(name, replace(spec, name=name), factory, variant, policy, wrapped)
 
 
 def factory_defect(name: str, factory: Any) -> str | None:
@@ -193,15 +212,23 @@ def _with_argument(name: str, base: str, argument: str) -> Model:
     takes = factory.spec.argument
     if not takes:
         raise InputError(f"{base} takes nothing after a colon: write {base}")
-    if not argument:
+    stored = factory.spec.predicts_early  # nothing to be gated there
+    path, policy = (argument, None) if stored else _path_and_policy(argument)
+    if not path:
         raise InputError(f"{base} needs an argument: write {base}:{takes}")
-    bound: RunnerFactory = factory.bind(argument)
-    return Model(name, replace(bound.spec, name=name), bound)
+    bound: RunnerFactory = factory.bind(path)
+    spec = bound.spec if policy is None else _with_policy(bound.spec, policy)
+    return Model(name, replace(spec, name=name), bound, policy=policy, wrapped=policy is not None)
 
 
-def _runner_defect(runner: Any, spec: RunnerSpec) -> str | None:
+def _path_and_policy(argument: str) -> tuple[str, str | None]:
+    """A policy behind the last ``+``, unless all of the argument is there as a path."""
+    return (argument, None) if FilePath(argument).exists() else split_policy(argument)
+
+
+def _runner_defect(runner: Any, *, takes_policies: bool) -> str | None:
     wanted = ["load", "start", "add_objects", "step"]
-    wanted += ["walk", "sharing_key"] if spec.tells is not None else []
+    wanted += ["walk", "sharing_key"] if takes_policies else []
     lacking = [name for name in wanted if not hasattr(runner, name)]
     if lacking:
         return f"what it builds has no method '{lacking[0]}'"
@@ -211,6 +238,8 @@ def _runner_defect(runner: Any, spec: RunnerSpec) -> str | None:
 
 
 def _with_policy(spec: RunnerSpec, text: str) -> RunnerSpec:
+    factory = policy_factory(text.partition(":")[0])
     if spec.tells is None:
-        raise InputError(f"{spec.name} has no gate, so it takes no policy '+{text}'")
-    return with_policy(spec, policy_factory(text.partition(":")[0]).spec)
+        spec = gated_spec(spec)
+        require_told(spec.name, spec, text, factory)
+    return with_policy(spec, factory.spec)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vosbench.runners.interface import (
     ClipInfo,
     Frame,
+    PolicyRunner,
     Precision,
     SharingRunner,
     Spans,
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
     import torch
 
 
+def steered(runner: PolicyRunner, policy: GatePolicy) -> Steered:
+    """The runner with its steps decided by ``policy``; it shares walks if the runner does."""
+    sharing = isinstance(runner, SharingRunner)
+    return SteeredSharing(runner, policy) if sharing else Steered(runner, policy)
+
+
 class Steered:
     """``runner`` with its steps decided by ``policy``; walks of other policies stay possible."""
 
-    def __init__(self, runner: SharingRunner, policy: GatePolicy) -> None:
+    def __init__(self, runner: PolicyRunner, policy: GatePolicy) -> None:
         self.policy = policy
         self.spec, self.weights = runner.spec, runner.weights
         self._runner = runner
@@ -32,9 +39,6 @@ class Steered:
     def load(self, device: torch.device, precision: Precision) -> None:
         """See :class:`vosbench.runners.interface.Runner`, also for what follows."""
         self._runner.load(device, precision)
-
-    def sharing_key(self) -> str:
-        return self._runner.sharing_key()
 
     def walk(self, clip: ClipInfo, policies: tuple[GatePolicy, ...]) -> Walk:
         return self._runner.walk(clip, policies)
@@ -52,3 +56,11 @@ class Steered:
         if self._walk is None:
             raise RuntimeError("no sequence was started: call start() first")
         return self._walk
+
+
+class SteeredSharing(Steered):
+    """The same of a runner whose walks take several policies."""
+
+    def __init__(self, runner: SharingRunner, policy: GatePolicy) -> None:
+        super().__init__(runner, policy)
+        self.sharing_key = runner.sharing_key

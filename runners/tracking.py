@@ -29,7 +29,7 @@ from vosbench.runners.interface import (
     Step,
     no_spans,
 )
-from vosbench.runners.policy import Decision, Evidence, GatePolicy, Need, Path
+from vosbench.runners.policy import Decision, Evidence, GatePolicy, Need, Path, decision
 
 Features: TypeAlias = Any
 """A frame as the network sees it, for all its objects."""
@@ -284,15 +284,14 @@ class SharedWalk:
             area=int(told[Need.AREA]) if Need.AREA in told else None,
             image=self._images[index] if Need.PIXELS in needs else None,
             full_image=self._images[last_full] if Need.PIXELS in needs else None,
+            masks=self._masks(matched.branch, object_id) if Need.MASKS in needs else None,
             true_iou=self._true_iou(object_id) if Need.TRUTH in needs else None,
         )
-        answer = policy.decide(seen)
-        decision = answer if isinstance(answer, Decision) else Decision(answer, seen.memory)
-        if not isinstance(decision.path, Path) or decision.path is Path.INIT:
-            raise RuntimeError(
-                f"the policy {policy.spec.name} decided {answer!r}, which is no path"
-            )
-        return decision
+        return decision(policy, seen)
+
+    def _masks(self, branch: _Branch, object_id: int) -> tuple[Tensor, ...]:
+        assert branch.labels is not None, "policies decide of objects that have begun"
+        return (branch.labels == object_id,)
 
     def _segment(
         self,
@@ -370,7 +369,9 @@ class SharedWalk:
         def iou(before: int, now: int) -> float | None:
             key = (object_id, before, now)
             if key not in self._ious:
-                self._ious[key] = _iou(self._truth(before, object_id), self._truth(now, object_id))
+                self._ious[key] = mask_iou(
+                    self._truth(before, object_id), self._truth(now, object_id)
+                )
             return self._ious[key]
 
         return iou
@@ -387,7 +388,7 @@ def _finite(segments: Iterable[Segment]) -> Tensor | None:
     return torch.stack(sums).isfinite().all() if sums else None
 
 
-def _iou(a: Tensor | None, b: Tensor | None) -> float | None:
+def mask_iou(a: Tensor | None, b: Tensor | None) -> float | None:
     """IoU of two masks; of two empty ones 1."""
     if a is None or b is None:
         return None

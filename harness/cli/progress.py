@@ -17,6 +17,7 @@ from rich.text import Text
 from vosbench.harness.sweep.events import Advanced, Began, Ended, Event, Listener, Lost, Stopped
 from vosbench.harness.terminal import Described, Terminal, styled
 from vosbench.harness.trials import TrialSpec
+from vosbench.runners.registry import base_name
 
 
 class _FramesPerSecond(ProgressColumn):
@@ -94,5 +95,5 @@ class SweepProgress:
 
 def _named(spec: TrialSpec, members: int) -> str:
     if members > 1:
-        return f"{members} settings of {spec.model.split('+')[0]}"
+        return f"{members} settings of {base_name(spec.model)}"
     return spec.model if spec.tau is None else f"{spec.model} τ={spec.tau}"

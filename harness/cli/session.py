@@ -14,6 +14,7 @@ from vosbench.harness.sweep.plan import Plan, Request, group_key
 from vosbench.harness.sweep.run_options import RunOptions
 from vosbench.harness.terminal import Terminal
 from vosbench.harness.trials import TrialSpec
+from vosbench.runners.registry import base_name
 
 if TYPE_CHECKING:
     import torch
@@ -169,7 +170,7 @@ class Session:
             storage.add_checkpoint(
                 info.sha256,
                 info.name,
-                planned.model.partition("+")[0],
+                base_name(planned.model),
                 dict(info.provenance) | {"note": info.note},
                 trained=info.trained,
             )

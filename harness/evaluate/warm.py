@@ -12,7 +12,7 @@ from vosbench.harness.evaluate.annotations import Annotations
 from vosbench.harness.evaluate.inputs import frame_of, given_masks
 from vosbench.harness.measure.clock import Clock
 from vosbench.harness.measure.warmup import WarmUpRecord, WarmUpRule, warm_up
-from vosbench.runners.interface import ClipInfo, Frame, Path, SharingRunner, no_spans
+from vosbench.runners.interface import ClipInfo, Frame, Path, PolicyRunner, no_spans
 from vosbench.runners.policies import Always, AlwaysCopy, Never
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ def _first_frame(
     return frame_of(start, clip.image(start), device), masks, info
 
 
-def can_force(runner: Runner) -> TypeGuard[SharingRunner]:
+def can_force(runner: Runner) -> TypeGuard[PolicyRunner]:
     """Whether its paths can be taken one by one: it takes policies."""
-    return isinstance(runner, SharingRunner) and runner.spec.tells is not None
+    return isinstance(runner, PolicyRunner) and runner.spec.tells is not None
 
 
 def forced_walk(runner: Runner, info: ClipInfo, path: Path) -> Walk:

@@ -15,7 +15,7 @@ from vosbench.harness.sweep.interleave import interleaved
 from vosbench.harness.trials import Kind, TrialSpec
 from vosbench.runners.interface import RunnerOptions
 from vosbench.runners.policies import default_tau2
-from vosbench.runners.registry import Model, resolve
+from vosbench.runners.registry import Model, base_name, resolve
 
 if TYPE_CHECKING:
     from vosbench.runners.interface import WeightsInfo
@@ -108,7 +108,7 @@ def group_key(spec: TrialSpec, lockstep: bool = True) -> str:
     """
     if spec.kind is Kind.TIMING or not lockstep or spec.policy is None:
         return spec.key
-    model = spec.model.partition("+")[0]
+    model = base_name(spec.model)
     alone = replace(spec, model=model, policy=None, tau=None, tau2=None)
     return hashlib.sha256(json.dumps([alone.key]).encode()).hexdigest()
 
@@ -147,7 +147,7 @@ def _weights(models: Iterable[Model], request: Request) -> list[tuple[Model, Pla
 
 def _asked(model: Model, request: Request) -> tuple[str | None, ...]:
     """A model's weights, as they were asked for; None for those that it ships."""
-    trained = request.trained.get(model.name.partition("+")[0], ())
+    trained = request.trained.get(base_name(model.name), ())
     wanted = request.weights if model.spec.takes_weights else ()
     return trained or wanted or (None,)
 

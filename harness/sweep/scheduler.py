@@ -30,10 +30,10 @@ from vosbench.harness.store.database import DatabaseGoneError
 from vosbench.harness.sweep.events import Advanced, Began, Ended, Listener, told
 from vosbench.harness.sweep.plan import options_of, policy_of
 from vosbench.harness.trials import Kept, Kind, TrialSpec
-from vosbench.runners.interface import ClipInfo, Precision, SharingRunner
+from vosbench.runners.interface import ClipInfo, PolicyRunner, Precision, SharingRunner
 from vosbench.runners.plugins import in_this_folder
 from vosbench.runners.registry import resolve
-from vosbench.runners.steered import Steered
+from vosbench.runners.steered import steered
 
 if TYPE_CHECKING:
     import torch
@@ -236,7 +236,8 @@ class LocalExecutor:
                 for trial in trials
                 if trial.id not in before or not before[trial.id].covers(trial.extras)
             ]
-            most = max(1, WALK_OBJECTS // len(clip.objects))
+            shares = isinstance(runner, SharingRunner)
+            most = max(1, WALK_OBJECTS // len(clip.objects)) if shares else 1
             parts = [left[i : i + most] for i in range(0, len(left), most)]
             if not parts:
                 self.tell(Advanced(len(clip), walked=False))
@@ -273,7 +274,7 @@ class LocalExecutor:
         def begin(info: ClipInfo) -> Walk:
             policies = [policy_of(trial.spec) for trial in trials]
             decided = tuple(policy for policy in policies if policy is not None)
-            if decided and isinstance(runner, SharingRunner):
+            if decided and isinstance(runner, PolicyRunner):
                 return runner.walk(info, decided)
             return SoloWalk(runner, info)
 
@@ -350,5 +351,5 @@ def _steered(runner: Runner, spec: TrialSpec) -> Runner:
     policy = policy_of(spec)
     if policy is None:
         return runner
-    assert isinstance(runner, SharingRunner), "a model that takes policies"
-    return Steered(runner, policy)
+    assert isinstance(runner, PolicyRunner), "a model that takes policies"
+    return steered(runner, policy)

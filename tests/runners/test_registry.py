@@ -27,7 +27,7 @@ def test_names_compose() -> None:
     ("name", "says"),
     [
         ("g-frtm-fats", "did you mean 'g-frtm-fast'"),
-        ("frtm-fast+copy", "has no gate"),
+        ("frtm-fast+copy", "decides by P_gate, which this model can't tell"),
         ("g-frtm-fast+cpoy", "did you mean 'copy'"),
         ("g-frtm-fast+", "is no model name"),
         ("", "is no model name"),
