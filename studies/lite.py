@@ -92,10 +92,10 @@ def commands(davis: Path, pictures: Path, recipe: Path) -> Iterator[Sequence[str
         "--max-frames", "20", "--study", "demonstration",
     )  # fmt: skip
     yield (
-        "train", G, "--pictures", str(pictures), "--motion", "0.15", "--clips", "680",
-        "--frames", "10", "--start", str(ROOT / "baselines/weights" / f"{G}.safetensors"),
-        "--gate-only", "--lr", "2e-3", "--steps", "3000", "--gaps", "1,1,2,2,3,4,6,8",
-        "--write-recipe", str(recipe),
+        "train", G, "--pictures", str(pictures), "--motion", "0.15", "--set", "clips=680",
+        "--start", str(ROOT / "baselines/weights" / f"{G}.safetensors"), "--steps", "3000",
+        "--set", "reuse.gate_only=true", "--set", "reuse.stage.learning_rate=2e-3",
+        "--set", "reuse.gaps=[1,1,2,2,3,4,6,8]", "--write-recipe", str(recipe),
     )  # fmt: skip
     yield (
         "run", "--models", G, "--margins", MARGINS, "--train", str(recipe),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,15 @@ def register(app: typer.Typer) -> None:
 def train(
     model: Annotated[str, typer.Argument(help="What to train, e.g. g-frtm-lite.")],
     out: Annotated[Path | None, typer.Option("--out", help="Checkpoint (.safetensors).")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", help="Shipped recipe (paper-davis, paper-ytvos) or JSON file."),
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE of the recipe, e.g. reuse.stage.batch=16."),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
     pictures: Annotated[
         list[str] | None,
         typer.Option("--pictures", help="DIR[:WEIGHT] with images/ and masks/; repeatable."),
@@ -40,22 +50,6 @@ def train(
     motion: Annotated[
         float | None, typer.Option("--motion", min=0, help="WEIGHT of the built-in generator.")
     ] = None,
-    size: Annotated[str | None, typer.Option("--size", help="HxW of clips (256x448).")] = None,
-    frames: Annotated[
-        int | None, typer.Option("--frames", min=2, help="Frames of a clip (10).")
-    ] = None,
-    clips: Annotated[
-        int | None,
-        typer.Option("--clips", min=1, help="Clips drawn once, or the newest of a stream (1000)."),
-    ] = None,
-    fresh: Annotated[
-        float | None,
-        typer.Option("--fresh", min=0, help="New clips a step, drawn while training goes on (0)."),
-    ] = None,
-    leaps: Annotated[
-        float | None,
-        typer.Option("--leaps", min=0, max=1, help="How often a clip leaps over frames (0)."),
-    ] = None,
     validation: Annotated[
         Path | None,
         typer.Option("--validation", help="Real sequences in DAVIS' layout, scored beside others."),
@@ -65,23 +59,11 @@ def train(
         typer.Option("--steps", help="S1[,S2]: segmentation, then reuse (2000,2500); 0: none."),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option("--batch", min=1, help="Samples of a step (8).")
-    ] = None,
-    rate: Annotated[
-        float | None, typer.Option("--lr", min=0, help="Learning rate of Adam (5e-4).")
+        int | None, typer.Option("--batch", min=1, help="Clips of a step, in all stages (8).")
     ] = None,
     margins: Annotated[
         str | None, typer.Option("--margins", help="m1,m2 of the gate loss (1.0,0).")
     ] = None,
-    reuse_rate: Annotated[
-        float | None, typer.Option("--rate", help="N-gate: target rate, in place of margins.")
-    ] = None,
-    gaps: Annotated[
-        str | None, typer.Option("--gaps", help="Frames since the last full one (1,2,4,8).")
-    ] = None,
-    gate_only: Annotated[
-        bool, typer.Option("--gate-only", help="With --start: train the gate alone.")
-    ] = False,
     start: Annotated[
         Path | None, typer.Option("--start", help="Checkpoint whose refiner is taken over.")
     ] = None,
@@ -98,12 +80,12 @@ def train(
     precision: Annotated[
         Precision | None,
         typer.Option(
-            "--precision", help="float32 (default), or bf16 for CPUs that are quick at it."
+            "--precision", help="float32 (default), or bf16 for GPUs and CPUs quick at it."
         ),
     ] = None,
-    recipe: Annotated[
-        Path | None, typer.Option("--recipe", help="JSON to begin with; options change it.")
-    ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the layers that learn (torch.compile).")
+    ] = False,
     write_recipe: Annotated[
         Path | None, typer.Option("--write-recipe", help="Write that JSON, and train nothing.")
     ] = None,
@@ -129,7 +111,7 @@ def train(
         str | None, typer.Option("--note", help="What results say of these weights.")
     ] = None,
     workers: Annotated[
-        int, typer.Option("--workers", min=0, help="Processes that make a stream's clips.")
+        int, typer.Option("--workers", min=0, help="Processes that draw clips meanwhile.")
     ] = 1,
     keep_clips: Annotated[
         bool, typer.Option("--keep-clips", help="Leave a stream's clips in the cache.")
@@ -139,37 +121,31 @@ def train(
 ) -> None:
     """Train MODEL and file the checkpoint, its recipe and its curve.
 
-    The same command goes on where an earlier one was stopped, to the step.
+    The same command goes on where an earlier one was stopped, to the step. torchrun starts it on
+    several GPUs.
     """
     from vosbench.harness.cli.train_options import TrainOptions, completed
     from vosbench.harness.training.loop import Cadence
 
     given = TrainOptions(
         model=model,
+        recipe=recipe,
+        sets=tuple(sets or ()),
         pictures=tuple(pictures or ()),
         davis=tuple(davis or ()),
         ytvos=tuple(ytvos or ()),
         motion=motion,
-        size=size,
-        frames=frames,
-        clips=clips,
-        fresh=fresh,
-        leaps=leaps,
         validation=validation,
         steps=steps,
         batch=batch,
-        learning_rate=rate,
         margins=margins,
-        rate=reuse_rate,
-        gaps=gaps,
-        gate_only=gate_only,
         start=start,
         backbone=backbone,
         switches=options.pairs(switch, "--switch"),
         seed=seed,
         precision=precision,
     )
-    request = completed(given, recipe)
+    request = completed(given)
     if write_recipe is not None:
         _write(write_recipe, request)
         return
@@ -185,7 +161,8 @@ def train(
         cache=cache,
         folder=folder,
         tensorboard=tensorboard,
-        cadence=Cadence(save_every, validate_every, log_every, workers, keep_clips),
+        cadence=Cadence(save_every, validate_every, log_every, workers, keep_clips, compiled),
+        device=device,
         note=note,
         db=db,
     )
@@ -217,20 +194,32 @@ def _train(
     folder: Path | None,
     tensorboard: Path | None,
     cadence: Cadence,
+    device: str,
     note: str | None,
     db: str,
 ) -> None:
+    from vosbench.harness.cli.session import choose_device
     from vosbench.harness.cli.training_display import run_shown
     from vosbench.harness.store import Storage
     from vosbench.harness.training import runs
+    from vosbench.harness.training.loop import check_parts
+    from vosbench.harness.training.processes import device_of_process, joined
 
-    console = Terminal(stderr=True)
     logs = _tensorboard(tensorboard)
-    planned = runs.plan_training(request, cache=cache, folder=folder, out=out)
-    with Storage.open(db) as storage:
-        done = runs.finished_before(planned, storage)
-        if done is None:
-            done = run_shown(planned, storage, console, cadence=cadence, note=note, logs=logs)
+    chosen = choose_device(device_of_process(device))
+    with joined(chosen) as processes:
+        check_parts(request.recipe, processes)
+        cadence = replace(cadence, processes=processes)
+        planned = runs.plan_training(request, cache=cache, folder=folder, out=out, device=chosen)
+        if not processes.leads:
+            runs.follow(planned, cadence)
+            return
+        with Storage.open(db) as storage:
+            done = runs.finished_before(planned, storage)
+            processes.tell(done is not None)
+            if done is None:
+                console = Terminal(stderr=True)
+                done = run_shown(planned, storage, console, cadence=cadence, note=note, logs=logs)
     key = planned.spec.key[:12]
     if done.again:
         say(f"{done.path}: trained before as {key}, nothing to do")

@@ -26,13 +26,11 @@ def run_shown(
     Args:
         logs: hears of the same progress.
     """
-    import torch
-
     from vosbench.harness.measure.probe import read_environment
     from vosbench.harness.training import reporting, runs
 
     precision = "bf16" if planned.request.recipe.autocast else "float32"
-    environment = read_environment(torch.device("cpu"), precision)
+    environment = read_environment(planned.device, precision)
     with reporting.terminal(console, planned.steps) as show:
 
         def report(news: Progress) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from vosbench.harness.cli import options
 from vosbench.harness.cli.help import App
-from vosbench.harness.store import VALIDATION, State
+from vosbench.harness.store import SPEED, VALIDATION, State
 from vosbench.harness.terminal import Terminal, plain_table
 from vosbench.harness.text import json_text, records_csv, say, write_file, write_out
 
@@ -86,13 +86,15 @@ def show(
     console = Terminal()
     for name, value in _facts(record):
         console.say(f"{name}: {value}")
-    validation = [point for point in curve if point.name.startswith(VALIDATION)]
-    losses = [point for point in curve if not point.name.startswith(VALIDATION)]
+    losses = [point for point in curve if not point.name.startswith((VALIDATION, SPEED))]
     if losses:
         console.print(curve_table(losses, "losses", ""))
-    if validation:
-        title = "validation: mean IoU on held-out clips; gate: correlation with the IoU"
-        console.print(curve_table(validation, title, VALIDATION))
+    for prefix, title in (
+        (VALIDATION, "validation: mean IoU on held-out clips; gate: correlation with the IoU"),
+        (SPEED, "speed; waiting: share of the time that went into waiting for clips"),
+    ):
+        if shown := [point for point in curve if point.name.startswith(prefix)]:
+            console.print(curve_table(shown, title, prefix))
 
 
 def curve_table(curve: Sequence[CurveValue], title: str, prefix: str) -> Any:

@@ -35,8 +35,9 @@ STEPS = (30, 20)
 """Of the two stages of the training that is killed."""
 KILL_AFTER = 20
 _TRAINING = (
-    "train", "g-frtm-lite", "--motion", "1", "--size", "64x112", "--frames", "5", "--clips", "6",
-    "--steps", ",".join(map(str, STEPS)), "--batch", "2", "--gaps", "1,2", "--threads", "1",
+    "train", "g-frtm-lite", "--motion", "1", "--steps", ",".join(map(str, STEPS)), "--batch", "2",
+    "--set", "data.height=64", "--set", "data.width=112", "--set", "data.frames=5",
+    "--set", "clips=6", "--set", "reuse.gaps=[1,2]", "--threads", "1",
     "--log-every", "1", "--save-every", "5",
 )  # fmt: skip
 _WAIT_S = 240

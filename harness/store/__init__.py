@@ -36,6 +36,7 @@ from vosbench.harness.store.results import (
 from vosbench.harness.store.selection import Selection
 from vosbench.harness.store.storage import LEASE_S, Storage
 from vosbench.harness.store.trainings import (
+    SPEED,
     VALIDATION,
     CurveValue,
     TrainingNotes,
@@ -47,6 +48,7 @@ from vosbench.harness.store.worker import Worker
 
 __all__ = [
     "LEASE_S",
+    "SPEED",
     "VALIDATION",
     "Claim",
     "ClaimedTrial",

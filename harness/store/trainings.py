@@ -24,6 +24,8 @@ _KEY_VERSION = 1
 _CHUNK = 1000
 VALIDATION = "validation/"
 """How the names of a curve's values on held-out clips begin."""
+SPEED = "speed/"
+"""How the names of a curve's values of throughput begin; no two runs have the same."""
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
+from vosbench.baselines.backbones import Backbone
 from vosbench.baselines.checkpoints import read_checkpoint
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.frtm import network as networks
 from vosbench.baselines.frtm.network import FrtmConfig, FrtmNetwork, GatedFrtmNetwork, make_frtm
+from vosbench.baselines.frtm.target import TargetConfig
 from vosbench.baselines.imagenet import imagenet_state_dict
 from vosbench.harness.datasets import registry
 from vosbench.harness.training.data.clips import ClipSource, Mixture
 from vosbench.harness.training.data.encoding import Encoder
+from vosbench.harness.training.data.live import LivePool
 from vosbench.harness.training.data.pictures import blended, open_pictures
 from vosbench.harness.training.data.pool import ClipPool, Stream
 from vosbench.harness.training.data.synthetic import SyntheticClips, SyntheticConfig
 from vosbench.harness.training.data.videos import MotionClips, VideoClips
+from vosbench.harness.training.device import CPU
 from vosbench.harness.training.frtm.gate_only import GateJob
+from vosbench.harness.training.frtm.job import Job
 from vosbench.harness.training.frtm.scaling import load_all_but_gate, load_refiner
-from vosbench.harness.training.loop import Job, Training
+from vosbench.harness.training.loop import Training
 from vosbench.harness.training.recipe import Recipe
 
 CONFIGS = {
@@ -76,6 +82,7 @@ class TrainingData:
         validation: real sequences in DAVIS' layout, for choosing between weights; never learnt.
         real_clips: how many clips of these are scored.
         fresh: new clips a step; 0 draws a fixed number once.
+        live: every step takes new clips, which no file keeps.
     """
 
     pictures: tuple[tuple[float, Path], ...] = ()
@@ -85,6 +92,23 @@ class TrainingData:
     validation: Path | None = None
     real_clips: int = 24
     fresh: float = 0.0
+    live: bool = False
+
+    def pool(
+        self, source: ClipSource, encoder: Encoder, cache: Path, size: int, device: torch.device
+    ) -> ClipPool:
+        """The clips to learn from."""
+        if self.live:
+            return LivePool(source, encoder, cache, size, device=device)
+        return ClipPool(source, encoder, cache, size, stream=self.stream(), device=device)
+
+    def encoder(self, backbone: Backbone, target: TargetConfig, device: torch.device) -> Encoder:
+        """What encodes clips on a device, where ``backbone`` is moved.
+
+        A stream's workers encode on the CPU, with a backbone of their own.
+        """
+        apart = self.fresh > 0 and device.type != "cpu"
+        return Encoder(copy.deepcopy(backbone) if apart else backbone.to(device), target)
 
     def stream(self) -> Stream | None:
         """How clips stream; None for a fixed pool."""
@@ -137,6 +161,7 @@ def prepare(
     *,
     start: Path | None = None,
     backbone: Path | None = None,
+    device: torch.device = CPU,
 ) -> Training:
     """Make a training ready to run with :func:`.loop.train`.
 
@@ -150,7 +175,7 @@ def prepare(
     Raises:
         InputError: unknown model, missing data or weights, or a checkpoint that doesn't fit.
     """
-    return gather(recipe, data, cache, backbone).job(folder, start)
+    return gather(recipe, data, cache, backbone, device).job(folder, start)
 
 
 @dataclass(frozen=True)
@@ -166,11 +191,11 @@ class Gathered:
         """The training; arguments and errors as those of :func:`prepare`."""
         if start is not None:
             _take_over(self.network, start, self.recipe, self.pool)
-        elif self.recipe.segmentation is None:
+        reuse, network = self.recipe.reuse, self.network
+        if start is None and self.recipe.segmentation is None and not self.recipe.joint:
             raise InputError(
                 "a recipe without the segmentation stage needs a checkpoint to start from"
             )
-        reuse, network = self.recipe.reuse, self.network
         if (
             reuse is not None
             and reuse.gate_only
@@ -182,17 +207,21 @@ class Gathered:
         return Job(self.recipe, network, self.pool, self.validation, folder)
 
 
-def gather(recipe: Recipe, data: TrainingData, cache: Path, backbone: Path | None) -> Gathered:
+def gather(
+    recipe: Recipe, data: TrainingData, cache: Path, backbone: Path | None, device: torch.device
+) -> Gathered:
     """The first part of :func:`prepare`: nothing is drawn or encoded yet."""
     network = build_network(recipe.model, recipe.seed, backbone)
-    encoder = Encoder(network.feature_extractor, network.config.target)
+    encoder = data.encoder(network.feature_extractor, network.config.target, device)
+    network.to(device)
     training, held_out = data.sources()
-    pool = ClipPool(training, encoder, cache, recipe.clips, stream=data.stream())
+    pool = data.pool(training, encoder, cache, recipe.clips, device)
     if held_out is None:
         return Gathered(recipe, network, pool, None)
     # A tenth at most, so that a small training isn't spent on validation.
     count = min(VALIDATION_CLIPS, max(2, recipe.clips // 10))
-    return Gathered(recipe, network, pool, ClipPool(held_out, encoder, cache, count))
+    validation = ClipPool(held_out, encoder, cache, count, device=device)
+    return Gathered(recipe, network, pool, validation)
 
 
 def check_start(start: Path, model: str, *, gate_only: bool) -> None:

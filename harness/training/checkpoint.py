@@ -22,7 +22,7 @@ from vosbench.harness.training.state import TrainingState, own_weights
 def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors as a checkpoint keeps them: floating-point ones in half precision."""
     return {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in tensors.items()
     }
 
@@ -31,7 +31,9 @@ def with_backbone(own: Mapping[str, Tensor], network: nn.Module) -> Mapping[str,
     """The tensors of a checkpoint and the network's backbone: in half precision if that is exact,
     as for one that was distilled, else as it is.
     """
-    frozen = {k: v.contiguous() for k, v in network.state_dict().items() if k.startswith(BACKBONES)}
+    frozen = {
+        k: v.cpu().contiguous() for k, v in network.state_dict().items() if k.startswith(BACKBONES)
+    }
     half = halved(frozen)
     exact = all(half[name].to(tensor.dtype).equal(tensor) for name, tensor in frozen.items())
     return {**(half if exact else frozen), **own}

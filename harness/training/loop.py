@@ -1,6 +1,7 @@
 """The training loop: two stages, resumable after any step with the same result bit for bit.
 
-Nothing random is carried from step to step: what a step draws depends on seed, stage and step.
+Nothing random is carried from step to step: what a step draws, from numpy or from torch on any
+device, depends on seed, stage and step. So no state of a generator has to be kept.
 """
 
 from __future__ import annotations
@@ -19,19 +20,12 @@ import torch
 from torch import nn
 
 from vosbench.baselines.errors import InputError
-from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
-from vosbench.harness.store import VALIDATION
+from vosbench.harness.store import SPEED, VALIDATION
 from vosbench.harness.training.data.pool import ClipPool
-from vosbench.harness.training.data.windows import Windows
-from vosbench.harness.training.frtm.steps import (
-    Losses,
-    draw_frames,
-    draw_pairs,
-    learning_modules,
-    reuse_losses,
-    segmentation_losses,
-)
-from vosbench.harness.training.frtm.validation import validate
+from vosbench.harness.training.device import compile_layers, repeatable
+from vosbench.harness.training.frtm.steps import Losses
+from vosbench.harness.training.moment import Moment, Part
+from vosbench.harness.training.processes import ALONE, Processes, distributed, unshared
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.state import (
     CurvePoint,
@@ -52,6 +46,9 @@ class Training(ABC):
         validation: held-out clips; None for no validation.
         folder: of the state file.
         save_every, validate_every, log_every: steps between.
+        workers: processes that draw clips which no file keeps.
+        compiled: compile the layers that learn.
+        processes: that share each batch; the first one alone writes.
         choose: series of the validation; a stage ends with the weights whose mean of these was
             best. With none it ends with the last ones.
     """
@@ -65,6 +62,9 @@ class Training(ABC):
     validate_every: int = 200
     log_every: int = 20
     choose: tuple[str, ...] = ()
+    workers: int = 0
+    compiled: bool = False
+    processes: Processes = ALONE
 
     @property
     def state_path(self) -> Path:
@@ -79,10 +79,8 @@ class Training(ABC):
         """Put each module into training or evaluation mode for a step of a stage."""
 
     @abstractmethod
-    def losses(
-        self, stage: StageRecipe, reuse: ReuseRecipe | None, step: int, rng: np.random.Generator
-    ) -> Losses:
-        """Draw a batch with ``rng`` and give the weighted terms of a step's loss."""
+    def losses(self, moment: Moment, reuse: ReuseRecipe | None) -> Losses:
+        """Draw the moment's part of a batch and give the weighted terms of its loss."""
 
     @abstractmethod
     def validate(self, pool: ClipPool, reuse: ReuseRecipe | None) -> Mapping[str, float]:
@@ -90,44 +88,6 @@ class Training(ABC):
 
 
 AnyTraining = TypeVar("AnyTraining", bound=Training)
-
-
-@dataclass(frozen=True)
-class Job(Training):
-    """A training of FRTM."""
-
-    network: FrtmNetwork
-
-    def learning(self, reuse: ReuseRecipe | None) -> Iterable[nn.Module]:
-        return learning_modules(self.network, reuse)
-
-    def set_modes(self, reuse: ReuseRecipe | None) -> None:
-        network = self.network
-        network.eval()
-        if reuse is None:
-            network.refiner.train()
-        elif isinstance(network, GatedFrtmNetwork) and network.refiner.Diff_process is not None:
-            # The refiner keeps its batch statistics, whichever path a batch takes.
-            for module in (network.refiner.Diff_process, network.Tmatching, network.convGS):
-                module.train()
-
-    def losses(
-        self, stage: StageRecipe, reuse: ReuseRecipe | None, step: int, rng: np.random.Generator
-    ) -> Losses:
-        recipe, network = self.recipe, self.network
-        windows = Windows(recipe.window, recipe.mirror)
-        if reuse is None:
-            frames = draw_frames(self.pool, stage.batch, rng, windows)
-            return segmentation_losses(network, frames, recipe.soft_iou)
-        assert isinstance(network, GatedFrtmNetwork)  # learning_modules has refused others
-        drawn = draw_pairs(self.pool, stage.batch, reuse.gaps, rng, windows)
-        progress = step / stage.steps
-        return reuse_losses(network, drawn, reuse, progress, soft_iou=recipe.soft_iou, rng=rng)
-
-    def validate(self, pool: ClipPool, reuse: ReuseRecipe | None) -> Mapping[str, float]:
-        gaps = () if reuse is None else reuse.gaps
-        statistics = self.pool.statistics  # those that the network's input has been scaled by
-        return validate(self.network, pool, statistics, gaps, self.recipe.autocast).as_series()
 
 
 @dataclass(frozen=True)
@@ -149,8 +109,10 @@ class Cadence:
 
     Attributes:
         save, validate, log: steps between.
-        workers: processes that make the clips of a stream.
+        workers: processes that make the clips of a stream, or draw those that no file keeps.
         keep_clips: leave a stream's clips in the cache, for other trainings.
+        compiled: compile the layers that learn; equal up to rounding.
+        processes: that share each batch.
     """
 
     save: int = 100
@@ -158,6 +120,13 @@ class Cadence:
     log: int = 20
     workers: int = 1
     keep_clips: bool = False
+    compiled: bool = False
+    processes: Processes = ALONE
+
+    @property
+    def producers(self) -> int:
+        """Workers that fill the folder of a stream, which all processes share."""
+        return self.workers if self.processes.leads else 0
 
 
 def paced(job: AnyTraining, cadence: Cadence) -> AnyTraining:
@@ -165,7 +134,13 @@ def paced(job: AnyTraining, cadence: Cadence) -> AnyTraining:
     if job.pool.stream is not None:
         job.pool.stream.keep = cadence.keep_clips
     return replace(
-        job, save_every=cadence.save, validate_every=cadence.validate, log_every=cadence.log
+        job,
+        save_every=cadence.save,
+        validate_every=cadence.validate,
+        log_every=cadence.log,
+        workers=cadence.workers,
+        compiled=cadence.compiled,
+        processes=cadence.processes,
     )
 
 
@@ -176,15 +151,21 @@ class _Stage:
     recipe: StageRecipe
     reuse: ReuseRecipe | None
     before: int  # steps of earlier stages
+    taken: int  # clips of their batches
+
+    def first_clip(self, step: int) -> int:
+        """How many clips all steps before this one took."""
+        return self.taken + step * self.recipe.batch
 
 
 def _stages(recipe: Recipe) -> Iterator[_Stage]:
     first = recipe.segmentation
     if first is not None:
-        yield _Stage("segmentation", 0, first, None, 0)
+        yield _Stage("segmentation", 0, first, None, 0, 0)
     if recipe.reuse is not None:
         before = 0 if first is None else first.steps
-        yield _Stage("reuse", 1, recipe.reuse.stage, recipe.reuse, before)
+        taken = 0 if first is None else first.steps * first.batch
+        yield _Stage("reuse", 1, recipe.reuse.stage, recipe.reuse, before, taken)
 
 
 def train(
@@ -197,18 +178,36 @@ def train(
         stop_after: end after so many steps of this run, as a kill would (the state is saved).
 
     Raises:
-        InputError: the folder holds the state of another training.
+        InputError: the folder holds the state of another training, or a batch can't be parted.
     """
+    check_parts(job.recipe, job.processes)
     state = _begin(job)
     left = job.recipe.steps if stop_after is None else stop_after
-    for stage in _stages(job.recipe):
-        if stage.index < state.stage or left <= 0:
-            continue
-        if stage.index > state.stage:
-            state.stage, state.step, state.optimiser = stage.index, 0, None
-            state.best, state.best_value = None, None
-        left -= _run_stage(job, stage, state, left, report)
+    with repeatable(job.pool.device):
+        for stage in _stages(job.recipe):
+            if stage.index < state.stage or left <= 0:
+                continue
+            if stage.index > state.stage:
+                state.stage, state.step, state.optimiser = stage.index, 0, None
+                state.best, state.best_value = None, None
+            left -= _run_stage(job, stage, state, left, report)
     return state
+
+
+def check_parts(recipe: Recipe, processes: Processes) -> None:
+    """Raise InputError where the processes can't share a batch equally."""
+    parts = recipe.accumulate * processes.count
+    for stage in recipe.stages:
+        if stage.batch % parts:
+            raise InputError(
+                f"a batch of {stage.batch} can't be parted among {processes.count} processes"
+                + (
+                    f" of {recipe.accumulate} accumulated gradients"
+                    if recipe.accumulate > 1
+                    else ""
+                )
+                + ": their number must divide it"
+            )
 
 
 def _begin(job: Training) -> TrainingState:
@@ -221,6 +220,7 @@ def _begin(job: Training) -> TrainingState:
     if not job.state_path.exists():
         return TrainingState(digest.hexdigest(), weights)
     state = load_state(job.state_path, digest.hexdigest())
+    job.processes.wait()  # nobody saves before all have read
     load_own_weights(job.network, state.network)
     return state
 
@@ -233,67 +233,145 @@ def _run_stage(
     report: Report | None,
 ) -> int:
     """Run up to ``left`` steps of a stage; returns how many."""
-    optimiser = _prepare(job, stage, state)
+    run = _Run.prepare(job, stage, state)
     started, spent = time.monotonic(), state.elapsed_s
     last = min(stage.recipe.steps, state.step + left)
     done = last - state.step
-    while state.step < last:
-        values = _step(job, stage, optimiser, state.step)
-        state.step += 1
-        news = partial(Progress, stage.name, stage.before + state.step, job.recipe.steps)
-        ends = state.step == last
-        if state.step % job.log_every == 0 or ends:
-            _note(state, news(values), report)
-        if state.step % job.validate_every == 0 or state.step == stage.recipe.steps:
-            validation = _validate(job, stage)
-            if validation is not None:
-                _note(state, news(_prefixed(validation)), report)
-                _keep_best(job, state, validation)
-        if state.step == stage.recipe.steps and state.best is not None:
-            load_own_weights(job.network, state.best)
-        if state.step % job.save_every == 0 or ends:
-            state.network, state.optimiser = own_weights(job.network), optimiser.state_dict()
-            state.elapsed_s = spent + time.monotonic() - started
-            save_state(state, job.state_path)
+    told = report if job.processes.leads else None
+    with job.pool.feeding(run.needed(range(state.step, last)), job.workers):
+        while state.step < last:
+            terms = run.step(state.step)
+            state.step += 1
+            news = partial(Progress, stage.name, stage.before + state.step, job.recipe.steps)
+            ends = state.step == last
+            if state.step % job.log_every == 0 or ends:
+                _note(state, news(run.values(terms)), told)
+            if state.step % job.validate_every == 0 or state.step == stage.recipe.steps:
+                validation = run.validate()
+                if validation is not None:
+                    _note(state, news(_prefixed(validation)), told)
+                    _keep_best(job, state, validation)
+            if state.step == stage.recipe.steps and state.best is not None:
+                load_own_weights(job.network, state.best)
+            if state.step % job.save_every == 0 or ends:
+                state.network, state.optimiser = (
+                    own_weights(job.network),
+                    run.optimiser.state_dict(),
+                )
+                state.elapsed_s = spent + time.monotonic() - started
+                if job.processes.leads:
+                    save_state(state, job.state_path)
     return done
 
 
-def _prepare(job: Training, stage: _Stage, state: TrainingState) -> torch.optim.Adam:
-    """Freeze what the stage leaves alone, and bring its optimiser to the state."""
-    job.network.requires_grad_(False)
-    modules = tuple(job.learning(stage.reuse))
-    for module in modules:
-        module.requires_grad_(True)
-    parameters = [p for module in modules for p in module.parameters()]
-    optimiser = torch.optim.Adam(parameters, lr=stage.recipe.learning_rate, amsgrad=True)
-    if state.optimiser is not None:
-        optimiser.load_state_dict(state.optimiser)
-    return optimiser
+@dataclass
+class _Run:
+    """A stage at work.
 
+    Attributes:
+        module: what computes the losses, so that gradients are shared by all processes.
+        steps, seconds: since values were last asked for.
+    """
 
-def _step(
-    job: Training, stage: _Stage, optimiser: torch.optim.Adam, step: int
-) -> Mapping[str, float]:
-    rng = np.random.default_rng([job.recipe.seed, stage.index, step])
-    job.pool.advance(stage.before + step)
-    job.set_modes(stage.reuse)
-    rate = stage.recipe.rate(step)
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    with torch.autocast("cpu", torch.bfloat16, enabled=job.recipe.autocast):
-        terms = job.losses(stage.recipe, stage.reuse, step, rng)
-    loss = torch.stack(list(terms.values())).sum()
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
-    return {name: float(term.detach()) for name, term in ({"loss": loss} | terms).items()}
+    job: Training
+    stage: _Stage
+    module: nn.Module
+    optimiser: torch.optim.Adam
+    waited_s: float
+    steps: int = 0
+    seconds: float = 0.0
 
+    @classmethod
+    def prepare(cls, job: Training, stage: _Stage, state: TrainingState) -> _Run:
+        """Freeze what the stage leaves alone, and bring its optimiser to the state."""
+        job.network.requires_grad_(False)
+        modules = tuple(job.learning(stage.reuse))
+        for module in modules:
+            module.requires_grad_(True)
+        parameters = [p for module in modules for p in module.parameters()]
+        recipe = stage.recipe
+        optimiser = torch.optim.Adam(
+            parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, amsgrad=True
+        )
+        if state.optimiser is not None:
+            optimiser.load_state_dict(state.optimiser)
+        if job.compiled:
+            compile_layers(modules)
+        module = distributed(job.network, job.processes)
+        return cls(job, stage, module, optimiser, job.pool.waited.seconds)
 
-def _validate(job: Training, stage: _Stage) -> Mapping[str, float] | None:
-    if job.validation is None:
-        return None
-    job.network.eval()
-    return job.validate(job.validation, stage.reuse)
+    def _parts(self) -> Iterator[Part]:
+        """This process's parts of a batch."""
+        processes, accumulated = self.job.processes, self.job.recipe.accumulate
+        for turn in range(accumulated):
+            yield Part(turn * processes.count + processes.rank, processes.count * accumulated)
+
+    def needed(self, steps: range) -> Iterator[list[int]]:
+        """Indices of the clips that each step takes here, where a pool's clips are used once."""
+        batch = self.stage.recipe.batch
+        for step in steps:
+            first = self.stage.first_clip(step)
+            yield [first + sample for part in self._parts() for sample in part.of(batch)]
+
+    def step(self, step: int) -> Losses:
+        """Take a step; the terms of its loss, without gradients and still on the device."""
+        began_s = time.monotonic()
+        job, stage, accumulated = self.job, self.stage, self.job.recipe.accumulate
+        job.pool.advance(stage.before + step, stage.first_clip(step))
+        job.set_modes(stage.reuse)
+        for group in self.optimiser.param_groups:
+            group["lr"] = stage.recipe.rate(step)
+        self.optimiser.zero_grad(set_to_none=True)
+        sums: Losses = {}
+        for turn, part in enumerate(self._parts()):
+            if turn < accumulated - 1:
+                with unshared(self.module):
+                    terms = self._learn(step, part)
+            else:
+                terms = self._learn(step, part)
+            sums = {name: sums.get(name, 0) + term for name, term in terms.items()}
+        self.optimiser.step()
+        self.steps += 1
+        self.seconds += time.monotonic() - began_s
+        return {name: total / accumulated for name, total in sums.items()}
+
+    def _learn(self, step: int, part: Part) -> Losses:
+        """Add the gradient of one part of a step."""
+        job, stage = self.job, self.stage
+        seeds = [job.recipe.seed, stage.index, step]
+        moment = Moment(stage.recipe, step, np.random.default_rng(seeds), part)
+        torch.manual_seed(int(np.random.SeedSequence([*seeds, part.index]).generate_state(1)[0]))
+        with torch.autocast(job.pool.device.type, torch.bfloat16, enabled=job.recipe.autocast):
+            terms: Losses = self.module(lambda: job.losses(moment, stage.reuse))
+        loss = torch.stack(list(terms.values())).sum()
+        (loss / job.recipe.accumulate).backward()  # type: ignore[no-untyped-call]
+        return {name: term.detach() for name, term in ({"loss": loss} | terms).items()}
+
+    def values(self, terms: Losses) -> dict[str, float]:
+        """Terms of the loss over all processes, and how fast steps were since the last time.
+
+        The one place where training waits for its device, but for validation and saving.
+        """
+        began_s = time.monotonic()
+        means = self.job.processes.means(torch.stack(list(terms.values()))).tolist()
+        seconds = self.seconds + time.monotonic() - began_s
+        waited_s = self.job.pool.waited.seconds
+        speed = {
+            f"{SPEED}clips per s": self.steps * self.stage.recipe.batch / max(seconds, 1e-9),
+            f"{SPEED}waiting": (waited_s - self.waited_s) / max(seconds, 1e-9),
+        }
+        self.steps, self.seconds, self.waited_s = 0, 0.0, waited_s
+        return dict(zip(terms, means, strict=True)) | speed
+
+    def validate(self) -> Mapping[str, float] | None:
+        """The first process's scores on held-out clips, in all of them."""
+        job = self.job
+        if job.validation is None:
+            return None
+        job.network.eval()
+        scores = job.validate(job.validation, self.stage.reuse) if job.processes.leads else {}
+        self.waited_s = job.pool.waited.seconds
+        return job.processes.tell(scores)
 
 
 def _keep_best(job: Training, state: TrainingState, validation: Mapping[str, float]) -> None:

@@ -6,22 +6,25 @@ A request is also what a recipe's file holds, as JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from vosbench.baselines.checkpoints import hash_tensors, read_checkpoint
-from vosbench.baselines.errors import InputError
+from vosbench.baselines.errors import InputError, suggestion
 from vosbench.baselines.files import SETTINGS_BYTES, read_text
 from vosbench.baselines.parsing import parse_json
 from vosbench.baselines.records import record
 from vosbench.harness.datasets import registry
 from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.training.assemble import TrainingData
+from vosbench.harness.training.changes import Change, put
 from vosbench.harness.training.data.clips import ClipSource
 from vosbench.harness.training.data.synthetic import SyntheticConfig
 from vosbench.harness.training.data.videos import VideoClips
-from vosbench.harness.training.recipe import Recipe
+from vosbench.harness.training.recipe import Recipe, StageRecipe
 
 _DAVIS_VAL = (
     "bike-packing blackswan bmx-trees breakdance camel car-roundabout car-shadow cows "
@@ -65,6 +68,9 @@ class DataRequest:
             number once.
         validation: folder of real sequences in DAVIS' layout, scored beside the held-out clips.
         real_clips: how many clips of these.
+        cached: keep encoded clips in files, and learn from them again and again; else each step
+            takes new ones, which workers draw and the device encodes.
+        epoch: how many clips are an epoch, where stages are given in epochs.
     """
 
     pictures: tuple[Folder, ...] = ()
@@ -80,6 +86,8 @@ class DataRequest:
     fresh: float = 0.0
     validation: str | None = None
     real_clips: int = 24
+    cached: bool = True
+    epoch: int = 0
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < _LEAST_SIDE:
@@ -94,6 +102,8 @@ class DataRequest:
             raise InputError(f"{self.fresh:g} fresh clips a step: it can't be below 0")
         if not 0 <= self.motion < float("inf"):
             raise InputError(f"the weight of motion is {self.motion:g}; it can't be below 0")
+        if self.fresh and not self.cached:
+            raise InputError("fresh clips are kept in files: give either fresh or cached=false")
 
     def open(self) -> TrainingData:
         """Open all folders.
@@ -123,6 +133,7 @@ class DataRequest:
             None if self.validation is None else Path(self.validation),
             self.real_clips,
             self.fresh,
+            live=not self.cached,
         )
 
     def _videos(self, dataset: Dataset) -> ClipSource:
@@ -158,12 +169,61 @@ class TrainingRequest:
         """All fields, as :func:`read_request` reads them."""
         return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
 
+    def counted(self) -> TrainingRequest:
+        """The request with the steps of stages that are given in epochs.
 
-def read_request(path: Path, kind_of: Callable[[str], type[Recipe]]) -> TrainingRequest:
+        Raises:
+            InputError: the data doesn't say how many clips an epoch is.
+        """
+        recipe = self.recipe
+        first, reuse = recipe.segmentation, recipe.reuse
+        if first is not None:
+            first = self._counted(first)
+        if reuse is not None:
+            reuse = replace(reuse, stage=self._counted(reuse.stage))
+        return replace(self, recipe=replace(recipe, segmentation=first, reuse=reuse))
+
+    def _counted(self, stage: StageRecipe) -> StageRecipe:
+        if stage.epochs is None:
+            return stage
+        if self.data.epoch < 1:
+            raise InputError("a stage is given in epochs: say how many clips that is, data.epoch=N")
+        return replace(stage, steps=math.ceil(stage.epochs * self.data.epoch / stage.batch))
+
+
+SHIPPED = Path(__file__).with_name("recipes")
+"""Folder of the recipes that come with the package, ``NAME.json``."""
+
+
+def recipe_file(name: str) -> Path:
+    """A recipe's file: a path, or the name of a shipped recipe.
+
+    Raises:
+        InputError: neither; it names those that are shipped.
+    """
+    shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.json"))}
+    if name in shipped:
+        return shipped[name]
+    if not Path(name).exists():
+        raise InputError(
+            f"{name}: no such file, and no shipped recipe{suggestion(name, shipped)}: there are "
+            f"{', '.join(shipped)}"
+        )
+    return Path(name)
+
+
+def read_request(
+    path: Path,
+    kind_of: Callable[[str], type[Recipe]],
+    model: str | None = None,
+    changes: Sequence[Change] = (),
+) -> TrainingRequest:
     """Read a request, a bare recipe, or the one in a checkpoint's header.
 
     Args:
         kind_of: the kind of recipe of a model.
+        model: what is trained where the recipe names no model.
+        changes: made before values are checked; see :func:`request_of`.
 
     Raises:
         InputError: no such file, no JSON, or fields that a request doesn't have.
@@ -171,14 +231,33 @@ def read_request(path: Path, kind_of: Callable[[str], type[Recipe]]) -> Training
     values = parse_json(_text(path), str(path))
     if not isinstance(values, dict):
         raise InputError(f"{path} holds no recipe: `vosbench train --write-recipe` writes one")
-    recipe = values.pop("recipe", None)
-    if recipe is None:
-        recipe, values = values, {}
+    if "recipe" not in values:
+        values = {"recipe": values}
+    if model is not None and isinstance(values["recipe"], dict):
+        values["recipe"].setdefault("model", model)
+    return request_of(values, kind_of, changes, str(path))
+
+
+def request_of(
+    values: dict[str, Any],
+    kind_of: Callable[[str], type[Recipe]],
+    changes: Sequence[Change],
+    place: str,
+) -> TrainingRequest:
+    """A request from plain values and changes of them, of which every mistake is named.
+
+    A change's key is the way to a field through the request, such as ``data.frames``; what is no
+    field of the request is one of its recipe, such as ``reuse.gate.m1``.
+    """
+    known = {known.name for known in fields(TrainingRequest)}
+    for key, value in changes:
+        put(values, key if key.partition(".")[0] in known else f"recipe.{key}", value)
+    recipe = values.pop("recipe")
     model = recipe.get("model") if isinstance(recipe, dict) else None
     if not isinstance(model, str):
-        raise InputError(f"{path}: the recipe names no model")
-    made = record(kind_of(model), recipe, f"{path}: recipe")
-    return record(TrainingRequest, values, str(path), recipe=made)
+        raise InputError(f"{place}: the recipe names no model")
+    made = record(kind_of(model), recipe, f"{place}: recipe")
+    return record(TrainingRequest, values, place, recipe=made)
 
 
 def _text(path: Path) -> str:
@@ -192,7 +271,7 @@ def _davis(root: Path) -> Dataset:
         root.glob("*/ImageSets/2017/train.txt")
     )
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder of DAVIS")
+        raise InputError(f"{root}: no such folder of DAVIS: name yours with --davis DIR")
     try:
         dataset = registry.open("davis17-train" if by_object else "davis16-train", root)
     except InputError as error:

@@ -28,6 +28,7 @@ from vosbench.harness.store import (
     TrainingSpec,
     Worker,
 )
+from vosbench.harness.training.device import CPU
 from vosbench.harness.training.loop import Cadence, Progress, Report
 from vosbench.harness.training.recipe import GateRecipe
 from vosbench.harness.training.request import TrainingRequest, start_sha256
@@ -65,6 +66,7 @@ class PlannedTraining:
         spec: its identity.
         folder: of its state.
         out: where its checkpoint goes.
+        device: that it runs on.
     """
 
     request: TrainingRequest
@@ -72,6 +74,7 @@ class PlannedTraining:
     opened: Opened
     folder: Path
     out: Path
+    device: torch.device = CPU
 
     @property
     def steps(self) -> int:
@@ -85,6 +88,7 @@ def plan_training(
     cache: Path | None = None,
     folder: Path | None = None,
     out: Path | None = None,
+    device: torch.device | None = None,
 ) -> PlannedTraining:
     """Open everything, and name the training.
 
@@ -92,13 +96,16 @@ def plan_training(
         cache: folder of encoded clips; default: in this user's cache.
         folder: of the state; default: in this user's cache, by the training's key.
         out: the checkpoint's file; default: in ``folder``.
+        device: that it runs on; default: the CPU. It is no part of the key.
 
     Raises:
         InputError: what can't be trained, or data that is missing.
     """
+    request = request.counted()
     trainer = trainer_of(request.recipe.model)
     trainer.check(request)
-    opened = trainer.open(request, cache or cache_dir() / "clips")
+    place = device or CPU
+    opened = trainer.open(request, cache or cache_dir() / "clips", place)
     recipe = request.recipe
     gate = None if recipe.reuse is None else recipe.reuse.gate
     spec = TrainingSpec(
@@ -112,7 +119,7 @@ def plan_training(
     folder = folder or cache_dir() / "trainings" / spec.key[:16]
     variant = "" if gate is None else f"@{variant_name(gate)}"
     name = f"{recipe.model}{variant}-seed{recipe.seed}-{spec.key[:6]}.safetensors"
-    return PlannedTraining(request, spec, opened, folder, out or folder / name)
+    return PlannedTraining(request, spec, opened, folder, out or folder / name, place)
 
 
 @dataclass(frozen=True)
@@ -193,6 +200,13 @@ def run_training(
             planned.opened.save(planned.out, state, note)
             weights = weights_of(planned.out, planned.spec.model)
             return account.complete(state, weights)
+
+
+def follow(planned: PlannedTraining, cadence: Cadence) -> None:
+    """What all processes but the first do: train, and write nothing."""
+    if cadence.processes.tell(False):
+        return  # it was trained before
+    planned.opened.train(planned.folder, cadence, lambda _news: None)
 
 
 def _both(first: Report, second: Report) -> Report:

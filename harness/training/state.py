@@ -51,9 +51,9 @@ class TrainingState:
 
 
 def own_weights(network: nn.Module) -> dict[str, Tensor]:
-    """Copies of all tensors of a network but the frozen backbone's."""
+    """Copies, on the CPU, of all tensors of a network but the frozen backbone's."""
     return {
-        name: tensor.detach().clone()
+        name: tensor.detach().to("cpu", copy=True)
         for name, tensor in network.state_dict().items()
         if not name.startswith(BACKBONES)
     }

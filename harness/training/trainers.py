@@ -7,16 +7,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+import torch
+
 from vosbench.baselines.checkpoints import backbone_of, read_checkpoint
 from vosbench.baselines.errors import InputError, suggestion
 from vosbench.baselines.ttvos.network import Ttvos
 from vosbench.harness.training import assemble, checkpoint, loop
 from vosbench.harness.training.assemble import Gathered
+from vosbench.harness.training.data.live import LivePool
 from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.data.producing import producing
+from vosbench.harness.training.device import CPU
 from vosbench.harness.training.frtm import half_trainer as half
 from vosbench.harness.training.frtm.half_trainer import HalfTrainer
 from vosbench.harness.training.loop import Cadence, Progress, Report, paced
+from vosbench.harness.training.processes import Processes
 from vosbench.harness.training.recipe import Recipe, StageRecipe
 from vosbench.harness.training.request import TrainingRequest
 from vosbench.harness.training.state import TrainingState
@@ -52,30 +57,32 @@ class Trainer(Protocol):
     def check(self, request: TrainingRequest) -> None:
         """Raise InputError for what can't be trained; quick, and without data."""
 
-    def open(self, request: TrainingRequest, cache: Path) -> Opened:
-        """Open network and data; raises InputError for what is missing."""
+    def open(self, request: TrainingRequest, cache: Path, device: torch.device = CPU) -> Opened:
+        """Open network and data on a device; raises InputError for what is missing."""
 
 
 def _check_first_stage(recipe: Recipe) -> None:
-    if recipe.segmentation is None:
+    if recipe.segmentation is None and not recipe.joint:
         raise InputError(
             "training begins with the segmentation stage: give --steps S1,S2, or --start FILE "
             "with a trained refiner"
         )
     if recipe.reuse is not None and recipe.reuse.gate_only:
-        raise InputError("--gate-only changes a finished network: give it with --start FILE")
+        raise InputError("reuse.gate_only changes a finished network: give it with --start FILE")
 
 
-def _draw_clips(pool: ClipPool, recipe: Recipe, report: Report) -> None:
+def _draw_clips(pool: ClipPool, recipe: Recipe, processes: Processes, report: Report) -> None:
     """Draw and encode all clips first where training would read them all anyway."""
-    if pool.stream is not None:
-        return
-    stages = (recipe.segmentation, recipe.reuse.stage if recipe.reuse else None)
-    if sum(stage.steps * stage.batch for stage in stages if stage is not None) < 2 * pool.size:
-        return
-    for index in range(pool.size):
-        pool.ensure(index)
-        report(Progress("clips", index + 1, pool.size, {}))
+    drawn = sum(stage.steps * stage.batch for stage in recipe.stages)
+    kept = pool.stream is None and not isinstance(pool, LivePool)
+    if kept and drawn >= 2 * pool.size:
+        for index in range(processes.rank, pool.size, processes.count):
+            pool.ensure(index)
+            report(Progress("clips", index + 1, pool.size, {}))
+    processes.wait()
+    if processes.leads:
+        _ = pool.statistics  # all others read the file
+    processes.wait()
 
 
 class FrtmTrainer:
@@ -99,9 +106,9 @@ class FrtmTrainer:
         else:
             _check_first_stage(recipe)
 
-    def open(self, request: TrainingRequest, cache: Path) -> Opened:
+    def open(self, request: TrainingRequest, cache: Path, device: torch.device = CPU) -> Opened:
         backbone = _own_backbone(request)
-        gathered = assemble.gather(request.recipe, request.data.open(), cache, backbone)
+        gathered = assemble.gather(request.recipe, request.data.open(), cache, backbone, device)
         start = None if request.start is None else Path(request.start)
         return _OpenedFrtm(gathered, start, whole=backbone is not None)
 
@@ -117,8 +124,8 @@ class _OpenedFrtm:
         return self.gathered.pool.sha256
 
     def train(self, folder: Path, cadence: Cadence, report: Report) -> TrainingState:
-        _draw_clips(self.gathered.pool, self.gathered.recipe, report)
-        with producing(self.gathered.pool, cadence.workers):
+        _draw_clips(self.gathered.pool, self.gathered.recipe, cadence.processes, report)
+        with producing(self.gathered.pool, cadence.producers):
             return loop.train(paced(self.gathered.job(folder, self.start), cadence), report)
 
     def save(self, path: Path, state: TrainingState, note: str) -> None:
@@ -152,11 +159,13 @@ class TtvosTrainer:
             raise InputError(f"no checkpoint at {request.start}: give --start a trained one's file")
         if request.start is None:
             _check_first_stage(recipe)
+        if recipe.sequences:
+            raise InputError("sequences=true is there for FRTM only: TTVOS always learns runs")
 
-    def open(self, request: TrainingRequest, cache: Path) -> Opened:
+    def open(self, request: TrainingRequest, cache: Path, device: torch.device = CPU) -> Opened:
         # The data doesn't depend on the stages, and a start isn't read before training.
         whole = replace(request.recipe, segmentation=request.recipe.segmentation or StageRecipe(1))
-        first = _ttvos_job(replace(request, recipe=whole, start=None), cache, cache)
+        first = _ttvos_job(replace(request, recipe=whole, start=None), cache, cache, device)
         return _OpenedTtvos(request, cache, first)
 
 
@@ -169,7 +178,9 @@ def _own_backbone(request: TrainingRequest) -> Path | None:
     return Path(request.start)
 
 
-def _ttvos_job(request: TrainingRequest, cache: Path, folder: Path) -> TtvosJob:
+def _ttvos_job(
+    request: TrainingRequest, cache: Path, folder: Path, device: torch.device
+) -> TtvosJob:
     assert isinstance(request.recipe, TtvosRecipe)
     return ttvos.prepare(
         request.recipe,
@@ -178,6 +189,7 @@ def _ttvos_job(request: TrainingRequest, cache: Path, folder: Path) -> TtvosJob:
         folder,
         start=None if request.start is None else Path(request.start),
         backbone=_own_backbone(request),
+        device=device,
     )
 
 
@@ -192,9 +204,10 @@ class _OpenedTtvos:
         return self.job.pool.sha256
 
     def train(self, folder: Path, cadence: Cadence, report: Report) -> TrainingState:
-        _draw_clips(self.job.pool, self.request.recipe, report)
-        self.job = paced(_ttvos_job(self.request, self.cache, folder), cadence)
-        with producing(self.job.pool, cadence.workers):
+        pool = self.job.pool
+        _draw_clips(pool, self.request.recipe, cadence.processes, report)
+        self.job = paced(_ttvos_job(self.request, self.cache, folder, pool.device), cadence)
+        with producing(self.job.pool, cadence.producers):
             return loop.train(self.job, report)
 
     def save(self, path: Path, state: TrainingState, note: str) -> None:

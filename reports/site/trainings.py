@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vosbench.harness.store import VALIDATION, CurveValue, Readable, Trainings, opened
+from vosbench.harness.store import SPEED, VALIDATION, CurveValue, Readable, Trainings, opened
 from vosbench.reports.site.script import write_script
 
 
@@ -32,7 +32,7 @@ def write_trainings(source: Readable, folder: Path) -> list[dict[str, Any]]:
 def _curves(values: Sequence[CurveValue]) -> Mapping[str, Any]:
     """``losses`` and ``validation``: steps, and the values of each series at them."""
     shown = [value for value in values if value.name.startswith(VALIDATION)]
-    losses = [value for value in values if not value.name.startswith(VALIDATION)]
+    losses = [value for value in values if not value.name.startswith((VALIDATION, SPEED))]
     return {"losses": _table(losses), "validation": _table(shown)}
 
 

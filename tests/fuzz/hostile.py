@@ -61,7 +61,7 @@ def options(places: dict[str, str]) -> list[list[str]]:
         ["eval", places["results"], "--dataset"],
         ["render", "--db", places["db"], "--out", "x.mp4", "m", "c", "--fps"],
         *(["train", "g-frtm-lite", "--motion", "1", "--write-recipe", nowhere, option] for option in (
-            "--size", "--steps", "--gaps", "--margins", "--davis", "--rate", "--batch", "--seed",
+            "--set", "--steps", "--recipe", "--margins", "--davis", "--device", "--batch", "--seed",
         )),
         ["history", "--db"],
     ]  # fmt: skip

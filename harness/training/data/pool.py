@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -18,7 +20,14 @@ from torch import Tensor
 
 from vosbench.baselines.atomic import replacing
 from vosbench.harness.training.data.clips import ClipSource
-from vosbench.harness.training.data.encoding import NAMES, EncodedClip, Encoder, HalfLevels
+from vosbench.harness.training.data.encoding import (
+    NAMES,
+    EncodedClip,
+    Encoder,
+    HalfLevels,
+    delivered,
+)
+from vosbench.harness.training.device import CPU
 
 _LEVELS = NAMES[:4]
 _STATISTICS_CLIPS = 16
@@ -62,6 +71,22 @@ class Stream:
         return start, end - start
 
 
+@dataclass
+class Stopwatch:
+    """Time that training spent waiting for its data."""
+
+    seconds: float = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the time within it."""
+        began_s = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds += time.monotonic() - began_s
+
+
 @dataclass(frozen=True)
 class ClipPool:
     """Clips ``first_seed`` … ``first_seed + size − 1`` of a source, encoded.
@@ -69,6 +94,7 @@ class ClipPool:
     Attributes:
         folder: where files are kept; several pools may share it.
         stream: lets a window slide over the clips; None draws from all of them throughout.
+        device: where what is read goes; the encoder may work elsewhere.
     """
 
     source: ClipSource
@@ -77,6 +103,8 @@ class ClipPool:
     size: int
     first_seed: int = 0
     stream: Stream | None = None
+    device: torch.device = CPU
+    waited: Stopwatch = field(default_factory=Stopwatch, compare=False)
 
     @cached_property
     def sha256(self) -> str:
@@ -91,8 +119,17 @@ class ClipPool:
         start, size = (0, self.size) if self.stream is None else self.stream.window(self.size)
         return np.asarray(start + rng.choice(size, batch, replace=batch > size), np.int64)
 
-    def advance(self, step: int) -> None:
-        """Let the window slide to where it stands at a step; clips behind it are removed."""
+    @contextmanager
+    def feeding(self, batches: Iterable[list[int]], workers: int) -> Iterator[None]:  # noqa: ARG002
+        """Within it, the pool is asked for these clips of each step and no others."""
+        yield
+
+    def advance(self, step: int, first: int = 0) -> None:  # noqa: ARG002
+        """Let the window slide to where it stands at a step; clips behind it are removed.
+
+        Args:
+            first: how many clips all steps before took.
+        """
         if self.stream is None:
             return
         before, _ = self.stream.window(self.size)
@@ -109,23 +146,33 @@ class ClipPool:
     @cached_property
     def _place(self) -> Path:
         named = f"{self.source.sha256}/{self.encoder.sha256}"
+        if self.encoder.device.type != "cpu":
+            named += f"/{self.encoder.device.type}"  # where the last bits differ
         place = self.folder / hashlib.sha256(named.encode()).hexdigest()[:16]
         place.mkdir(parents=True, exist_ok=True)
         return place
 
     def read(self, index: int, frames: Sequence[int]) -> EncodedClip:
-        """Frames of a clip as float32, features as the backbone gave them."""
-        path = self.ensure(index)
-        with safe_open(str(path), "pt") as file:
+        """Frames of a clip as float32 on the device, features as the backbone gave them."""
+        return self.deliver([self.stored(index, frames)])
+
+    def deliver(self, clips: Sequence[EncodedClip]) -> EncodedClip:
+        """Stored frames joined along the first axis, as float32 on the device."""
+        with self.waited.running():
+            return EncodedClip.cat(clips).on(self.device)
+
+    def stored(self, index: int, frames: Sequence[int]) -> EncodedClip:
+        """Frames of a clip as they are kept: float16, masks uint8."""
+        with self.waited.running(), safe_open(str(self.ensure(index)), "pt") as file:
             parts = []
             for name in NAMES:
                 cut = file.get_slice(name)
-                parts.append(torch.cat([cut[t : t + 1].float() for t in frames]))
+                parts.append(torch.cat([cut[t : t + 1] for t in frames]))
         return EncodedClip(*parts)
 
     def masks(self, index: int, frames: Sequence[int]) -> Tensor:
-        """Masks alone, (T, 1, H, W), 0 or 1."""
-        with safe_open(str(self.ensure(index)), "pt") as file:
+        """Masks alone, float32 (T, 1, H, W), 0 or 1, on the CPU."""
+        with self.waited.running(), safe_open(str(self.ensure(index)), "pt") as file:
             cut = file.get_slice("masks")
             return torch.cat([cut[t : t + 1].float() for t in frames])
 
@@ -167,7 +214,9 @@ class ClipPool:
             write_tensors(path, tensors)
         with safe_open(str(path), "pt") as file:
             return tuple(
-                LevelStatistics(file.get_tensor(f"{n}.mean"), file.get_tensor(f"{n}.std"))
+                LevelStatistics(
+                    *(file.get_tensor(f"{n}.{what}").to(self.device) for what in ("mean", "std"))
+                )
                 for n in _LEVELS
             )
 
@@ -192,11 +241,12 @@ class HalvedPool(ClipPool):
         return path
 
     def read_halves(self, index: int, frames: Sequence[int]) -> HalfLevels:
-        """Frames of a clip in half size, as float32."""
+        """Frames of a clip in half size, as float32 on the device."""
         self.ensure(index)
-        with safe_open(str(self._halves(index)), "pt") as file:
+        with self.waited.running(), safe_open(str(self._halves(index)), "pt") as file:
             cuts = [file.get_slice(name) for name in HalfLevels._fields]
-            return HalfLevels(*(torch.cat([c[t : t + 1].float() for t in frames]) for c in cuts))
+            parts = (torch.cat([cut[t : t + 1] for t in frames]) for cut in cuts)
+            return HalfLevels(*(delivered(part, self.device) for part in parts))
 
     def remove(self, index: int) -> None:
         """Remove a clip's files, if there are any."""

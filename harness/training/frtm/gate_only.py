@@ -23,7 +23,8 @@ from vosbench.harness.training.frtm import losses
 from vosbench.harness.training.frtm.scaling import normalised
 from vosbench.harness.training.frtm.steps import Drawn, Losses, match
 from vosbench.harness.training.loop import Training
-from vosbench.harness.training.recipe import GateRecipe, ReuseRecipe, StageRecipe
+from vosbench.harness.training.moment import Moment
+from vosbench.harness.training.recipe import GateRecipe, ReuseRecipe
 
 PAIRS_PER_CLIP = 12
 _GATE_INPUT = nn.AdaptiveMaxPool2d(7)  # the gate's own first layer: pooling twice changes nothing
@@ -69,9 +70,11 @@ def match_pairs(
         lasts = np.array([rng.integers(0, pool.frames - gap) for gap in chosen])
         nows = lasts + chosen
         first, last, now, before = (
-            clip.at(torch.as_tensor(t)) for t in (np.zeros_like(lasts), lasts, nows, nows - 1)
+            clip.at(torch.as_tensor(t).to(pool.device))
+            for t in (np.zeros_like(lasts), lasts, nows, nows - 1)
         )
-        drawn = Drawn(first, last, now, before.masks, torch.as_tensor(lasts == 0))
+        starts = torch.as_tensor(lasts == 0).to(pool.device)
+        drawn = Drawn(first, last, now, before.masks, starts)
         d = _GATE_INPUT(match(network, drawn).d.float())
         iou = losses.mask_iou(last.masks, now.masks)
         parts.append(GatePairs(d, iou, losses.mask_iou(before.masks, now.masks)))
@@ -93,13 +96,12 @@ class GateJob(Training):
         self.network.eval()
         self.network.convGS.train()
 
-    def losses(
-        self, stage: StageRecipe, reuse: ReuseRecipe | None, step: int, rng: np.random.Generator
-    ) -> Losses:
+    def losses(self, moment: Moment, reuse: ReuseRecipe | None) -> Losses:
         assert reuse is not None  # a recipe of the gate alone has no first stage
         pairs, gate = self._pairs, reuse.gate
-        which = torch.as_tensor(rng.integers(0, len(pairs.iou), stage.batch))
-        m = losses.margin(gate.m1, step / stage.steps, gate.reach)
+        drawn = moment.rng.integers(0, len(pairs.iou), moment.stage.batch)
+        which = torch.as_tensor(drawn[list(moment.own)]).to(pairs.iou.device, non_blocking=True)
+        m = losses.margin(gate.m1, moment.progress, gate.reach)
         target = losses.gate_target(pairs.target(which, gate), m, gate.margin)
         predicted = p_gate(self.network.convGS(pairs.d[which]).float())
         return {"gate": losses.gate_probability_loss(predicted, target, gate.m2, gate.hinge)}
@@ -110,7 +112,7 @@ class GateJob(Training):
         assert reuse is not None
         pairs = self._held_out if pool is self.validation else self._matched(pool, reuse)
         predicted = p_gate(self.network.convGS(pairs.d).float())
-        everything = torch.arange(len(pairs.iou))
+        everything = torch.arange(len(pairs.iou), device=pairs.iou.device)
         true = pairs.target(everything, reuse.gate)
         both = torch.stack((predicted, true))
         spread = bool((both.std(dim=1) > 0).all())
@@ -141,4 +143,4 @@ class GateJob(Training):
             # The statistics are those that the network's input has been scaled by.
             made = match_pairs(self.network, pool, self.pool.statistics, reuse.gaps)
             write_tensors(path, made._asdict())
-        return GatePairs(**load_file(path))
+        return GatePairs(**load_file(path, device=str(pool.device)))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.training.recipe import Recipe
+from vosbench.harness.training.recipe import LATER, Recipe
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class HalfRecipe(Recipe):
     walk: int = 4
     full_rate: float = 0.4
     truth_rate: float = 0.25
-    lost_rate: float = 0.0
-    unled_rate: float = 0.0
+    lost_rate: float = field(default=0.0, metadata=LATER)
+    unled_rate: float = field(default=0.0, metadata=LATER)
     fine_from: float = 0.4
     gate_weight: float = 0.5
     choose: tuple[str, ...] = ()

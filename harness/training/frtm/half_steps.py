@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from vosbench.harness.training.data.pool import HalvedPool
 from vosbench.harness.training.frtm import losses
 from vosbench.harness.training.frtm.half_recipe import HalfRecipe
 from vosbench.harness.training.frtm.steps import Losses
+from vosbench.harness.training.moment import Moment
 from vosbench.harness.training.recipe import GateRecipe
 
 
@@ -60,15 +60,16 @@ def read_walk(pool: HalvedPool, clips: list[tuple[int, list[int]]], full: tuple[
     )
 
 
-def draw_walk(pool: HalvedPool, batch: int, recipe: HalfRecipe, rng: np.random.Generator) -> Walk:
-    """Frame 0 and some that follow each other, of each of ``batch`` clips."""
-    length = min(recipe.walk, pool.frames - 1)
+def draw_walk(pool: HalvedPool, recipe: HalfRecipe, moment: Moment) -> Walk:
+    """Frame 0 and some that follow each other, of each clip of the moment's part of a batch."""
+    length, rng = min(recipe.walk, pool.frames - 1), moment.rng
     clips = []
-    for index in pool.choose(batch, rng):
+    for index in pool.choose(moment.stage.batch, rng):
         start = int(rng.integers(1, pool.frames - length + 1))
         clips.append((int(index), [0, *range(start, start + length)]))
     full = rng.random(length) < recipe.full_rate
-    drawn = read_walk(pool, clips, (False, *(bool(f) for f in full)))
+    own = clips[moment.own.start : moment.own.stop]
+    drawn = read_walk(pool, own, (False, *(bool(f) for f in full)))
     return mirrored(drawn) if recipe.mirror and rng.random() < 0.5 else drawn
 
 
@@ -115,16 +116,17 @@ class Mishaps:
     unled: Tensor
 
     @classmethod
-    def draw(cls, walk: Walk, recipe: HalfRecipe, rng: np.random.Generator) -> Mishaps:
-        """Draw them at a recipe's rates."""
-        shape = (len(walk.masks), len(walk.masks[0]))
+    def draw(cls, walk: Walk, recipe: HalfRecipe, moment: Moment) -> Mishaps:
+        """Draw them at a recipe's rates, for the whole batch, and take the moment's part."""
+        rng, shape = moment.rng, (len(walk.masks), moment.stage.batch)
         truth = rng.random(shape) < recipe.truth_rate
         # Drawn only where asked for, so that recipes without them draw what they always did.
         lost = rng.random(shape) < recipe.lost_rate if recipe.lost_rate else truth & False
         which = rng.random(shape) < 0.5 if recipe.lost_rate else lost
         unled = rng.random(shape) < recipe.unled_rate if recipe.unled_rate else lost & False
         parts = (truth & ~lost, lost & which, lost & ~which, unled)
-        return cls(*(torch.from_numpy(part) for part in parts))
+        own, device = slice(moment.own.start, moment.own.stop), walk.masks[0].device
+        return cls(*(torch.from_numpy(p[:, own]).to(device, non_blocking=True) for p in parts))
 
     def handed_on(self, t: int, mask: Tensor, true: Tensor) -> Tensor:
         """The mask (B, 1, h, w) that a walk goes on with after frame t."""
@@ -186,12 +188,12 @@ def walk_losses(
     network: HalfFrtm,
     walk: Walk,
     recipe: HalfRecipe,
-    rng: np.random.Generator,
+    moment: Moment,
     *,
     finest: bool = True,
 ) -> Losses:
     """Both paths' masks against the annotations."""
-    mishaps = Mishaps.draw(walk, recipe, rng)
+    mishaps = Mishaps.draw(walk, recipe, moment)
     seen = walk_along(network, walk, finest=finest, mishaps=mishaps)
     return _mask_terms(seen, walk, recipe.soft_iou)
 
@@ -200,17 +202,16 @@ def gate_losses(
     network: HalfFrtm,
     walk: Walk,
     recipe: HalfRecipe,
-    progress: float,
-    rng: np.random.Generator,
+    moment: Moment,
 ) -> Losses:
     """The gate's loss beside those of the masks, or alone where nothing else learns."""
     assert recipe.reuse is not None
     alone = recipe.reuse.finetune == "none"
     with torch.set_grad_enabled(not alone):
-        mishaps = Mishaps.draw(walk, recipe, rng)
+        mishaps = Mishaps.draw(walk, recipe, moment)
         seen = walk_along(network, walk, mishaps=mishaps, sound_last=True)
     gaps = [
-        gate_gap(network, walk, t, frame, gate=recipe.reuse.gate, progress=progress)
+        gate_gap(network, walk, t, frame, gate=recipe.reuse.gate, progress=moment.progress)
         for t, frame in enumerate(seen, start=1)
     ]
     terms = {} if alone else _mask_terms(seen, walk, recipe.soft_iou)

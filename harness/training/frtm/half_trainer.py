@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -17,15 +16,16 @@ from vosbench.baselines.frtm.half import HalfConfig, HalfFrtm, make_half
 from vosbench.baselines.imagenet import imagenet_state_dict
 from vosbench.harness.training.assemble import VALIDATION_CLIPS, TrainingData
 from vosbench.harness.training.checkpoint import halved, header
-from vosbench.harness.training.data.encoding import Encoder
 from vosbench.harness.training.data.pool import ClipPool, HalvedPool
 from vosbench.harness.training.data.producing import producing
+from vosbench.harness.training.device import CPU
 from vosbench.harness.training.frtm.half_recipe import HalfRecipe
 from vosbench.harness.training.frtm.half_steps import draw_walk, gate_losses, walk_losses
 from vosbench.harness.training.frtm.half_validation import validate_half
 from vosbench.harness.training.frtm.steps import Losses
 from vosbench.harness.training.loop import Cadence, Report, Training, paced, train
-from vosbench.harness.training.recipe import ReuseRecipe, StageRecipe
+from vosbench.harness.training.moment import Moment
+from vosbench.harness.training.recipe import ReuseRecipe
 from vosbench.harness.training.request import TrainingRequest
 from vosbench.harness.training.state import TrainingState, own_weights
 
@@ -65,14 +65,12 @@ class HalfJob(Training):
         for module in self.learning(reuse):
             module.train()
 
-    def losses(
-        self, stage: StageRecipe, reuse: ReuseRecipe | None, step: int, rng: np.random.Generator
-    ) -> Losses:
-        walk, progress = draw_walk(self.pool, stage.batch, self.recipe, rng), step / stage.steps
+    def losses(self, moment: Moment, reuse: ReuseRecipe | None) -> Losses:
+        walk = draw_walk(self.pool, self.recipe, moment)
         if reuse is None:
-            finest = progress >= self.recipe.fine_from
-            return walk_losses(self.network, walk, self.recipe, rng, finest=finest)
-        return gate_losses(self.network, walk, self.recipe, progress, rng)
+            finest = moment.progress >= self.recipe.fine_from
+            return walk_losses(self.network, walk, self.recipe, moment, finest=finest)
+        return gate_losses(self.network, walk, self.recipe, moment)
 
     def validate(self, pool: ClipPool, reuse: ReuseRecipe | None) -> Mapping[str, float]:  # noqa: ARG002
         assert isinstance(pool, HalvedPool)
@@ -92,6 +90,7 @@ def prepare(
     *,
     start: Path | None = None,
     backbone: Path | None = None,
+    device: torch.device = CPU,
 ) -> HalfJob:
     """Make a training ready to run with :func:`.loop.train`; nothing is drawn or encoded yet.
 
@@ -111,13 +110,18 @@ def prepare(
     network.feature_extractor.load_state_dict(imagenet_state_dict(config.backbone, backbone))
     if start is not None:
         _take_over(network, start, recipe.model)
-    encoder = Encoder(network.feature_extractor, config.target)
+    encoder = data.encoder(network.feature_extractor, config.target, device)
+    network.to(device)
     training, held_out = data.sources()
-    pool = HalvedPool(training, encoder, cache, recipe.clips, stream=data.stream())
+    pool = HalvedPool(training, encoder, cache, recipe.clips, stream=data.stream(), device=device)
     count = min(VALIDATION_CLIPS, max(2, recipe.clips // 10))
-    validation = None if held_out is None else HalvedPool(held_out, encoder, cache, count)
+    validation = (
+        None if held_out is None else HalvedPool(held_out, encoder, cache, count, device=device)
+    )
     real = data.real()
-    videos = None if real is None else HalvedPool(real, encoder, cache, data.real_clips)
+    videos = (
+        None if real is None else HalvedPool(real, encoder, cache, data.real_clips, device=device)
+    )
     return HalfJob(recipe, network, pool, validation, folder, choose=recipe.choose, videos=videos)
 
 
@@ -152,14 +156,20 @@ class HalfTrainer:
                 "training begins with the segmentation stage: give --steps S1,S2, or --start FILE "
                 "with trained decoders"
             )
+        if recipe.sequences:
+            raise InputError("sequences=true is there for FRTM only: FRTM-half always walks")
+        if not request.data.cached:
+            raise InputError("FRTM-half learns from clips in files: leave data.cached as it is")
 
-    def open(self, request: TrainingRequest, cache: Path) -> OpenedHalf:
+    def open(self, request: TrainingRequest, cache: Path, device: torch.device = CPU) -> OpenedHalf:
         assert isinstance(request.recipe, HalfRecipe)
         start = None if request.start is None else Path(request.start)
         backbone = None if request.backbone is None else Path(request.backbone)
         data = request.data.open()
         return OpenedHalf(
-            prepare(request.recipe, data, cache, cache, start=start, backbone=backbone)
+            prepare(
+                request.recipe, data, cache, cache, start=start, backbone=backbone, device=device
+            )
         )
 
 
@@ -175,7 +185,7 @@ class OpenedHalf:
 
     def train(self, folder: Path, cadence: Cadence, report: Report) -> TrainingState:
         self.job = paced(replace(self.job, folder=folder), cadence)
-        with producing(self.job.pool, cadence.workers):
+        with producing(self.job.pool, cadence.producers):
             return train(self.job, report)
 
     def save(self, path: Path, state: TrainingState, note: str) -> None:

@@ -31,7 +31,7 @@ def validate_half(
         for full in (True, False):
             frames = list(range(pool.frames))
             walk = read_walk(pool, [(index, frames)], (False, *[full] * (pool.frames - 1)))
-            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            with torch.autocast(pool.device.type, torch.bfloat16, enabled=autocast):
                 seen = walk_along(network, walk)
             for t, frame in enumerate(seen, start=1):
                 true = walk.masks[t]

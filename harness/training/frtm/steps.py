@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vosbench.baselines.errors import InputError
 from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
 from vosbench.baselines.frtm.refiner import SHALLOW
 from vosbench.baselines.frtm.reuse import p_gate
@@ -19,6 +20,8 @@ from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.data.windows import Windows
 from vosbench.harness.training.frtm import losses
 from vosbench.harness.training.frtm.scaling import normalised
+from vosbench.harness.training.moment import Moment
+from vosbench.harness.training.processes import shared_mean
 from vosbench.harness.training.recipe import GateRecipe, ReuseRecipe
 
 _LEAST_WEIGHT = 0.05
@@ -50,48 +53,66 @@ WHOLE = Windows()
 """Whole frames, as they are."""
 
 
-def draw_frames(
-    pool: ClipPool, batch: int, rng: np.random.Generator, windows: Windows = WHOLE
-) -> EncodedClip:
-    """One later frame of each of ``batch`` clips."""
-    indices = pool.choose(batch, rng)
-    frames = rng.integers(1, pool.frames, batch)
-    read = [pool.read(int(i), [int(t)]) for i, t in zip(indices, frames, strict=True)]
-    if windows != WHOLE:
-        read = [windows.draw(clip.masks[-1], rng).clip(clip) for clip in read]
-    return normalised(EncodedClip.cat(read), pool.statistics)
+def draw_frames(pool: ClipPool, moment: Moment, windows: Windows = WHOLE) -> EncodedClip:
+    """One later frame of each clip of a batch, or of the moment's part of it."""
+    batch, rng = moment.stage.batch, moment.rng
+    indices = pool.choose(batch, rng).tolist()
+    frames = rng.integers(1, pool.frames, batch).tolist()
+    read = []
+    for sample, (index, frame) in enumerate(zip(indices, frames, strict=True)):
+        read += cut(pool, index, [frame], windows=windows, moment=moment, sample=sample)
+    return normalised(pool.deliver(read), pool.statistics)
+
+
+def cut(
+    pool: ClipPool,
+    index: int,
+    frames: list[int],
+    *,
+    windows: Windows,
+    moment: Moment,
+    sample: int,
+) -> list[EncodedClip]:
+    """Frames of a sample of a batch within its window, or nothing where another part has it.
+
+    The window is drawn all the same: every part draws all that a step draws.
+    """
+    if sample not in moment.own:
+        if windows != WHOLE:
+            windows.draw(pool.masks(index, frames)[-1], moment.rng)
+        return []
+    clip = pool.stored(index, frames)
+    return [clip if windows == WHOLE else windows.draw(clip.masks[-1], moment.rng).clip(clip)]
 
 
 def draw_pairs(
-    pool: ClipPool,
-    batch: int,
-    gaps: tuple[int, ...],
-    rng: np.random.Generator,
-    windows: Windows = WHOLE,
+    pool: ClipPool, moment: Moment, gaps: tuple[int, ...], windows: Windows = WHOLE
 ) -> Drawn:
     """Frames t − n and t of each clip, n drawn from ``gaps``, and the first frame."""
+    rng = moment.rng
     possible = [gap for gap in gaps if gap < pool.frames]
-    chosen, before, starts = [], [], []
-    for index in pool.choose(batch, rng):
+    if not possible:
+        raise InputError(
+            f"clips of {pool.frames} frames hold no gap of {', '.join(map(str, gaps))} frames"
+        )
+    chosen, starts = [], []
+    for sample, index in enumerate(pool.choose(moment.stage.batch, rng).tolist()):
         gap = int(rng.choice(possible))
         last = int(rng.integers(0, pool.frames - gap))
-        clip = pool.read(int(index), [0, last, last + gap])
-        mask = pool.masks(int(index), [last + gap - 1])
-        if windows != WHOLE:
-            window = windows.draw(clip.masks[-1], rng)
-            clip, mask = window.clip(clip), window.masks(mask)
-        chosen.append(clip)
-        before.append(mask)
-        starts.append(last == 0)
-    whole = normalised(EncodedClip.cat(chosen), pool.statistics)
-    first, last_full, now = (whole.take(slice(offset, None, 3)) for offset in range(3))
-    return Drawn(first, last_full, now, torch.cat(before), torch.tensor(starts))
+        frames = [0, last, last + gap - 1, last + gap]
+        chosen += cut(pool, index, frames, windows=windows, moment=moment, sample=sample)
+        if sample in moment.own:
+            starts.append(last == 0)
+    whole = normalised(pool.deliver(chosen), pool.statistics)
+    first, last_full, before, now = (whole.take(slice(offset, None, 4)) for offset in range(4))
+    flags = torch.tensor(starts).to(pool.device, non_blocking=True)
+    return Drawn(first, last_full, now, before.masks, flags)
 
 
 def segmentation_losses(network: FrtmNetwork, frames: EncodedClip, soft_iou: float) -> Losses:
     """First stage: the full path's mask against the annotation."""
     r8 = network.refiner.deep(frames.f32, frames.f16, frames.scores)
-    logits = _masks(network, frames, r8, frames.scores)
+    logits = masks_of(network, frames, r8, frames.scores)
     terms = {"bce": losses.mask_loss(logits, frames.masks).mean()}
     if soft_iou:
         terms["soft iou"] = soft_iou * losses.soft_iou_loss(logits, frames.masks).mean()
@@ -138,18 +159,20 @@ def reuse(
         r8 = network.refiner.deep(last.f32, last.f16, last.scores)
     delta = network.Convert_Diff(matched.d)
     estimate = network.refiner.translate(r8, delta)
-    logits = _masks(network, now, estimate, matched.score + delta) if with_mask else None
+    logits = masks_of(network, now, estimate, matched.score + delta) if with_mask else None
     return Reused(delta.float(), estimate.float(), logits)
 
 
-def _masks(network: FrtmNetwork, now: EncodedClip, r8: Tensor, score: Tensor) -> Tensor:
+def masks_of(network: FrtmNetwork, now: EncodedClip, r8: Tensor, score: Tensor) -> Tensor:
+    """Logits at full size from R8 and S, computed or estimated."""
     size = (now.masks.shape[-2], now.masks.shape[-1])
     r4 = network.refiner.shallow(r8, now.f8, now.f4, score)
     logits: Tensor = network.refiner.project(r4, size)
     return logits.float()
 
 
-def _of_masks(logits: Tensor, masks: Tensor, soft_iou: float) -> Tensor:
+def of_masks(logits: Tensor, masks: Tensor, soft_iou: float) -> Tensor:
+    """Loss of each sample's mask, (B,): BCE, and that of the overlap where a recipe asks for it."""
     loss = losses.mask_loss(logits, masks)
     return loss + soft_iou * losses.soft_iou_loss(logits, masks) if soft_iou else loss
 
@@ -158,18 +181,18 @@ def reuse_losses(
     network: GatedFrtmNetwork,
     drawn: Drawn,
     recipe: ReuseRecipe,
-    progress: float,
+    moment: Moment,
     *,
     soft_iou: float,
-    rng: np.random.Generator,
 ) -> Losses:
     """Second stage: gate, Δ and the reuse path's mask (eq. 6), and what the recipe adds."""
-    now, rate = drawn.now, recipe.gate.rate
+    now, rate, progress = drawn.now, recipe.gate.rate, moment.progress
     weight = _weights(drawn, recipe.focus)
     matched = match(network, drawn)
     terms: Losses = {}
     if rate is None:
-        terms["gate"] = _gate_loss(matched.gate_logits, drawn, recipe.gate, progress)
+        reference = drawn.before if recipe.gate.reference == "adjacent" else drawn.last.masks
+        terms["gate"] = gate_loss(matched.gate_logits, reference, now.masks, recipe.gate, progress)
         if recipe.gate_only:
             return terms
     with_mask = rate is not None or progress >= recipe.mask_from
@@ -183,18 +206,18 @@ def reuse_losses(
     if recipe.imitation and not recipe.gate_only and r8 is not None:
         true = r8.detach().float()
         gap = (weight * (reused.r8 - true).square().mean(dim=(1, 2, 3))).mean()
-        terms["imitation"] = recipe.imitation * gap / true.square().mean()
+        terms["imitation"] = recipe.imitation * gap / shared_mean(true.square().mean())
     if reused.logits is None:
         return terms
-    of_reuse = _of_masks(reused.logits, now.masks, soft_iou)
+    of_reuse = of_masks(reused.logits, now.masks, soft_iou)
     if not recipe.gate_only:
         terms["reuse"] = (weight * of_reuse).mean()
     if with_full and r8 is not None:
-        of_full = _of_masks(_masks(network, now, r8, now.scores), now.masks, soft_iou)
+        of_full = of_masks(masks_of(network, now, r8, now.scores), now.masks, soft_iou)
         if recipe.finetune != "none":
             terms["full"] = recipe.full_path * of_full.mean()
         if rate is not None:
-            terms |= _count_losses(matched.gate_logits, of_reuse, of_full, rate, rng)
+            terms |= _count_losses(matched.gate_logits, of_reuse, of_full, rate, moment)
     return terms
 
 
@@ -202,24 +225,28 @@ def _weights(drawn: Drawn, focus: float) -> Tensor:
     """What each pair counts for the reuse path, (B,), 1 on average."""
     iou = losses.mask_iou(drawn.last.masks, drawn.now.masks)
     weight = iou**focus + _LEAST_WEIGHT
-    return weight / weight.mean()
+    return weight / shared_mean(weight.mean())
 
 
 def _count_losses(
-    logits: Tensor, of_reuse: Tensor, of_full: Tensor, rate: float, rng: np.random.Generator
+    logits: Tensor, of_reuse: Tensor, of_full: Tensor, rate: float, moment: Moment
 ) -> Losses:
     """N-gate: sampled gates pay for the mask of the path they take, and keep to a rate."""
-    uniform = np.clip(rng.random(tuple(logits.shape)), 1e-9, 1 - 1e-9)
-    gumbel = torch.from_numpy(-np.log(-np.log(uniform))).float()
+    drawn = moment.rng.random((moment.stage.batch, logits.shape[1]))[list(moment.own)]
+    uniform = np.clip(drawn, 1e-9, 1 - 1e-9)
+    gumbel = torch.from_numpy(-np.log(-np.log(uniform))).to(logits)
     gates = losses.hard_gates(logits, gumbel)
     # Both paths learn elsewhere; here only the choice does.
     taken = gates * of_reuse.detach() + (1 - gates) * of_full.detach()
-    return {"taken": taken.mean(), "gate": losses.gate_count_loss(gates, rate)}
+    taken_rate = shared_mean(gates.mean())
+    return {"taken": taken.mean(), "gate": losses.gate_count_loss(taken_rate, rate)}
 
 
-def _gate_loss(logits: Tensor, drawn: Drawn, gate: GateRecipe, progress: float) -> Tensor:
-    reference = drawn.before if gate.reference == "adjacent" else drawn.last.masks
-    iou = losses.mask_iou(reference, drawn.now.masks)
+def gate_loss(
+    logits: Tensor, reference: Tensor, now: Tensor, gate: GateRecipe, progress: float
+) -> Tensor:
+    """The gate probability loss (eq. 5): P_gate against the IoU of two masks."""
+    iou = losses.mask_iou(reference, now)
     m = losses.margin(gate.m1, progress, gate.reach)
     target = losses.gate_target(iou, m, gate.margin)
     return losses.gate_probability_loss(p_gate(logits), target, gate.m2, gate.hinge)

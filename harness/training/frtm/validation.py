@@ -50,7 +50,7 @@ def validate(
 
     ``statistics`` are those that the network's input was scaled by in training.
     """
-    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+    with torch.autocast(pool.device.type, torch.bfloat16, enabled=autocast):
         full = np.mean([_full_iou(network, pool, statistics, index) for index in range(pool.size)])
         if not gaps or not isinstance(network, GatedFrtmNetwork):
             return Validation(float(full))
@@ -94,5 +94,7 @@ def _pairs(
         last = 1 if gap + 1 < pool.frames else 0
         clip = normalised(pool.read(index, [0, last, last + gap]), statistics)
         first, full, now = (clip.take(slice(i, i + 1)) for i in range(3))
-        pairs[gap] = Drawn(first, full, now, full.masks, torch.tensor([last == 0]))
+        pairs[gap] = Drawn(
+            first, full, now, full.masks, torch.tensor([last == 0], device=pool.device)
+        )
     return pairs

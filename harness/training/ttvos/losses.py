@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vosbench.baselines.frtm.reuse import p_gate
 from vosbench.baselines.ttvos.gated import GatedTtvos
 from vosbench.baselines.ttvos.modules import Refine, halve
 from vosbench.baselines.ttvos.network import Ttvos
@@ -17,8 +16,10 @@ from vosbench.harness.training.data.encoding import EncodedClip
 from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.data.windows import Windows
 from vosbench.harness.training.frtm import losses
-from vosbench.harness.training.frtm.steps import Losses
-from vosbench.harness.training.recipe import GateRecipe, Recipe, ReuseRecipe, StageRecipe
+from vosbench.harness.training.frtm.steps import Losses, gate_loss, of_masks
+from vosbench.harness.training.moment import Moment
+from vosbench.harness.training.processes import shared_mean
+from vosbench.harness.training.recipe import Recipe, ReuseRecipe
 from vosbench.harness.training.ttvos.steps import (
     Follower,
     Segmented,
@@ -79,20 +80,6 @@ class TtvosRecipe(Recipe):
         return Windows(self.window, self.mirror)
 
 
-@dataclass(frozen=True)
-class Moment:
-    """A step of a stage, and the only source of chance in it."""
-
-    stage: StageRecipe
-    step: int
-    rng: np.random.Generator
-
-    @property
-    def progress(self) -> float:
-        """Fraction of the stage that is done."""
-        return self.step / self.stage.steps
-
-
 def segmentation_losses(
     network: Ttvos,
     pool: ClipPool,
@@ -103,7 +90,9 @@ def segmentation_losses(
     rng = moment.rng
     length = recipe.runs.draw_length(moment.progress, rng)
     follower = Follower(network, recipe.runs.draw_sharpness(rng))
-    given, *frames = draw_run(pool, [range(length + 1)] * moment.stage.batch, rng, recipe.windows)
+    given, *frames = draw_run(
+        pool, [range(length + 1)] * moment.stage.batch, moment, recipe.windows
+    )
     state = follower.begin(given)
     parts: list[Losses] = []
     for time, frame in enumerate(frames, 1):
@@ -162,14 +151,14 @@ def reuse_losses(
     warm = int(rng.integers(0, recipe.runs.warm + 1))
     gaps = rng.choice([n for n in reuse.gaps if n < pool.frames], moment.stage.batch)
     times = [(*range(warm + 1), warm + n - 1, warm + n) for n in gaps.tolist()]
-    *past, before, now = draw_run(pool, times, rng, recipe.windows)
+    *past, before, now = draw_run(pool, times, moment, recipe.windows)
     follower = Follower(network, recipe.runs.draw_sharpness(rng))
     with torch.no_grad():
         state = follow(follower, past[1:], follower.begin(past[0]))
     with_mask = not reuse.gate_only and moment.progress >= reuse.mask_from
     reused = reuse_frame(follower, network, now, state, with_mask)
     reference = before if reuse.gate.reference == "adjacent" else past[-1]
-    gate = _gate_loss(reused.gate_logits, reference.masks, now.masks, reuse.gate, moment.progress)
+    gate = gate_loss(reused.gate_logits, reference.masks, now.masks, reuse.gate, moment.progress)
     terms: Losses = {"gate": gate}
     if reuse.gate_only:
         return terms
@@ -180,10 +169,10 @@ def reuse_losses(
         with torch.no_grad():
             u16 = network.vos.refine.short_term(now.f16, state.masks, state.s16).float()
         miss = (weight * (reused.u16 - u16).square().mean(dim=(1, 2, 3))).mean()
-        terms["imitation"] = reuse.imitation * miss / u16.square().mean()
+        terms["imitation"] = reuse.imitation * miss / shared_mean(u16.square().mean())
     if reused.segmented is not None:
         terms["reuse"] = (
-            weight * _of_masks(reused.segmented.logits, now.masks, recipe.soft_iou)
+            weight * of_masks(reused.segmented.logits, now.masks, recipe.soft_iou)
         ).mean()
         if reuse.finetune != "none":
             full = segmentation_losses(network, pool, recipe, moment)
@@ -194,19 +183,4 @@ def reuse_losses(
 def _weights(last: Tensor, now: Tensor, focus: float) -> Tensor:
     """What each pair of frames counts for the reuse path, (B,), 1 on average."""
     weight = losses.mask_iou(last, now) ** focus + _LEAST_WEIGHT
-    return weight / weight.mean()
-
-
-def _of_masks(logits: Tensor, masks: Tensor, soft_iou: float) -> Tensor:
-    loss = losses.mask_loss(logits, masks)
-    if soft_iou:
-        loss = loss + soft_iou * losses.soft_iou_loss(logits, masks)
-    return loss
-
-
-def _gate_loss(
-    logits: Tensor, reference: Tensor, now: Tensor, gate: GateRecipe, progress: float
-) -> Tensor:
-    m = losses.margin(gate.m1, progress, gate.reach)
-    target = losses.gate_target(losses.mask_iou(reference, now), m, gate.margin)
-    return losses.gate_probability_loss(p_gate(logits), target, gate.m2, gate.hinge)
+    return weight / shared_mean(weight.mean())

@@ -23,7 +23,8 @@ from vosbench.baselines.ttvos.state import ObjectState
 from vosbench.harness.training.data.encoding import EncodedClip
 from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.data.windows import Windows
-from vosbench.harness.training.frtm.steps import WHOLE
+from vosbench.harness.training.frtm.steps import WHOLE, cut
+from vosbench.harness.training.moment import Moment
 from vosbench.harness.training.ttvos.scaling import scaled
 
 Run: TypeAlias = tuple[EncodedClip, ...]
@@ -51,28 +52,25 @@ class Segmented:
 
 
 def draw_run(
-    pool: ClipPool,
-    times: Sequence[Sequence[int]],
-    rng: np.random.Generator,
-    windows: Windows = WHOLE,
+    pool: ClipPool, times: Sequence[Sequence[int]], moment: Moment, windows: Windows = WHOLE
 ) -> Run:
     """Frames of one clip for each of ``times``, which count from the given frame, 0.
 
     Half the runs begin at frame 0 of their clip. The others begin anywhere, may skip every
     second frame, and may go backwards. Frames bounce at the clip's ends.
     """
-    batch, length = len(times), len(times[0])
-    indices = pool.choose(batch, rng)
+    length, rng = len(times[0]), moment.rng
+    indices = pool.choose(len(times), rng).tolist()
     read = []
-    for index, wanted in zip(indices, times, strict=True):
-        start, step = _beginning(pool, int(index), rng)
+    for sample, (index, wanted) in enumerate(zip(indices, times, strict=True)):
+        start, step = _beginning(pool, index, rng)
         frames = [_bounced(start + step * time, pool.frames - 1) for time in wanted]
-        clip = pool.read(int(index), frames)
-        if windows != WHOLE:
-            clip = windows.draw(clip.masks[0], rng).clip(clip)
-        read.append(clip)
-    whole = scaled(EncodedClip.cat(read), pool.statistics)
-    return tuple(whole.take(slice(t, None, length)) for t in range(length))
+        # The window holds the object of the given frame, which is read last for that.
+        turned = [*frames[1:], frames[0]]
+        read += cut(pool, index, turned, windows=windows, moment=moment, sample=sample)
+    whole = scaled(pool.deliver(read), pool.statistics)
+    later = tuple(whole.take(slice(t, None, length)) for t in range(length))
+    return (later[-1], *later[:-1])
 
 
 def _beginning(pool: ClipPool, index: int, rng: np.random.Generator) -> tuple[int, int]:

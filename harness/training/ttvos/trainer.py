@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,14 +26,14 @@ from vosbench.baselines.ttvos.network import Ttvos, TtvosConfig
 from vosbench.baselines.ttvos.padding import MULTIPLE
 from vosbench.harness.training.assemble import VALIDATION_CLIPS, TrainingData
 from vosbench.harness.training.checkpoint import halved, header, with_backbone
-from vosbench.harness.training.data.encoding import Encoder
 from vosbench.harness.training.data.pool import ClipPool, LevelStatistics
+from vosbench.harness.training.device import CPU
 from vosbench.harness.training.frtm.steps import Losses
 from vosbench.harness.training.loop import Training
-from vosbench.harness.training.recipe import ReuseRecipe, StageRecipe
+from vosbench.harness.training.moment import Moment
+from vosbench.harness.training.recipe import ReuseRecipe
 from vosbench.harness.training.state import TrainingState, own_weights
 from vosbench.harness.training.ttvos.losses import (
-    Moment,
     TtvosRecipe,
     reuse_losses,
     segmentation_losses,
@@ -80,14 +79,10 @@ class TtvosJob(Training):
             self._gated.gate.train()
             self._gated.translator.train(not reuse.gate_only)
 
-    def losses(
-        self, stage: StageRecipe, reuse: ReuseRecipe | None, step: int, rng: np.random.Generator
-    ) -> Losses:
+    def losses(self, moment: Moment, reuse: ReuseRecipe | None) -> Losses:
         if reuse is None:
-            return segmentation_losses(
-                self.network, self.pool, self.recipe, Moment(stage, step, rng)
-            )
-        return reuse_losses(self._gated, self.pool, self.recipe, reuse, Moment(stage, step, rng))
+            return segmentation_losses(self.network, self.pool, self.recipe, moment)
+        return reuse_losses(self._gated, self.pool, self.recipe, reuse, moment)
 
     def validate(self, pool: ClipPool, reuse: ReuseRecipe | None) -> Mapping[str, float]:
         gaps = () if reuse is None else reuse.gaps
@@ -126,6 +121,7 @@ def prepare(
     *,
     start: Path | None = None,
     backbone: Path | None = None,
+    device: torch.device = CPU,
 ) -> TtvosJob:
     """Make a training ready to run with :func:`.loop.train`.
 
@@ -150,9 +146,10 @@ def prepare(
     network = build_network(recipe.model, recipe.seed, features)
     whole = make_backbone(name)
     whole.load_state_dict(features)
-    encoder = Encoder(whole.to(memory_format=torch.channels_last), _TARGETS[name])
+    encoder = data.encoder(whole.to(memory_format=torch.channels_last), _TARGETS[name], device)
+    network.to(device)
     training, held_out = data.sources()
-    pool = ClipPool(training, encoder, cache, recipe.clips)
+    pool = data.pool(training, encoder, cache, recipe.clips, device)
     if start is not None:
         _take_over(network, start, recipe, pool)
     elif recipe.segmentation is None:
@@ -160,7 +157,7 @@ def prepare(
     validation = None
     if held_out is not None:
         count = min(VALIDATION_CLIPS, max(2, recipe.clips // 10))
-        validation = ClipPool(held_out, encoder, cache, count)
+        validation = ClipPool(held_out, encoder, cache, count, device=device)
     return TtvosJob(recipe, network, pool, validation, folder)
 
 

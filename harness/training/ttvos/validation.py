@@ -34,7 +34,7 @@ def validate_ttvos(
     reused: dict[int, list[float]] = {gap: [] for gap in gaps if gap + 1 < pool.frames}
     gates: list[tuple[float, float]] = []
     follower = Follower(network)
-    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+    with torch.autocast(pool.device.type, torch.bfloat16, enabled=autocast):
         for index in range(pool.size):
             clip = scaled(pool.read(index, range(pool.frames)), statistics)
             frames = [clip.take(slice(t, t + 1)) for t in range(pool.frames)]

@@ -21,8 +21,10 @@ from cli_outcome import Vosbench
 from vosbench.harness.store import Storage
 
 TOY = (
-    "--size", "64x112", "--frames", "5", "--clips", "6", "--steps", "24,12", "--batch", "4",
-    "--lr", "3e-3", "--gaps", "1,2", "--threads", "1", "--log-every", "1", "--save-every", "4",
+    "--set", "data.height=64", "--set", "data.width=112", "--set", "data.frames=5",
+    "--set", "clips=6", "--set", "reuse.gaps=[1,2]", "--steps", "24,12", "--batch", "4",
+    "--set", "segmentation.learning_rate=3e-3", "--set", "reuse.stage.learning_rate=3e-3",
+    "--threads", "1", "--log-every", "1", "--save-every", "4", "--device", "cpu",
 )  # fmt: skip
 
 
@@ -102,7 +104,13 @@ def test_loss_falls_and_a_killed_run_ends_like_an_undisturbed_one(
     assert done["key"] == row["key"]
     assert done["checkpoint_sha256"] == row["checkpoint_sha256"]
     again = json.loads(vosbench("trainings", "show", "", "--json", "--db", "killed.db").out)
-    assert again["curve"] == curve
+    assert [p for p in again["curve"] if not p[1].startswith("speed/")] == [
+        p for p in curve if not p[1].startswith("speed/")
+    ]
+    shares = [value for _, series, value in curve if series == "speed/waiting"]
+    rates = [value for _, series, value in curve if series == "speed/clips per s"]
+    assert len(shares) == len(rates) == 36
+    assert all(0 < share < 1 for share in shares) and min(rates) > 0
 
     with Storage.open("results.db") as storage:
         assert storage.integrity_check() == ()
@@ -117,7 +125,7 @@ def test_the_same_command_again_does_nothing(
     vosbench: Vosbench, toys: Path, tmp_path: Path
 ) -> None:
     command = ("train", "frtm-lite", "--pictures", str(toys / "pictures"), "--steps", "3")
-    command += ("--size", "64x112", "--frames", "5", "--clips", "6", "--batch", "2")
+    command += (*TOY[:8], "--batch", "2")
     first = vosbench(*command, "--out", "a.safetensors")
     assert first.code == 0, first.err
     written = (tmp_path / "a.safetensors").read_bytes()
@@ -131,13 +139,14 @@ def test_the_same_command_again_does_nothing(
     assert vosbench(*command, "--out", "a.safetensors").code == 0  # from the state that is kept
     (row,) = listed(vosbench)
     assert (row["state"], row["margins"]) == ("complete", None)
-    second = ("train", "g-frtm-lite", *command[2:], "--start", "a.safetensors", "--gaps", "1")
+    second = ("train", "g-frtm-lite", *command[2:], "--start", "a.safetensors")
+    second += ("--set", "reuse.gaps=[1]")
     assert vosbench(*second, "--out", "c.safetensors").code == 0
     assert [r["start"] for r in listed(vosbench)] == [None, "a.safetensors"]
 
 
 def test_margins_are_a_stage_of_a_sweep(vosbench: Vosbench, toys: Path, tmp_path: Path) -> None:
-    toy = [*TOY[:6], "--steps", "3,3", "--batch", "2", "--gaps", "1", "--save-every", "50"]
+    toy = [*TOY[:8], "--steps", "3,3", "--batch", "2", "--set", "reuse.gaps=[1]"]
     pictures = ("--pictures", str(toys / "pictures"))
     wrote = vosbench("train", "g-frtm-lite", *pictures, *toy, "--write-recipe", "r.json")
     assert wrote.code == 0, wrote.err

@@ -28,7 +28,7 @@ GATED = TrainOptions("g-frtm-lite", pictures=PICTURES)
 
 
 def test_defaults_are_the_published_ones() -> None:
-    request = completed(GATED, None)
+    request = completed(GATED)
     recipe = request.recipe
     assert recipe.segmentation == StageRecipe(2000)
     assert recipe.segmentation.learning_rate == 5e-4
@@ -42,14 +42,18 @@ def test_defaults_are_the_published_ones() -> None:
 def test_options_change_the_recipe() -> None:
     given = replace(
         GATED,
-        size="64x112",
-        frames=5,
-        clips=8,
+        sets=(
+            "data.height=64",
+            "data.width=112",
+            "data.frames=5",
+            "clips=8",
+            "segmentation.learning_rate=1e-3",
+            "recipe.reuse.stage.learning_rate=1e-3",
+            "reuse.gaps=[1,3]",
+        ),
         steps="30,40",
         batch=4,
-        learning_rate=1e-3,
         margins="0.7,0.2",
-        gaps="1,3",
         seed=5,
         motion=0.5,
         switches={
@@ -59,7 +63,7 @@ def test_options_change_the_recipe() -> None:
             "clip-sampling": "paper",
         },
     )
-    request = completed(given, None)
+    request = completed(given)
     stage = StageRecipe(30, batch=4, learning_rate=1e-3)
     gate = GateRecipe(0.7, 0.2, margin=Variant.PAPER, hinge=Variant.PAPER, reference="adjacent")
     reuse = ReuseRecipe(replace(stage, steps=40), gate, gaps=(1, 3))
@@ -70,22 +74,24 @@ def test_options_change_the_recipe() -> None:
 
 
 def test_plain_networks_and_later_stages_have_one_stage(tmp_path: Path) -> None:
-    plain = completed(TrainOptions("frtm-lite", motion=1.0, steps="7"), None).recipe
+    plain = completed(TrainOptions("frtm-lite", motion=1.0, steps="7")).recipe
     assert plain == Recipe("frtm-lite", StageRecipe(7), None)
-    started = completed(replace(GATED, start=tmp_path / "a", steps="7", gate_only=True), None)
+    started = completed(
+        replace(GATED, start=tmp_path / "a", steps="7", sets=("reuse.gate_only=true",))
+    )
     assert started.recipe.segmentation is None
     assert started.recipe.reuse is not None
     assert (started.recipe.reuse.stage.steps, started.recipe.reuse.gate_only) == (7, True)
-    first_only = completed(replace(GATED, steps="7,0"), None).recipe
+    first_only = completed(replace(GATED, steps="7,0")).recipe
     assert first_only.reuse is None
 
 
 def test_a_recipe_file_is_read_and_changed(vosbench: Vosbench, tmp_path: Path) -> None:
     file = tmp_path / "r.json"
-    asked = ("--pictures", "p:2", "--steps", "3,4", "--rate", "0.4", "--seed", "7")
+    asked = ("--pictures", "p:2", "--steps", "3,4", "--set", "reuse.gate.rate=0.4", "--seed", "7")
     written = vosbench("train", "g-frtm-lite", *asked, "--write-recipe", file)
     assert (written.code, written.err) == (0, "")
-    request = completed(TrainOptions("g-frtm-lite", clips=9), file)
+    request = completed(TrainOptions("g-frtm-lite", str(file), ("clips=9",)))
     assert request.recipe.reuse is not None
     assert (request.recipe.clips, request.recipe.seed, request.recipe.reuse.gate.rate) == (
         9,
@@ -95,11 +101,12 @@ def test_a_recipe_file_is_read_and_changed(vosbench: Vosbench, tmp_path: Path) -
     assert request.data.pictures == (Folder("p", 2.0),)
     # A bare recipe, as a checkpoint's header holds it.
     file.write_text(request.recipe.to_json())
-    assert completed(TrainOptions("g-frtm-lite", motion=1.0), file).recipe == request.recipe
+    bare = TrainOptions("g-frtm-lite", str(file), motion=1.0)
+    assert completed(bare).recipe == request.recipe
     held = {"recipe": request.recipe.to_json()}
     save_file({"x": torch.zeros(1)}, tmp_path / "net.safetensors", held)
-    given = TrainOptions("g-frtm-lite", motion=1.0)
-    assert completed(given, tmp_path / "net.safetensors").recipe == request.recipe
+    given = replace(bare, recipe=str(tmp_path / "net.safetensors"))
+    assert completed(given).recipe == request.recipe
 
 
 @pytest.mark.parametrize(
@@ -121,10 +128,11 @@ def test_mistakes_in_a_recipe_file_are_named(
     stage = {"steps": 2}
     plain = {"recipe": {"model": "g-frtm-lite", "segmentation": stage, "reuse": {"stage": stage}}}
     (tmp_path / "r.json").write_text(json.dumps(plain))
-    completed(TrainOptions("g-frtm-lite", motion=1.0), tmp_path / "r.json")
+    file = str(tmp_path / "r.json")
+    completed(TrainOptions("g-frtm-lite", file, motion=1.0))
     (tmp_path / "r.json").write_text(json.dumps(plain | change))
     with pytest.raises(InputError, match=says):
-        completed(TrainOptions("g-frtm-lite"), tmp_path / "r.json")
+        completed(TrainOptions("g-frtm-lite", file))
 
 
 @pytest.mark.parametrize(
@@ -134,21 +142,33 @@ def test_mistakes_in_a_recipe_file_are_named(
         (("frtm-lite",), "nothing to train on"),
         (("frtm-lite", "--pictures", "nix"), "no such folder of pictures"),
         (("frtm-lite", "--davis", "nix"), "no such folder of DAVIS"),
-        (("frtm-lite", "--motion", "1", "--size", "big"), "--size big"),
-        (("frtm-lite", "--motion", "1", "--size", "8x8"), "too small"),
+        (("frtm-lite", "--motion", "1", "--set", "data.height=big"), "which is no whole number"),
+        (("frtm-lite", "--motion", "1", "--set", "data.height=8"), "too small"),
+        (("frtm-lite", "--motion", "1", "--set", "data.hight=8"), "did you mean 'height'"),
+        (("frtm-lite", "--motion", "1", "--set", "clips"), "write KEY=VALUE"),
+        (("frtm-lite", "--motion", "1", "--set", "clips.x=1"), "clips has no fields"),
+        (("frtm-lite", "--motion", "1", "--set", "segmentation.batch=0"), "batch of 0"),
+        (("frtm-lite", "--motion", "1", "--set", "segmentation.epochs=2"), "data.epoch=N"),
+        (("frtm-lite", "--motion", "1", "--set", "accumulate=3"), "can't be parted"),
+        (("frtm-lite", "--motion", "1", "--set", "data.epoch=x"), "which is no whole number"),
+        (("frtm-lite", "--motion", "1", "--device", "cuda:9"), "this machine has"),
+        (("frtm-lite", "--motion", "1", "--device", "tpu"), "write auto, cpu, cuda or cuda:N"),
         (("frtm-lite", "--motion", "1", "--steps", "4,5"), "one stage only"),
-        (("frtm-lite", "--motion", "1", "--margins", "1,0"), "--margins is for the reuse stage"),
+        (
+            ("frtm-lite", "--motion", "1", "--margins", "1,0"),
+            "there is no recipe.reuse in this training",
+        ),
         (("frtm-lite", "--motion", "1", "--switch", "comparison=code"), "acts when testing"),
         (("frtm-lite", "--motion", "1", "--precision", "fp16"), "bf16 and float32"),
         (("g-frtm-lite", "--motion", "1", "--steps", "4"), "write S1,S2"),
         (("g-frtm-lite", "--motion", "1", "--margins", "1.2,0"), "between 0 and 1"),
         (("g-frtm-lite", "--motion", "1", "--margins", "1"), "write m1,m2"),
-        (("g-frtm-lite", "--motion", "1", "--margins", "1,0", "--rate", "0.4"), "one of them"),
-        (("g-frtm-lite", "--motion", "1", "--rate", "1"), "between 0 and 1"),
-        (("g-frtm-lite", "--motion", "1", "--gate-only"), "with --start"),
+        (("g-frtm-lite", "--motion", "1", "--set", "reuse.gate.rate=1"), "between 0 and 1"),
+        (("g-frtm-lite", "--motion", "1", "--set", "reuse.gate_only=true"), "with --start"),
+        (("g-frtm-lite", "--motion", "1", "--set", "reuse.gaps=[0]"), "from 1 on"),
         (("g-frtm-lite", "--motion", "1", "--start", "nix"), "no checkpoint at nix"),
         (("g-frtm-lite", "--motion", "1", "--start", "b.safetensors"), "another network"),
-        (("g-frtm-lite", "--motion", "1", "--recipe", "nix"), "nix: no such file"),
+        (("g-frtm-lite", "--motion", "1", "--recipe", "nix"), "paper-davis, paper-ytvos"),
         (("g-frtm-lite", "--motion", "1", "--out", "a.pth"), "ends in .safetensors"),
         (("g-frtm-lite", "--motion", "1", "--out", "x/a.safetensors"), "make it first"),
     ],

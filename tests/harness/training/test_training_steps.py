@@ -5,11 +5,10 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from training_toys import make_network, make_pool
+from training_toys import make_network, make_pool, moment
 
 from vosbench.baselines.frtm.network import GatedFrtmNetwork
 from vosbench.harness.training.checkpoint import save
@@ -104,7 +103,7 @@ def test_pool_makes_files_once_and_reads_any_frames(tmp_path: Path) -> None:
 
 
 def test_pairs_keep_to_gaps_and_know_the_first_frame(toy_pool: ClipPool) -> None:
-    drawn = draw_pairs(toy_pool, 16, (2, 40), np.random.default_rng(0))
+    drawn = draw_pairs(toy_pool, moment(16, 0), (2, 40))
     assert drawn.starts.any() and not drawn.starts.all()
     masks = {i: toy_pool.masks(i, range(5)) for i in range(4)}
     for b in range(16):
@@ -134,8 +133,8 @@ def test_all_reuse_modules_learn(toy_pool: ClipPool, gate: GateRecipe, terms: se
     network.requires_grad_(False)
     for module in learning_modules(network, recipe):
         module.requires_grad_(True).train()
-    drawn = draw_pairs(toy_pool, 4, recipe.gaps, np.random.default_rng(0))
-    losses = reuse_losses(network, drawn, recipe, 0.5, soft_iou=0.1, rng=np.random.default_rng(1))
+    drawn = draw_pairs(toy_pool, moment(4, 0), recipe.gaps)
+    losses = reuse_losses(network, drawn, recipe, moment(4, 1, 0.5), soft_iou=0.1)
     assert terms | {"imitation"} <= set(losses)
     torch.stack(list(losses.values())).sum().backward()
     for name, parameter in network.named_parameters():
@@ -152,10 +151,8 @@ def test_margins_alone_teach_the_gate_alone(toy_pool: ClipPool) -> None:
         recipe = ReuseRecipe(StageRecipe(10), gate, gaps=(1,), gate_only=True, imitation=1.0)
         (learner,) = learning_modules(network, recipe)
         learner.requires_grad_(True).train()
-        drawn = draw_pairs(toy_pool, 2, recipe.gaps, np.random.default_rng(0))
-        losses = reuse_losses(
-            network, drawn, recipe, 0.9, soft_iou=0.1, rng=np.random.default_rng(1)
-        )
+        drawn = draw_pairs(toy_pool, moment(2, 0), recipe.gaps)
+        losses = reuse_losses(network, drawn, recipe, moment(2, 1, 0.9), soft_iou=0.1)
         assert set(losses) == ({"gate"} if rate is None else {"gate", "taken"})
         torch.stack(list(losses.values())).sum().backward()
     assert learner is network.convGS
@@ -166,10 +163,9 @@ def test_margins_alone_teach_the_gate_alone(toy_pool: ClipPool) -> None:
 
 def test_masks_come_in_when_the_recipe_says(toy_pool: ClipPool) -> None:
     recipe = ReuseRecipe(StageRecipe(10), gaps=(1,), imitation=0.5, mask_from=0.5)
-    drawn = draw_pairs(toy_pool, 2, recipe.gaps, np.random.default_rng(0))
-    rng = np.random.default_rng(1)
-    early = reuse_losses(gated(), drawn, recipe, 0.4, soft_iou=0.1, rng=rng)
-    late = reuse_losses(gated(), drawn, recipe, 0.5, soft_iou=0.1, rng=rng)
+    drawn = draw_pairs(toy_pool, moment(2, 0), recipe.gaps)
+    early = reuse_losses(gated(), drawn, recipe, moment(2, 1, 0.4), soft_iou=0.1)
+    late = reuse_losses(gated(), drawn, recipe, moment(2, 1, 0.5), soft_iou=0.1)
     assert set(late) - set(early) == {"reuse"}
     assert float(late["imitation"]) == float(early["imitation"])
 
@@ -181,8 +177,8 @@ def test_finetuning_reaches_the_shallow_levels_only(toy_pool: ClipPool) -> None:
     named = {n for n, p in network.named_parameters() if id(p) in learning}
     assert any("refiner.TSE.layer2" in n for n in named)
     assert not any("layer4" in n or "layer5" in n for n in named)
-    drawn = draw_pairs(toy_pool, 2, recipe.gaps, np.random.default_rng(0))
-    losses = reuse_losses(network, drawn, recipe, 0.5, soft_iou=0.0, rng=np.random.default_rng(1))
+    drawn = draw_pairs(toy_pool, moment(2, 0), recipe.gaps)
+    losses = reuse_losses(network, drawn, recipe, moment(2, 1, 0.5), soft_iou=0.0)
     assert "full" in losses
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from training_toys import moment
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.training.data.encoding import EncodedClip
@@ -50,14 +51,14 @@ def test_a_window_that_does_not_fit_is_bad_input() -> None:
 def test_pairs_are_cut_alike(toy_pool) -> None:
     rows, columns = (side // 32 for side in toy_pool.masks(0, [0]).shape[-2:])
     windows = Windows((rows - 1, columns - 1), mirror=True)
-    drawn = draw_pairs(toy_pool, 4, (1,), np.random.default_rng(3), windows)
+    drawn = draw_pairs(toy_pool, moment(4, 3), (1,), windows)
     assert drawn.now.masks.shape[-2:] == ((rows - 1) * 32, (columns - 1) * 32)
     # With a gap of one, frame t − 1 is the last full frame.
     assert torch.equal(drawn.before, drawn.last.masks)
 
 
 def test_focus_weighs_similar_pairs_more_and_one_on_average(toy_pool) -> None:
-    drawn = draw_pairs(toy_pool, 8, (1, 2, 3), np.random.default_rng(0))
+    drawn = draw_pairs(toy_pool, moment(8, 0), (1, 2, 3))
     equal, focused = _weights(drawn, 0.0), _weights(drawn, 2.0)
     torch.testing.assert_close(equal, torch.ones(8))
     assert float(focused.mean()) == pytest.approx(1)

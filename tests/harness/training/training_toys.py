@@ -12,10 +12,14 @@ import torch
 from vosbench.baselines.backbones import make_backbone
 from vosbench.baselines.frtm.network import FRTM_LITE, G_FRTM_LITE, FrtmNetwork, make_frtm
 from vosbench.baselines.frtm.target import TargetConfig
+from vosbench.harness.store import SPEED
 from vosbench.harness.training.data.encoding import Encoder
 from vosbench.harness.training.data.pictures import PictureFolder, open_pictures
 from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.data.synthetic import SyntheticClips, SyntheticConfig
+from vosbench.harness.training.moment import Moment, Part
+from vosbench.harness.training.recipe import StageRecipe
+from vosbench.harness.training.state import CurvePoint
 
 TARGET = TargetConfig(joint_steps=(3, 3), filter_iterations=2, channels=8, capacity=8)
 CONFIG = replace(FRTM_LITE, width=8, match_width=8, target=TARGET)
@@ -56,3 +60,14 @@ def make_network(gated: bool) -> FrtmNetwork:
         network = make_frtm(GATED if gated else CONFIG)
     network.feature_extractor.load_state_dict(make_encoder().backbone.state_dict())
     return network
+
+
+def moment(batch: int, seed: int, progress: float = 0.0, part: Part = Part()) -> Moment:  # noqa: B008
+    """A step of a stage with so many samples, at some progress of it."""
+    stage = StageRecipe(100, batch=batch)
+    return Moment(stage, round(progress * 100), np.random.default_rng(seed), part)
+
+
+def learnt(curve: list[CurvePoint]) -> list[CurvePoint]:
+    """A curve without its speeds, which no two runs have in common."""
+    return [point for point in curve if not point.name.startswith(SPEED)]

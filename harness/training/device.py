@@ -1,0 +1,55 @@
+"""What a training asks of its device: the same bits again, and compiled layers."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+CPU = torch.device("cpu")
+
+
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """Within it, a GPU computes the same bits again, as a resumed training promises.
+
+    A CPU does so anyway. Where a kernel of a GPU has no such variant, torch names it in a warning
+    once, and training goes on. The global random state is as before afterwards.
+    """
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng([device] if on_gpu else []):
+        if not on_gpu:
+            yield
+            return
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+        before = torch.are_deterministic_algorithms_enabled()
+        warned = torch.is_deterministic_algorithms_warn_only_enabled()
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("once", message=".*deterministic.*")
+                yield
+        finally:
+            torch.use_deterministic_algorithms(before, warn_only=warned)
+
+
+def compile_layers(modules: Iterable[nn.Module], backend: str = "inductor") -> int:
+    """Compile each outermost layer within modules, in place; names of weights stay.
+
+    Layers and not a whole step: what is around them draws and decides in Python. Returns how many
+    were compiled.
+    """
+    count = 0
+    for module in modules:
+        if type(module).forward is nn.Module.forward or isinstance(
+            module, nn.ModuleDict | nn.ModuleList
+        ):
+            count += compile_layers(module.children(), backend)
+        elif any(True for _ in module.parameters()):
+            module.compile(backend=backend)
+            count += 1
+    return count
