@@ -13,6 +13,7 @@ from vosbench.harness.cli import options
 from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.terminal import Terminal
 from vosbench.harness.text import say
+from vosbench.runners.interface import Precision
 
 if TYPE_CHECKING:
     from vosbench.harness.training.loop import Progress
@@ -37,6 +38,17 @@ def distil(
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Folder of the state; default: OUT.state.")
     ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[
+        Precision,
+        typer.Option("--precision", help="float32, or bf16 for GPUs and CPUs quick at it."),
+    ] = Precision.FLOAT32,
+    accumulate: Annotated[
+        int, typer.Option("--accumulate", min=1, help="Parts of a batch, to save memory.")
+    ] = 1,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the student's layers (torch.compile).")
+    ] = False,
     threads: options.Threads = None,
 ) -> None:
     """Teach STUDENT the features of EfficientNet-Lite0, where no ImageNet weights can be had.
@@ -47,6 +59,8 @@ def distil(
     import torch
 
     from vosbench.baselines.resnet import BLOCKS
+    from vosbench.harness.cli.session import choose_device
+    from vosbench.harness.cli.train_options import bf16
     from vosbench.harness.training import distillation
 
     if student not in BLOCKS:
@@ -58,10 +72,19 @@ def distil(
     if threads is not None:
         torch.set_num_threads(threads)
     recipe = distillation.DistillationRecipe(
-        student=student, steps=steps, batch=batch, size=size, learning_rate=rate, seed=seed
+        student=student,
+        steps=steps,
+        batch=batch,
+        size=size,
+        learning_rate=rate,
+        seed=seed,
+        autocast=bf16(precision),
+        accumulate=accumulate,
     )
+    chosen = choose_device(device)
     state = folder or out.with_name(out.name + ".state")
-    job = replace(distillation.open_distillation(recipe, pictures, state), save_every=50)
+    opened = distillation.open_distillation(recipe, pictures, state)
+    job = replace(opened, save_every=50, device=chosen, compiled=compiled)
     console = Terminal(stderr=True)
     distilled = distillation.distil(job, lambda news: _show(console, news))
     distillation.write_backbone(out, distilled.backbone)

@@ -37,6 +37,7 @@ WORDS = {
     "--seconds": "SECONDS",
     "--sequences": "NAME",
     "--study": "NAME",
+    "--set": "KEY=VALUE",
     "--switch": "NAME=paper|code",
     "--table": "NAME",
     "--tau": "τ",

@@ -13,7 +13,8 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -26,11 +27,13 @@ from vosbench.baselines.atomic import replacing
 from vosbench.baselines.backbones import Backbone, make_backbone
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.imagenet import imagenet_state_dict
-from vosbench.harness.store import VALIDATION
+from vosbench.harness.store import SPEED, VALIDATION
 from vosbench.harness.training.checkpoint import halved
 from vosbench.harness.training.data.crops import Image, centred, decoded, draw_crops
 from vosbench.harness.training.data.pictures import PictureFolder, open_pictures
+from vosbench.harness.training.device import CPU, compile_layers, repeatable
 from vosbench.harness.training.loop import Progress
+from vosbench.harness.training.recipe import LATER, lasting
 from vosbench.harness.training.state import CurvePoint, TrainingState, load_state, save_state
 
 HELD_OUT = 0.06
@@ -51,8 +54,10 @@ class DistillationRecipe:
         learning_rate: the highest one; it rises over ``warm_up`` of the steps, then falls as a
             cosine to 0.
         smallest: side of the smallest crop, as a fraction of a picture's shorter side.
-        autocast: bfloat16 in the layers, where True: quick on CPUs with AVX-512 BF16 or AMX, many
-            times slower on those without.
+        autocast: bfloat16 in the layers, where True: quick on GPUs and on CPUs with AVX-512 BF16 or
+            AMX, many times slower on other CPUs.
+        accumulate: parts of a batch whose gradients are added up before a step; batch norm sees
+            one part at a time.
     """
 
     student: str = "resnet18"
@@ -66,11 +71,17 @@ class DistillationRecipe:
     smallest: float = 0.35
     seed: int = 0
     autocast: bool = False
+    accumulate: int = field(default=1, metadata=LATER)
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 2 or self.size < 32 or self.size % 32:
             raise InputError(
                 "a distillation needs steps ≥ 1, batch ≥ 2 and a size that is a multiple of 32"
+            )
+        if self.accumulate < 1 or self.batch % self.accumulate or self.batch == self.accumulate:
+            raise InputError(
+                f"a batch of {self.batch} pictures can't be parted into {self.accumulate}: a part "
+                "has 2 at least, and all have as many"
             )
 
     def rate(self, step: int) -> float:
@@ -87,8 +98,8 @@ class DistillationRecipe:
         return self.size / self.smallest
 
     def to_json(self) -> str:
-        """All fields, for a checkpoint's header."""
-        return json.dumps(asdict(self), sort_keys=True)
+        """All fields that matter, for a state's key."""
+        return json.dumps(lasting(self), sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -141,6 +152,8 @@ class Distillation:
         pictures, held_out: those to learn from, and those for validation (may be empty).
         folder: of the state file.
         save_every, validate_every, log_every: steps between.
+        device: where student and teacher are; no part of the key.
+        compiled: compile the student's layers; equal up to rounding.
     """
 
     recipe: DistillationRecipe
@@ -150,6 +163,8 @@ class Distillation:
     save_every: int = 100
     validate_every: int = 250
     log_every: int = 20
+    device: torch.device = CPU
+    compiled: bool = False
 
     @property
     def state_path(self) -> Path:
@@ -183,33 +198,43 @@ def distil(
     Raises:
         InputError: no weights of the teacher, a damaged picture, or a foreign state.
     """
-    run = _Run(job, report)
-    last = job.recipe.steps if stop_after is None else run.state.step + stop_after
-    started, spent = time.monotonic(), run.state.elapsed_s
-    while run.state.step < min(last, job.recipe.steps):
-        run.step()
-        if run.state.step % job.save_every == 0 or run.state.step in (last, job.recipe.steps):
-            run.state.elapsed_s = spent + time.monotonic() - started
-            run.save()
-    return run.finish()
+    with repeatable(job.device), ThreadPoolExecutor(1) as ahead:
+        run = _Run(job, report, ahead)
+        last = job.recipe.steps if stop_after is None else run.state.step + stop_after
+        started, spent = time.monotonic(), run.state.elapsed_s
+        while run.state.step < min(last, job.recipe.steps):
+            run.step()
+            if run.state.step % job.save_every == 0 or run.state.step in (last, job.recipe.steps):
+                run.state.elapsed_s = spent + time.monotonic() - started
+                run.save()
+        return run.finish()
 
 
 class _Run:
     """One run of a distillation, from its newest saved state on."""
 
-    def __init__(self, job: Distillation, report: Callable[[Progress], None] | None) -> None:
-        self._job, self._report = job, report
+    def __init__(
+        self,
+        job: Distillation,
+        report: Callable[[Progress], None] | None,
+        ahead: ThreadPoolExecutor,
+    ) -> None:
+        self._job, self._report, self._ahead = job, report, ahead
+        self._coming: Future[Tensor] | None = None
+        self._speed = _Speed()
         recipe = job.recipe
-        self._teacher = _taught(recipe.teacher)
+        self._teacher = _taught(recipe.teacher).to(job.device)
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
             self._pupil = _Pupil(make_backbone(recipe.student), self._teacher)
-        self._pupil.to(memory_format=torch.channels_last)
+        self._pupil.to(device=job.device, memory_format=torch.channels_last)
         self._images = decoded(job.pictures, recipe.largest)
         self._statistics = self._teacher_statistics()
         job.folder.mkdir(parents=True, exist_ok=True)
         self.state = TrainingState(job.key, self._pupil.state_dict())
         self._pupil.learn(True)
+        if job.compiled:
+            compile_layers([self._pupil.student, self._pupil.adapters])
         self._optimiser = torch.optim.AdamW(
             self._pupil.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
@@ -222,23 +247,44 @@ class _Run:
     def step(self) -> None:
         """Take one step of the optimiser, and tell of it when it is time."""
         job, recipe = self._job, self._job.recipe
-        rng = np.random.default_rng([recipe.seed, self.state.step])
+        began_s = time.monotonic()
+        images = self._batch(self.state.step)
+        waited_s = time.monotonic() - began_s
         self._pupil.learn(True)
         for group in self._optimiser.param_groups:
             group["lr"] = recipe.rate(self.state.step)
-        crops = draw_crops(self._images, recipe.batch, recipe.size, recipe.smallest, rng)
-        losses = dict(zip(LEVELS, self._errors(_batch(crops)), strict=True))
-        loss = torch.stack(list(losses.values())).mean()
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        sums = torch.zeros(1 + len(LEVELS), device=job.device)
+        for part in torch.split(images, recipe.batch // recipe.accumulate):
+            errors = torch.stack(self._errors(part.to(job.device, non_blocking=True)))
+            loss = errors.mean()
+            (loss / recipe.accumulate).backward()  # type: ignore[no-untyped-call]
+            sums += torch.cat((loss.detach()[None], errors.detach()))
         self._optimiser.step()
         self.state.step += 1
         ends = self.state.step == recipe.steps
-        if self.state.step % job.log_every == 0 or ends:
-            terms = {"loss": loss} | losses
-            self._note({name: float(term.detach()) for name, term in terms.items()})
+        logs = self.state.step % job.log_every == 0 or ends
+        values = (sums / recipe.accumulate).tolist() if logs else []  # waits for a GPU
+        self._speed.add(recipe.batch, time.monotonic() - began_s, waited_s)
+        if logs:
+            named = dict(zip(("loss", *LEVELS), values, strict=True))
+            self._note(named | self._speed.values())
         if len(job.held_out) and (self.state.step % job.validate_every == 0 or ends):
             self._note({VALIDATION + k: v for k, v in self.unexplained().items()})
+
+    def _batch(self, step: int) -> Tensor:
+        """A step's crops, drawn while the step before was computed; in pinned memory for a GPU."""
+        coming, self._coming = self._coming, None
+        images = self._drawn(step) if coming is None else coming.result()
+        if step + 1 < self._job.recipe.steps:
+            self._coming = self._ahead.submit(self._drawn, step + 1)
+        return images
+
+    def _drawn(self, step: int) -> Tensor:
+        recipe = self._job.recipe
+        rng = np.random.default_rng([recipe.seed, step])
+        images = _batch(draw_crops(self._images, recipe.batch, recipe.size, recipe.smallest, rng))
+        return images.pin_memory() if self._job.device.type == "cuda" else images
 
     def save(self) -> None:
         """Keep the state on disk, whole or not at all."""
@@ -254,7 +300,8 @@ class _Run:
         pictures = decoded(self._job.held_out, self._job.recipe.largest)
         images = [centred(image, size) for image in pictures]
         parts = [images[i : i + step] for i in range(0, len(images), step)]
-        errors = [torch.stack(self._errors(_batch(part))) * len(part) for part in parts]
+        batches = [_batch(part).to(self._job.device) for part in parts]
+        errors = [torch.stack(self._errors(batch)) * len(batch) for batch in batches]
         means = torch.stack(errors).sum(0) / len(images)
         return {name: float(value) for name, value in zip(LEVELS, means, strict=True)}
 
@@ -272,7 +319,8 @@ class _Run:
 
     def _errors(self, images: Tensor) -> list[Tensor]:
         """Mean squared error of each level, where the teacher's channels have variance 1."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._job.recipe.autocast):
+        job = self._job
+        with torch.autocast(job.device.type, torch.bfloat16, enabled=job.recipe.autocast):
             with torch.no_grad():
                 wanted = _features(self._teacher, images)
             given = self._pupil(images)
@@ -285,8 +333,8 @@ class _Run:
         size, step = self._job.recipe.size, self._job.recipe.batch
         images = [centred(image, size) for image in self._images[:_STATISTICS_PICTURES]]
         parts = [
-            [x.float() for x in _features(self._teacher, _batch(images[i : i + step]))]
-            for i in range(0, len(images), step)
+            [x.float() for x in _features(self._teacher, batch.to(self._job.device))]
+            for batch in (_batch(images[i : i + step]) for i in range(0, len(images), step))
         ]
         found = []
         for level in zip(*parts, strict=True):
@@ -299,6 +347,28 @@ class _Run:
         state.curve += [CurvePoint(state.step, name, value) for name, value in values.items()]
         if self._report is not None:
             self._report(Progress(STAGE, state.step, steps, values))
+
+
+@dataclass
+class _Speed:
+    """Pictures a second since it was last asked, and the share of the time spent on waiting."""
+
+    pictures: int = 0
+    seconds: float = 0.0
+    waited_s: float = 0.0
+
+    def add(self, pictures: int, seconds: float, waited_s: float) -> None:
+        """Count a step."""
+        self.pictures += pictures
+        self.seconds += seconds
+        self.waited_s += waited_s
+
+    def values(self) -> Mapping[str, float]:
+        """Both, by name; counting begins anew."""
+        seconds = max(self.seconds, 1e-9)
+        rates = (self.pictures / seconds, self.waited_s / seconds)
+        self.pictures, self.seconds, self.waited_s = 0, 0.0, 0.0
+        return {f"{SPEED}pictures per s": rates[0], f"{SPEED}waiting": rates[1]}
 
 
 def _taught(name: str) -> Backbone:
