@@ -363,7 +363,7 @@ class _Speed:
         self.seconds += seconds
         self.waited_s += waited_s
 
-    def values(self) -> Mapping[str, float]:
+    def values(self) -> dict[str, float]:
         """Both, by name; counting begins anew."""
         seconds = max(self.seconds, 1e-9)
         rates = (self.pictures / seconds, self.waited_s / seconds)
