@@ -227,7 +227,7 @@ class _Run:
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
             self._pupil = _Pupil(make_backbone(recipe.student), self._teacher)
-        self._pupil.to(device=job.device, memory_format=torch.channels_last)
+        self._pupil.to(job.device).to(memory_format=torch.channels_last)
         self._images = decoded(job.pictures, recipe.largest)
         self._statistics = self._teacher_statistics()
         job.folder.mkdir(parents=True, exist_ok=True)
