@@ -20,6 +20,8 @@ NOTE = "intervals: 95 %, over sequences drawn again with replacement"
 COLUMNS = ("jf_low", "jf_high", "reuse_low", "reuse_high")
 
 _DRAWS = 2000
+_AT_ONCE = 500
+"""Runs whose draws are in memory together."""
 _SAME = 1e-6
 _MEANS: Mapping[str, str] = {"jf_mean": "jf", "reuse_rate": "reuse"}
 
@@ -98,6 +100,9 @@ def interval(
     count = int(index.max()) + 1
     times = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=_DRAWS)
     weight = times[:, index].astype(float)
-    means = table @ weight.T / weight.sum(axis=1)
-    low, high = np.percentile(means, (2.5, 97.5), axis=1)
+    limits = [
+        np.percentile(part @ weight.T / weight.sum(axis=1), (2.5, 97.5), axis=1)
+        for part in np.array_split(table, -(-len(table) // _AT_ONCE))
+    ]
+    low, high = np.concatenate(limits, axis=1)
     return low, high

@@ -39,6 +39,11 @@ def davis_palette() -> Pixels:
     return palette
 
 
+def davis_colours() -> list[str]:
+    """The colours in which :func:`overlay` shows objects by default, by id, as ``#rrggbb``."""
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in _lit(davis_palette())]
+
+
 @cache
 def object_palette() -> Pixels:
     """The colours of object ids in our figures, safe for colour-blind eyes, (256, 3) RGB;

@@ -18,6 +18,7 @@ from PIL import Image
 
 from vosbench.harness.datasets.motion import write_motion
 from vosbench.harness.store import Selection, objects, results, series
+from vosbench.reports.site.script import read_script
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "vosbench-example-runner"
 MODULES = EXAMPLE / "src"
@@ -141,10 +142,11 @@ def test_the_metric_is_compared(db: str, place: Path, vosbench: Command) -> None
 
 def test_they_are_seen_on_the_site(db: str, place: Path, vosbench: Command) -> None:
     vosbench("site", "--out", "site")
-    data = (place / "site" / "data" / "site.js").read_text()
-    assert '"name":"example_centre_px","label":"centre (px)"' in data.replace(": ", ":")
-    assert "example-gated, steady area" in data
-    assert "#aa3377" in data
+    data = read_script(place / "site" / "data" / "site.js")
+    assert [(one["name"], one["label"]) for one in data["metrics"]] == [
+        ("example_centre_px", "centre (px)")
+    ]
+    assert data["looks"]["example-gated, steady area"]["colour"] == "#aa3377"
 
 
 def test_they_keep_the_contracts(place: Path, vosbench: Command) -> None:

@@ -114,10 +114,13 @@ def history(
     """
     unique = {trial.measurement: trial for run in runs for trial in run.trials}
     complete = [t for t in unique.values() if t.state is State.COMPLETE and t.version]
-    names = labels(dict.fromkeys(GridPoint.of(trial.spec) for trial in complete))
+    by_point: dict[GridPoint, list[MeasuredTrial]] = {}
+    for trial in complete:
+        by_point.setdefault(GridPoint.of(trial.spec), []).append(trial)
+    names = labels(by_point)
     found = []
-    for point, label in names.items():
-        members = [trial for trial in complete if GridPoint.of(trial.spec) == point]
+    for point, members in by_point.items():
+        label = names[point]
         for name in metrics:
             metric = METRICS[name]
             for (protocol, machine), trials in _comparable(members, metric).items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -56,13 +57,12 @@ def labels(points: Iterable[GridPoint]) -> Mapping[GridPoint, str]:
     """A label for each point, unique among them: switches are named where nothing else differs."""
     points = tuple(dict.fromkeys(points))
     plain = [point.label for point in points]
+    uses = Counter(plain)
     named = {}
-    for point in points:
-        label = point.label
-        if plain.count(label) > 1:
-            switches = ",".join(f"{name}={value}" for name, value in point.switches)
-            label = " ".join(filter(None, [label, point.policy, switches]))
-        named[point] = label
+    for point, label in zip(points, plain, strict=True):
+        switches = ",".join(f"{name}={value}" for name, value in point.switches)
+        whole = " ".join(filter(None, [label, point.policy, switches]))
+        named[point] = whole if uses[label] > 1 else label
     return named
 
 

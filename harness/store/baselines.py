@@ -101,6 +101,51 @@ def put_verdicts(database: Database, name: str, rows: Sequence[Mapping[str, Any]
     database.write(work)
 
 
+def all_verdicts(database: Database) -> list[dict[str, Any]]:
+    """Every stored verdict, the newest first, as columns; with ``baseline``, its name, and ``key``,
+    that of the trial that was judged."""
+
+    def work(connection: Connection) -> list[dict[str, Any]]:
+        rows = connection.execute(
+            select(Verdict.__table__, Baseline.name.label("baseline"), Trial.key)
+            .join(Baseline, Baseline.id == Verdict.baseline_id)
+            .join(Trial, Trial.id == Verdict.trial_id)
+            .order_by(Verdict.created_at.desc(), Verdict.id)
+        )
+        return [dict(row._mapping) for row in rows]
+
+    return database.read(work)
+
+
+def baseline_keys(database: Database) -> list[tuple[str, str]]:
+    """The name of each baseline with the key of each of its trials."""
+
+    def work(connection: Connection) -> list[tuple[str, str]]:
+        rows = connection.execute(
+            select(Baseline.name, Trial.key)
+            .join(BaselineTrial, BaselineTrial.baseline_id == Baseline.id)
+            .join(Trial, Trial.id == BaselineTrial.trial_id)
+            .order_by(Baseline.name, Trial.id)
+        )
+        return [(row.name, row.key) for row in rows]
+
+    return database.read(work)
+
+
+def baseline_columns(database: Database) -> list[dict[str, Any]]:
+    """All baselines, by name: ``name``, ``version``, ``created_at`` and ``filters``."""
+
+    def work(connection: Connection) -> list[dict[str, Any]]:
+        rows = connection.execute(select(Baseline.__table__).order_by(Baseline.name))
+        names = ("name", "version", "created_at")
+        return [
+            {name: row._mapping[name] for name in names} | {"filters": json.loads(row.filters)}
+            for row in rows
+        ]
+
+    return database.read(work)
+
+
 def _id(connection: Connection, name: str) -> int:
     found = connection.scalar(select(Baseline.id).where(Baseline.name == name))
     if found is None:

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from vosbench.harness.setting import CURVE
 from vosbench.harness.store.models import (
     Attempt,
+    Baseline,
     Checkpoint,
     Environment,
     SequenceResult,
@@ -23,10 +24,29 @@ from vosbench.harness.store.models import (
     StudyTrial,
     Training,
     Trial,
+    Verdict,
 )
 from vosbench.harness.store.results import Readable, read_from
 from vosbench.harness.store.selection import Selection
 from vosbench.harness.trials import Kind
+
+
+def newest_change(source: Readable) -> str:
+    """A text that is another one whenever a reader would find something new."""
+    queries: tuple[Select[Any], ...] = (
+        select(Trial.state, func.count()).group_by(Trial.state).order_by(Trial.state),
+        select(func.max(Attempt.id), func.max(Attempt.ended_at)),
+        select(func.max(SequenceResult.id), func.count(SequenceResult.id)),
+        select(func.count(Training.id), func.sum(Training.steps_done)),
+        select(func.max(Verdict.id), func.max(Verdict.created_at)),
+        select(func.max(Baseline.id), func.count(Baseline.id)),
+    )
+
+    def work(connection: Connection) -> str:
+        found = [[tuple(row) for row in connection.execute(query)] for query in queries]
+        return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+
+    return read_from(source, work)
 
 
 def weights_notes(source: Readable) -> Mapping[str, str]:
@@ -195,6 +215,20 @@ def attempts(source: Readable, where: Selection) -> Mapping[str, dict[str, Any]]
             .where(*where.conditions())
         )
         return {row.key: {**row._mapping} for row in rows}
+
+    return read_from(source, work)
+
+
+def measured_at(source: Readable, where: Selection) -> tuple[float, float] | None:
+    """When the first and the last attempt at a trial of ``where`` ended, seconds since 1970."""
+
+    def work(connection: Connection) -> tuple[float, float] | None:
+        first, last = connection.execute(
+            select(func.min(Attempt.ended_at), func.max(Attempt.ended_at))
+            .join(Trial, (Attempt.trial_id == Trial.id) & (Attempt.number == Trial.attempts))
+            .where(*where.conditions())
+        ).one()
+        return None if first is None or last is None else (first, last)
 
     return read_from(source, work)
 

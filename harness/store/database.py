@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NoReturn, TypeVar
 from urllib.parse import quote
@@ -77,6 +77,19 @@ class Database:
         """
         return self._transact(self._engine, work)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Database]:
+        """The database as it is now: whatever is read from it is of one consistent view.
+
+        Raises:
+            InputError: the database is locked, damaged or out of reach.
+        """
+        engine = self._engine
+        if self.address.url is not None:  # SQLite's transactions are of one view by themselves
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with engine.begin() as connection:
+            yield _Snapshot(self, connection)
+
     def write(self, work: Callable[[Connection], Result]) -> Result:
         """``work``'s result, all of it stored or nothing.
 
@@ -121,6 +134,25 @@ class Database:
         if explained is None:
             raise error
         raise explained from error
+
+
+class _Snapshot(Database):
+    """A database that is read in one transaction of another one's."""
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        super().__init__(database.address, database._engine, database._busy_timeout_s)
+        self._connection = connection
+
+    def _transact(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
+        if engine is not self._engine:
+            raise ValueError("a snapshot is read, not written")
+        try:
+            return work(self._connection)
+        except DBAPIError as error:
+            self._explain(error, 0.0)
+
+    def close(self) -> None:
+        """The transaction ends with its block."""
 
 
 def open_database(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -17,19 +19,32 @@ RECEIVER = "vosbenchData"
 
 _COMMON = 2
 """A text column is spelt with a list of its words where each is used so often on average."""
+_LEVEL = 6
 
 
-def write_script(folder: Path, name: str, data: Any) -> Path:
-    """Write ``data`` as ``name``.js in ``folder``; the same bytes for the same data.
+def write_script(folder: Path, name: str, data: Any) -> int:
+    """Write ``data`` as ``name``.js in ``folder``; returns its size in bytes.
 
-    It is JSON, as :func:`packed` and :func:`plain` make it. ``<`` is escaped, so that no text can
-    end a script or begin an element, wherever the file is pasted.
+    It is JSON, as :func:`packed` and :func:`plain` make it, compressed and in base64: the same
+    bytes for the same data, and no text in it can end a script or begin an element.
     """
     path = folder / f"{name}.js"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    path.write_text(f'{RECEIVER}("{name}",{text});\n', encoding="ascii")
-    return path
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    written = f'{RECEIVER}("{name}","{compressed(text.encode("ascii"))}");\n'
+    path.write_text(written, encoding="ascii")
+    return len(written)
+
+
+def read_script(path: Path) -> Any:
+    """The data that :func:`write_script` wrote."""
+    _, _, rest = path.read_text(encoding="ascii").partition(",")
+    return json.loads(zlib.decompress(base64.b64decode(json.loads(rest.rpartition(")")[0]))))
+
+
+def compressed(data: bytes) -> str:
+    """Base64 of zlib's format, which browsers take apart by themselves."""
+    return base64.b64encode(zlib.compress(data, _LEVEL)).decode("ascii")
 
 
 def packed(frame: pd.DataFrame) -> dict[str, Any]:
@@ -43,6 +58,10 @@ def packed(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _column(column: pd.Series) -> dict[str, Any]:
+    if pd.api.types.is_float_dtype(column.dtype) and isinstance(column.dtype, np.dtype):
+        known = np.isfinite(column.to_numpy())
+        listed = zip(column.tolist(), known.tolist(), strict=True)
+        return {"values": [value if finite else None for value, finite in listed]}
     values = [plain(value) for value in column]
     if not any(isinstance(value, str) for value in values):
         return {"values": values}
@@ -71,10 +90,12 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | bool | int | float) else str(value)
 
 
-def float_list(values: np.ndarray[Any, Any]) -> list[float | None]:
-    """Numbers with the shortest digits that name them in their own precision; NaN is None."""
-    finite = np.isfinite(values)
-    return [
-        float(text) if known else None
-        for text, known in zip(values.astype(str).tolist(), finite.tolist(), strict=True)
-    ]
+def rounded(frame: pd.DataFrame, digits: int = 6) -> pd.DataFrame:
+    """The frame with its floats to so many significant digits: what is only looked at."""
+    floats = frame.select_dtypes("float")
+    values = floats.to_numpy(dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        power = digits - 1 - np.floor(np.log10(np.abs(values)))
+        scale = 10.0 ** np.where(np.isfinite(power), np.clip(power, -300, 300), 0)
+        kept = np.round(values * scale) / scale
+    return frame.assign(**{name: kept[:, at] for at, name in enumerate(floats)})

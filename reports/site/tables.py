@@ -6,12 +6,15 @@ from typing import Any
 
 import pandas as pd
 
+from vosbench.harness.metric import SHARE, further_metrics
 from vosbench.harness.store import Readable, Selection, State, results
-from vosbench.harness.store.catalog import weights_notes
+from vosbench.harness.store.catalog import timing_conditions, weights_notes
 from vosbench.reports.frames import TIMING, measured
+from vosbench.reports.intervals import with_intervals
 from vosbench.reports.looks import COLUMNS as LOOK
 from vosbench.reports.names import parse_model
 
+BUSY = "busy"
 TRAINED, UNTRAINED = "trained", "untrained"
 
 _SETTING_COLUMNS = (
@@ -22,9 +25,10 @@ _SETTING_COLUMNS = (
 _MODEL = ["curve", "evaluation", "environment_key"]
 _MODEL_COLUMNS = (
     "curve", "base", "model", "trained", "weights", "weights_note", "evaluation", "dataset",
-    "device", "environment_key", "settings", "jf_best", "tau_best", "jf_low", "reuse_low",
-    "reuse_high", "fps_best", "key",
+    "device", "environment_key", "threads", "precision", "repeats", "busy", "settings", "jf_best",
+    "tau_best", "jf_low", "reuse_low", "reuse_high", "fps_best", "key",
 )  # fmt: skip
+_DROPPED = ("tau", "passes_computed", "passes_saved")
 _DASH_PX = 1.5
 _SPANS = ("jf_mean", "reuse_rate", "fps")
 
@@ -33,11 +37,15 @@ def runs(source: Readable, where: Selection) -> pd.DataFrame:
     """One row per trial, all columns of ``results`` in words and numbers.
 
     ``trained`` says "trained" or "untrained", ``weights_note`` what is known about trained
-    weights, ``clips`` counts the sequences, ``base`` is the architecture.
+    weights, ``clips`` counts the sequences, ``base`` is the architecture; ``threads`` are those of
+    a timing run, and ``busy`` says whether others used its device.
     """
     found = results(source, where)
     notes = weights_notes(source)
+    times = timing_conditions(source).set_index("key")
     return found.assign(
+        threads=found["key"].map(times["threads"]).astype(float),
+        busy=[BUSY if mark is True else None for mark in found["key"].map(times["busy"])],
         trained=[_words(trained) for trained in found["trained"]],
         weights_note=[notes.get(sha256, "") for sha256 in found["weights_sha256"]],
         clips=[len(names) for names in found["sequences"]],
@@ -49,23 +57,54 @@ def runs(source: Readable, where: Selection) -> pd.DataFrame:
     )
 
 
-def settings(source: Readable, where: Selection) -> pd.DataFrame:
+def settings(source: Readable, where: Selection, runs: pd.DataFrame) -> pd.DataFrame:
     """One row per complete setting and machine that timed it: what plots and models start from.
 
-    As :func:`vosbench.reports.frames.measured`, with ``curve`` and ``base``; machines are never
-    averaged. Empty where nothing is complete.
+    As :func:`vosbench.reports.frames.measured`, with ``curve``, ``base`` and intervals; machines
+    are never averaged. Empty where nothing is complete.
+
+    Args:
+        source, where: which trials of which database.
+        runs: of :func:`runs`.
     """
-    complete = Selection(**{**vars(where), "states": (State.COMPLETE,)})
-    if results(source, complete).empty:
+    if not (runs["state"] == State.COMPLETE.value).any():
         return pd.DataFrame(columns=list(_SETTING_COLUMNS))
-    found = measured(source, where)
+    found = with_intervals(source, measured(source, where))
     found = found.assign(
         base=[parse_model(name).base for name in found["model"]],
         trained=[_words(trained) for trained in found["trained"]],
     )
     numbers = [name for name in found if pd.api.types.is_float_dtype(found[name])]
-    numbers = [name for name in numbers if found[name].notna().any() and name not in ("tau",)]
+    numbers = [name for name in numbers if found[name].notna().any() and name not in _DROPPED]
     return found[[*_SETTING_COLUMNS, *numbers]]
+
+
+def summary(runs: pd.DataFrame, measured_at: tuple[float, float] | None) -> dict[str, Any]:
+    """Of all runs: how many of each state, when the first and last were measured, what with."""
+
+    def words(name: str) -> list[str]:
+        return list(dict.fromkeys(runs[name].dropna()))
+
+    first, last = measured_at or (None, None)
+    return {
+        "runs": len(runs),
+        "states": runs["state"].value_counts(sort=False).to_dict(),
+        "untrained": int((runs["trained"] == UNTRAINED).sum()),
+        "busy": int((runs["busy"] == BUSY).sum()),
+        "first": first, "last": last,
+        "models": words("model"), "datasets": words("dataset"), "devices": words("device"),
+        "versions": words("version"), "precisions": words("precision"),
+        "threads": sorted({int(number) for number in runs["threads"].dropna()}),
+    }  # fmt: skip
+
+
+def metrics(runs: pd.DataFrame) -> list[dict[str, str]]:
+    """Metrics of some protocols or of other packages that any run has: how they are shown."""
+    return [
+        {"name": m.name, "label": m.axis, "kind": "percent" if m.unit == SHARE else "number"}
+        for m in further_metrics()
+        if m.name in runs and runs[m.name].notna().any()
+    ]
 
 
 def looks(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -98,8 +137,10 @@ def models(frame: pd.DataFrame) -> pd.DataFrame:
         reuse_low=("reuse_rate", "min"),
         reuse_high=("reuse_rate", "max"),
         fps_best=("fps", "max"),
+        disturbed=("busy", "any"),
     )
-    joined = best.join(spans, on="group")
+    joined = best.drop(columns=[name for name in spans if name in best]).join(spans, on="group")
+    joined["busy"] = [BUSY if mark is True or mark == 1 else None for mark in joined["disturbed"]]
     return joined.sort_values("group")[list(_MODEL_COLUMNS)].reset_index(drop=True)
 
 

@@ -10,11 +10,21 @@ from pathlib import Path
 
 import chromium
 import pytest
-from report_samples import spec
+from report_samples import World, aggregates, clip, spec
+from sqlalchemy import Connection, insert
 from test_site import HOSTILE, Grey, masked_database
 
-from vosbench.harness.store import Command, Storage
-from vosbench.reports.site import write_site
+from vosbench.harness.regression.baselines import set_baseline
+from vosbench.harness.store import (
+    Command,
+    Storage,
+    Worker,
+    open_database,
+    results,
+    sequences,
+)
+from vosbench.harness.store.models import Verdict
+from vosbench.reports.site import Making, write_site
 
 pytestmark = pytest.mark.skipif(
     chromium.find() is None, reason="no Chromium here: apt-get install chromium"
@@ -53,6 +63,8 @@ def shown(page: chromium.Page, url: str) -> None:
 
 
 ROWS = "[...document.querySelectorAll('.table tbody tr:not(.space)')]"
+JF, TAU, TRAINED = 1, 3, 8
+"""Columns of the table of runs."""
 STATUS = "document.querySelector('.status').textContent"
 
 
@@ -67,12 +79,12 @@ def test_slash_filters_and_the_address_can_be_shared(page: chromium.Page, site: 
     page.write("model:lite tau>=0.4 -timing untrained")
     page.wait(f"{STATUS} !== {whole!r}")
     assert set(column(page, 0)) == {"g-frtm-lite"}
-    assert column(page, 2) == ["0.4", "0.7", "1"]
-    assert set(column(page, 3)) == {"untrained"}
+    assert column(page, TAU) == ["0.4", "0.7", "1"]
+    assert set(column(page, TRAINED)) == {"untrained"}
     page.js("document.querySelector('.filter').blur()")
     shared = page.js("location.href")
     shown(page, shared)
-    assert column(page, 2) == ["0.4", "0.7", "1"]
+    assert column(page, TAU) == ["0.4", "0.7", "1"]
 
 
 def test_what_is_not_understood_is_said(page: chromium.Page, site: str) -> None:
@@ -82,17 +94,17 @@ def test_what_is_not_understood_is_said(page: chromium.Page, site: str) -> None:
 
 def test_headers_sort_by_keys_and_say_how(page: chromium.Page, site: str) -> None:
     shown(page, f"{site}#/runs?kind=accuracy")
-    button = "document.querySelectorAll('.table th button')[6]"
+    button = "document.querySelectorAll('.table th button')[1]"
     assert page.js(f"{button}.textContent") == "J&F %"
     page.js(f"{button}.focus()")
     page.press("Enter", "\r")
     page.wait("location.hash.includes('sort=-jf_mean')")
-    values = [float(text) for text in column(page, 6)]
+    values = [float(text) for text in column(page, JF)]
     assert values == sorted(values, reverse=True)
     assert page.js(f"{button}.parentElement.getAttribute('aria-sort')") == "descending"
     page.press("Enter", "\r")
     page.wait("location.hash.includes('sort=jf_mean')")
-    values = [float(text) for text in column(page, 6)]
+    values = [float(text) for text in column(page, JF)]
     assert values == sorted(values)
 
 
@@ -135,15 +147,14 @@ def test_a_run_of_several_objects_lists_them(page: chromium.Page, site: str) -> 
 
 def test_a_clip_shows_gate_and_masks(page: chromium.Page, tmp_path: Path) -> None:
     made = write_site(
-        masked_database(tmp_path / "m.db"), tmp_path / "site", footage_of=lambda _: Grey()
+        masked_database(tmp_path / "m.db"), tmp_path / "site", how=Making(lambda _: Grey())
     )
-    shown(page, f"{made.index.as_uri()}#/clips")
+    shown(page, f"{made.index.as_uri()}#/sequences")
     page.js("document.querySelector('.table tbody a').click()")
     page.wait("document.querySelector('.plot canvas') !== null")
     assert page.js("document.querySelector('h1').textContent").startswith("still")
-    page.wait("[...document.images].length === 18")
-    page.js("[...document.images].forEach((image) => { image.loading = 'eager'; })")
-    page.wait("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+    assert page.js("document.querySelectorAll('.strip canvas').length") == 18
+    page.wait("document.querySelector('.player canvas').dataset.at !== undefined")
     text = page.js("document.querySelector('main').textContent")
     assert "untrained" in text
     assert "P_gate" in text
@@ -151,6 +162,117 @@ def test_a_clip_shows_gate_and_masks(page: chromium.Page, tmp_path: Path) -> Non
     page.wait("location.hash.includes('run=')")
     page.wait("document.querySelector('h2').textContent.includes('τ = 0.7')")
     assert page.js("document.querySelectorAll('details tbody tr').length") == 16
+    page.js("(({range}) => { range.value = 5; range.dispatchEvent(new Event('input')); })"
+            "({range: document.querySelector('.scrubber input')})")  # fmt: skip
+    assert "frame=5" in page.js("location.hash")
+    assert page.js("document.querySelector('.player .reading').textContent").startswith("frame 5")
+
+
+def test_two_runs_are_compared(page: chromium.Page, tmp_path: Path) -> None:
+    db = masked_database(tmp_path / "m.db")
+    url = write_site(db, tmp_path / "site", how=Making(lambda _: Grey())).index.as_uri()
+    stored, each = results(db), sequences(db)
+    a, b = (key[:16] for key in stored["key"])
+    shown(page, f"{url}#/run/{a}")
+    page.js("[...document.querySelectorAll('main p a')].find((one) => "
+            "one.textContent.startsWith('compare')).click()")  # fmt: skip
+    page.wait("location.hash.startsWith('#/runs?pick=')")
+    page.wait("document.querySelector('.table tbody a') !== null")
+    page.js("document.querySelector('.table tbody a').click()")
+    page.wait(f"location.hash === '#/compare/{a}/{b}' && document.querySelector('.stage') !== null")
+    differ = page.js("[...document.querySelectorAll('.headline th[scope=row]')]"
+                     ".map((one) => one.textContent)")  # fmt: skip
+    assert "tau" in differ and "model" not in differ
+    change = (
+        each[each["key"] == stored["key"][1]].set_index("sequence")["jf_mean"]
+        - each[each["key"] == stored["key"][0]].set_index("sequence")["jf_mean"]
+    ).sort_values()
+    assert column(page, 0) == list(change.index)
+    texts = [f"{100 * value:+.1f}".replace("-", "−") for value in change]
+    assert column(page, 1) == texts
+    page.wait("document.querySelectorAll('.plot canvas').length === 2")
+    page.js("(({split}) => { split.value = 30; split.dispatchEvent(new Event('input')); })"
+            "({split: document.querySelector('.stage + input')})")  # fmt: skip
+    assert page.js("document.querySelector('.stage').style.getPropertyValue('--split')") == "30%"
+    shared = page.js("location.href")
+    assert "split=30" in shared
+    shown(page, f"{shared}&seq={change.index[1]}")
+    page.wait("document.querySelector('.stage') !== null")
+    assert change.index[1] in page.js("[...document.querySelectorAll('h2')]"
+                                      ".map((one) => one.textContent).join()")  # fmt: skip
+    assert page.js("document.querySelector('.stage + input').value") == "30"
+
+
+def test_tables_are_saved_grouped_and_narrowed(page: chromium.Page, site: str) -> None:
+    shown(page, f"{site}#/runs?kind=accuracy&cols=model,jf_mean&group=model&q=frtm-lite")
+    page.wait("document.querySelector('.group') !== null")
+    assert page.js("document.querySelectorAll('.table thead th').length") == 2
+    heads = page.js("[...document.querySelectorAll('.group button')].map((one) => "
+                    "one.textContent.slice(2))")  # fmt: skip
+    models = page.js("VOS.site.runs.columns.model.filter((one, row) => "
+                     "VOS.site.runs.columns.kind[row] === 'accuracy')")  # fmt: skip
+    assert heads == list(dict.fromkeys(one for one in models if "frtm-lite" in one))
+    rows = page.js(f"{ROWS}.length")
+    page.js("document.querySelector('.group button').click()")
+    assert page.js(f"{ROWS}.length") == rows - sum(one == heads[0] for one in models)
+    page.js("VOS.saveCsv = (text) => { globalThis.saved = text; }")
+    page.js("[...document.querySelectorAll('.table button')].find((one) => "
+            "one.textContent === 'CSV').click()")  # fmt: skip
+    lines = page.js("saved").splitlines()
+    assert lines[0] == "model,jf_mean"
+    assert len(lines) - 1 == sum("frtm-lite" in one for one in models)
+    assert page.js("VOS.csv({columns: {a: ['=1+1', '-2', 'x,\"y\"', null]}}, [{name: 'a'}], "
+                   "[0, 1, 2, 3])") == 'a\n\'=1+1\n-2\n"x,""y"""\n\n'  # fmt: skip
+
+
+def test_a_plot_is_saved_with_taus(page: chromium.Page, site: str) -> None:
+    shown(page, f"{site}#/?taus=1")
+    page.wait("document.querySelector('figure.chart')?.plot?.scales.x.max > 0")
+    page.js(
+        "VOS.save = (blob, name) => { globalThis.saved = [blob.type, blob.size > 5000, name]; }"
+    )
+    page.js("[...document.querySelectorAll('.zoom button')].find((one) => "
+            "one.textContent === 'PNG').click()")  # fmt: skip
+    assert page.wait("globalThis.saved") == ["image/png", True, "J-F-against-reuse-.png"]
+
+
+def test_history_and_verdicts_have_pages(page: chromium.Page, tmp_path: Path) -> None:
+    db = two_versions(tmp_path / "two.db")
+    url = write_site(db, tmp_path / "site").index.as_uri()
+    shown(page, f"{url}#/history")
+    page.js("document.querySelector('.table tbody a').click()")
+    page.wait("document.querySelector('.plot canvas') !== null")
+    rows = page.js("[...document.querySelectorAll('.headline tbody tr')].map((one) => "
+                   "one.cells[0].textContent)")  # fmt: skip
+    assert rows == ["1.0+gaaaaaaa", "1.1+gbbbbbbb"]
+    shown(page, f"{url}#/verdicts")
+    assert column(page, 1)[0] == "regressed"
+    page.js("document.querySelector('.table tbody a').click()")
+    page.wait("location.hash.startsWith('#/compare/') && document.querySelector('.table') !== null")
+
+
+def two_versions(path: Path) -> Path:
+    """A setting that two versions measured with other weights; the later one was judged."""
+    specs = [spec(weights_sha256=letter * 64) for letter in "ab"]
+    with Storage.open(path) as storage:
+        for one, version in zip(specs, ("1.0+gaaaaaaa", "1.1+gbbbbbbb"), strict=True):
+            study = storage.add_plan(version, Command("vosbench run …"), [one])
+            worker = Worker.here("test", version=version)
+            (claimed,) = storage.claim(study, worker).trials  # type: ignore[union-attr]
+            clips = [clip(one, name, World()) for name in one.sequences]
+            for result in clips:
+                storage.record(claimed, result)
+            storage.complete(claimed, aggregates(clips))
+    with open_database(path) as database:
+        set_baseline(database, "main", commit="gaaaaaaa")
+        database.write(judge)
+    return path
+
+
+def judge(connection: Connection) -> None:
+    values = {"baseline_id": 1, "trial_id": 2, "metric": "jf_mean", "reason": "lower"}
+    change = {"verdict": "regressed", "change": -0.02, "change_low": -0.03, "change_high": -0.01}
+    connection.execute(insert(Verdict).values(**values, **change))
 
 
 @pytest.mark.parametrize("how", ["drag", "button", "key"])
@@ -183,8 +305,9 @@ def test_every_page_fits_in_both_schemes(
     page.scheme(scheme)
     page.size(width, 800)
     grounds = set()
-    for where in ("", "runs", "models", "sweeps", "clips", "machines", "trainings",
-                  "clip/motion/slow", "model/g-frtm-lite", "sweep/accuracy"):  # fmt: skip
+    for where in ("", "runs", "models", "sweeps", "sequences", "machines", "trainings", "compare",
+                  "history", "verdicts", "sequence/motion/slow", "model/g-frtm-lite",
+                  "sweep/accuracy"):  # fmt: skip
         shown(page, f"{site}#/{where}")
         page.wait("document.querySelector('main').dataset.page !== undefined")
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -198,13 +321,15 @@ def test_every_page_fits_in_both_schemes(
 def test_hostile_names_are_shown_as_they_are(page: chromium.Page, tmp_path: Path) -> None:
     db = masked_database(tmp_path / "hostile.db", weights=HOSTILE, sequences=(HOSTILE, "b&b"))
     url = write_site(db, tmp_path / "site").index.as_uri()
-    for where in ("runs", "clips", "models", ""):
+    for where in ("runs", "sequences", "models", ""):
         shown(page, f"{url}#/{where}")
         assert page.js("document.querySelectorAll('main img, main script').length") == 0
-    shown(page, f"{url}#/clips")
+    shown(page, f"{url}#/sequences")
     assert column(page, 0) == [HOSTILE, "b&b"]
     page.js("document.querySelector('.table tbody a').click()")
-    page.wait("location.hash.startsWith('#/clip/') && document.querySelector('h1 small') !== null")
+    page.wait(
+        "location.hash.startsWith('#/sequence/') && document.querySelector('h1 small') !== null"
+    )
     assert page.js("document.querySelector('h1').textContent").startswith(HOSTILE)
     assert page.js("document.querySelectorAll('[onerror]').length") == 0
 
@@ -234,7 +359,7 @@ def test_ten_thousand_runs_render_only_what_is_in_sight(
     shown(page, f"{url}#/runs?sort=-jf_mean")
     assert page.js(STATUS) == "10000 rows"
     assert page.js(f"{ROWS}.length") < MOST_ROWS
-    assert column(page, 6)[0] == "100.0"
+    assert column(page, JF)[0] == "100.0"
     page.press("/", "/")
     page.write("model:frtm-3 jf>50")
     left = [n for n in range(10_000) if n % 7 == 3 and (n + 1) * 7919 % 10_000 > 5_000]
@@ -244,7 +369,7 @@ def test_ten_thousand_runs_render_only_what_is_in_sight(
     page.press("End")
     page.wait("document.activeElement.closest('tr') !== null")
     lowest = min((n + 1) * 7919 % 10_000 for n in left) / 100
-    last = float(page.js("document.activeElement.closest('tr').cells[6].textContent"))
+    last = float(page.js("document.activeElement.closest('tr').cells[1].textContent"))
     assert abs(last - lowest) <= 0.051
     assert page.js(f"{ROWS}.length") < MOST_ROWS
 
@@ -252,6 +377,24 @@ def test_ten_thousand_runs_render_only_what_is_in_sight(
 def test_the_front_page_begins_with_the_best_of_each_set(page: chromium.Page, site: str) -> None:
     shown(page, f"{site}#/")
     first = page.js("[...document.querySelectorAll('.headline tbody tr')].slice(0, 5)"
-                    ".map((line) => Number(line.cells[0].textContent))")  # fmt: skip
-    best = page.js("Math.max(...VOS.site.models.columns.jf_best.filter((one) => one !== null))")
+                    ".map((line) => parseFloat(line.cells[1].textContent))")  # fmt: skip
+    best = page.js("Math.max(...VOS.site.settings.columns.jf_mean.filter((one) => one !== null))")
     assert first == sorted(first, reverse=True) and first[0] == round(100 * best, 1)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_dataset_and_score_are_seen_without_scrolling(
+    page: chromium.Page, site: str, width: int
+) -> None:
+    page.size(width, 800)
+    for where in ("", "runs"):
+        shown(page, f"{site}#/{where}")
+        heads = page.js("[...document.querySelectorAll('th')].filter((one) => "
+                        "/^(J&F %|dataset)$/.test(one.textContent)).map((one) => {"
+                        "const {right, bottom} = one.getBoundingClientRect(); "
+                        "return [one.textContent, right, bottom]; })")  # fmt: skip
+        first = {name: (right, bottom) for name, right, bottom in reversed(heads)}
+        assert set(first) == ({"J&F %", "dataset"} if where else {"J&F %"})
+        for right, bottom in first.values():
+            assert right <= width and bottom <= 800, (where, first)
+    page.size(1200, 800)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from vosbench.harness.metric import OF_FAMILIES, metric
 from vosbench.harness.metrics.measures import MEASURES
+from vosbench.reports.site.script import read_script
 
 FRAMES = 10
 SIZE = (24, 32)
@@ -121,11 +122,11 @@ def test_curves_show_them(vosbench: Vosbench, measured: Path, tmp_path: Path) ->
 def test_the_site_shows_them(vosbench: Vosbench, measured: Path, tmp_path: Path) -> None:
     outcome = vosbench("site", "--db", measured, "--out", tmp_path / "site")
     assert outcome.code == 0, outcome.err
-    text = (tmp_path / "site/data/site.js").read_text()
-    data = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    data = read_script(tmp_path / "site/data/site.js")
     assert [each["name"] for each in data["metrics"]] == ["j_tr_mean"]
     assert data["metrics"][0]["label"] == "J_tr (%)"
-    values = data["runs"]["columns"]["j_tr_mean"]["values"]
+    runs = read_script(tmp_path / "site/data/runs.js")
+    values = runs["columns"]["j_tr_mean"]["values"]
     assert values == [pytest.approx(1.0), pytest.approx(0.5), None]
 
 

@@ -1,9 +1,10 @@
 // The address behind # says which page is shown and how: #/runs?q=lite&sort=-jf_mean
 "use strict";
 (() => {
-  const PAGES = [["", "Overview"], ["runs", "Runs"], ["models", "Models"], ["sweeps", "Sweeps"],
-    ["clips", "Clips"], ["trainings", "Trainings"], ["machines", "Machines"]];
-  const PARENTS = { run: "runs", model: "models", sweep: "sweeps", clip: "clips", training: "trainings" };
+  const PAGES = [["", "Overview"], ["runs", "Runs"], ["compare", "Compare"], ["models", "Models"], ["sequences", "Sequences"],
+    ["sweeps", "Sweeps"], ["history", "History"], ["verdicts", "Verdicts"], ["trainings", "Trainings"], ["machines", "Machines"]];
+  const PARENTS = { run: "runs", model: "models", sweep: "sweeps", sequence: "sequences", training: "trainings" };
+  const LOOK_S = 5;
 
   const main = document.getElementById("main");
   const nav = document.getElementById("nav");
@@ -51,13 +52,14 @@
     shownPath = path.join("/");
   };
 
-  const data = VOS.arrived("data/site");
-  if (!data) {
-    main.replaceChildren(VOS.el("p", { class: "mark" }, "data/site.js is missing: copy the whole folder."));
-    return;
-  }
-  VOS.site = { ...data };
-  for (const name of ["runs", "settings", "models", "clips"]) VOS.site[name] = VOS.unpack(data[name]);
+  /** A site that is remade while it is read: load it anew, but not under somebody's typing. */
+  const watch = () => setInterval(async () => {
+    const now = await VOS.reload("data/live").catch(() => null);
+    if (now === null || now === VOS.site.live) return;
+    if (/^(?:INPUT|SELECT|TEXTAREA)$/u.test(document.activeElement.tagName) || main.querySelector("video, .player")) {
+      document.getElementById("news").hidden = false;
+    } else location.reload();
+  }, 1000 * LOOK_S);
 
   document.getElementById("skip").addEventListener("click", (event) => {
     event.preventDefault();
@@ -72,7 +74,12 @@
     box.focus();
     box.select();
   });
-  addEventListener("hashchange", show);
-  VOS.onScheme(show);
-  show();
+  document.getElementById("again").addEventListener("click", () => location.reload());
+  VOS.load("data/site").then((data) => {
+    VOS.site = { ...data, clips: VOS.unpack(data.clips) };
+    addEventListener("hashchange", show);
+    VOS.onScheme(show);
+    show();
+    if (data.live) watch();
+  }, (error) => main.replaceChildren(VOS.el("p", { class: "mark" }, error.message)));
 })();

@@ -42,6 +42,8 @@
     values, ...extra,
   });
 
+  const MOST_FRAMES = 1200;
+
   const zoomed = ([low, high], factor, shift) => {
     const middle = (low + high) / 2 + shift * (high - low);
     return [middle - ((high - low) * factor) / 2, middle + ((high - low) * factor) / 2];
@@ -49,9 +51,10 @@
 
   /**
    * A uPlot in a figure with zoom buttons and keys.
-   * options: uPlot's; full: {x: [low, high], y: [low, high]}; fixed: y is never zoomed.
+   * options: uPlot's; full: {x: [low, high], y: [low, high]}; fixed: y is never zoomed; name: of
+   * its PNG; png(): the legend there, for `VOS.savePng`.
    */
-  VOS.chart = ({ options, data, full, fixed, label, height, beside = [] }) => {
+  VOS.chart = ({ options, data, full, fixed, label, height, name = label, png = () => [], beside = [] }) => {
     const host = VOS.el("div", { class: "plot", tabindex: "0", role: "img", "aria-label": label });
     let plot;
     const show = (x, y) => plot.batch(() => {
@@ -78,11 +81,16 @@
       VOS.el("button", { type: "button", title: name, "aria-label": name, onclick: work }, text);
     const figure = VOS.el("figure", { class: "chart" }, VOS.el("div", { class: "zoom" },
       VOS.el("span", {}, "drag to zoom"), button("+", "zoom in", keys["+"]),
-      button("−", "zoom out", keys["-"]), button("all", "show all", all)), host, beside);
+      button("−", "zoom out", keys["-"]), button("all", "show all", all),
+      button("PNG", "save as PNG", () => VOS.savePng(plot.ctx.canvas, png(), name))), host, beside);
     const wide = () => Math.max(240, host.clientWidth);
     const cursor = { ...options.cursor, bind: { dblclick: () => () => { all(); return null; } } };
-    requestAnimationFrame(() => {
-      if (!host.isConnected) return;
+    let waited = 0;
+    const begin = () => {
+      if (!host.isConnected) { // its page may still be loading other data
+        if ((waited += 1) < MOST_FRAMES) requestAnimationFrame(begin);
+        return;
+      }
       // uPlot asks for the range of x at every change; only the first one is not somebody's wish.
       let chosen = false;
       const scales = {
@@ -100,7 +108,8 @@
           plot.setSize({ width: wide(), height });
         }
       }).observe(host);
-    });
+    };
+    requestAnimationFrame(begin);
     figure.redraw = () => plot?.redraw();
     return figure;
   };

@@ -5,6 +5,7 @@
   const TAU = { name: "tau", label: "τ", kind: "number" };
 
   const MOST_CURVES = 40;
+  const INTERVALS = "Bars: 95 % over sequences drawn again, of FPS the slowest to the fastest repeat; none where there are fewer than three sequences, or one repeat.";
 
   const about = (name) => (name === "tau" ? TAU : VOS.metric(name));
 
@@ -17,6 +18,12 @@
     const twins = Object.values(environments).filter((one) => one.device === device).length;
     return twins > 1 ? `${device} [${key.slice(0, 6)}]` : device;
   };
+
+  const SPANS = { jf_mean: ["jf_low", "jf_high"], reuse_rate: ["reuse_low", "reuse_high"], fps: ["fps_low", "fps_high"] };
+
+  /** The interval of a setting's number: over sequences, or over repeats. */
+  const ends = (columns, name, row) =>
+    (SPANS[name] && columns[SPANS[name][0]] ? SPANS[name].map((end) => columns[end][row]) : null);
 
   /** Settings as curves of points; a setting that several machines timed comes once a machine. */
   const curves = (frame, rows, x, y, once) => {
@@ -34,14 +41,26 @@
       }
       const tau = columns.tau[row];
       const words = [columns.model[row], tau === null ? "" : `τ = ${tau}`, columns.trained[row],
-        `${about(x).label} ${VOS.format(a, about(x).kind)}`, `${about(y).label} ${VOS.format(b, about(y).kind)}`];
+        `${about(x).label} ${VOS.format(a, about(x).kind)}`, `${about(y).label} ${VOS.format(b, about(y).kind)}`,
+        [x, y].some((one) => VOS.site.timing.includes(one)) && columns.busy[row] ? "busy: others used the device" : ""];
       found.get(name).points.push({
-        x: a, y: b, tau, text: words.filter(Boolean).join(" · "),
-        path: ["run", columns.key[row].slice(0, 16)],
+        x: a, y: b, tau, spans: { x: ends(columns, x, row), y: ends(columns, y, row) }, text: words.filter(Boolean).join(" · "),
+        path: ["run", columns.key[row]],
       });
     }
     for (const curve of found.values()) curve.points.sort((p, q) => (p.tau ?? 9) - (q.tau ?? 9));
     return [...found.values()];
+  };
+
+  /** What speeds belong to. */
+  const conditions = (frame, rows) => {
+    const { columns } = frame;
+    const timed = rows.filter((row) => columns.repeats[row] > 0);
+    if (!timed.length) return [];
+    const said = (name) => VOS.distinct(columns[name], timed).join("/");
+    const busy = VOS.distinct(columns.curve, timed.filter((row) => columns.busy[row]));
+    return [`timed on ${said("device")}; threads: ${said("threads") || "unknown"}; precision: ${said("precision")}; repeats: ${said("repeats")}`,
+      busy.length ? `busy: others used the device while these were timed: ${busy.join(", ")}` : ""];
   };
 
   const remark = (frame, rows, drawn) => {
@@ -61,7 +80,8 @@
     }
 
     set(name, value) {
-      this.params.set(name, value);
+      if (value) this.params.set(name, value);
+      else this.params.delete(name);
       this.changed(this.params);
       this.draw();
     }
@@ -95,6 +115,7 @@
       const controls = [
         VOS.select("y axis", options(axes), y, (value) => this.set("y", value)),
         VOS.select("x axis", options(axes), x, (value) => this.set("x", value)),
+        VOS.select("τ at the points", [["", "hidden"], ["1", "shown"]], this.params.get("taus") ?? "", (value) => this.set("taus", value)),
         VOS.select("measured on", evaluations.map((name) => [name, name]), at, (value) => this.set("at", value)),
         timed && machines.length > 0 && VOS.select("timed on",
           machines.map((key) => [key, machineName(frame, key)]), on, (value) => this.set("on", value)),
@@ -107,9 +128,9 @@
         label: about(name).label, format: (value) => VOS.format(value, about(name).kind),
       });
       this.element.replaceChildren(VOS.el("div", { class: "controls" }, controls),
-        drawn.length ? VOS.scatter(drawn, side(x), side(y))
+        drawn.length ? VOS.scatter(drawn, side(x), side(y), Boolean(this.params.get("taus")))
           : VOS.el("p", { class: "remark" }, "No setting has both numbers here."),
-        ...[rest, ...remark(frame, rows, drawn)].filter(Boolean).map((text) => VOS.el("p", { class: "remark" }, text)));
+        ...[rest, INTERVALS, ...(timed ? conditions(frame, rows) : []), ...remark(frame, rows, drawn)].filter(Boolean).map((text) => VOS.el("p", { class: "remark" }, text)));
     }
   }
 

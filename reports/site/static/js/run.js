@@ -4,7 +4,7 @@
   const { el, link, facts, format } = VOS;
   const DESCRIBED = new Set(VOS.COLUMNS.RUNS.map((column) => column.name)
     .concat(["weights_sha256", "weights_note", "mask_sha256", "switches", "sequences", "base",
-      "runner_version", "attempt", "input_size", "unscored", "remarks"]));
+      "runner_version", "attempt", "input_size", "unscored", "remarks", "busy", "threads"]));
 
   const code = (text) => (text ? el("code", {}, text) : null);
 
@@ -24,8 +24,8 @@
     return el("span", {}, code(notes.git_commit), notes.git_dirty ? " with uncommitted changes" : "");
   };
 
-  const weights = (get) => {
-    const checkpoint = VOS.site.checkpoints[get("weights_sha256")];
+  const weights = (get, checkpoints) => {
+    const checkpoint = checkpoints[get("weights_sha256")];
     const said = facts([
       ["weights are", VOS.trained(get("trained") === "untrained" ? "untrained: random weights" : "trained")],
       ["named", get("weights")], ["note", get("weights_note")], ["trained with margins", get("margins")],
@@ -38,7 +38,7 @@
 
   const measured = (get) => el("section", { class: "block" }, el("h2", {}, "Measured on"), facts([
     ["dataset", get("dataset")], ["protocol", get("protocol")], ["no J&F", get("unscored")], ["remarks", get("remarks")], ["manifest sha256", code(get("manifest_sha256"))],
-    ["clips", get("sequences")], ["cut after", get("max_frames") === null ? "" : `${get("max_frames")} frames`],
+    ["sequences", get("sequences")], ["cut after", get("max_frames") === null ? "" : `${get("max_frames")} frames`],
     ["precision", get("precision")], ["input size", get("input_size")], ["seed", get("seed")],
     ["repeat", get("kind") === "timing" ? String(get("repeat")) : ""],
     ["paper or code", get("switches")], ["masks sha256", code(get("mask_sha256"))],
@@ -54,7 +54,8 @@
     delete annotations.unscored;
     delete annotations.remarks;
     return el("section", { class: "block" }, el("h2", {}, "Ran on"), facts([
-      ["device", get("device")], ["machine key", code(get("environment_key"))],
+      ["device", get("device")], ["threads", format(get("threads"), "number")],
+      ["busy", get("busy") && el("span", { class: "mark" }, "others used the device meanwhile")], ["machine key", code(get("environment_key"))],
       ["version", attempt.version ?? get("version")], ["commit", commit(attempt)],
       ["model's version", get("runner_version")], ["host", attempt.host],
       ["began", format(attempt.started_at, "time")], ["ended", format(attempt.ended_at, "time")],
@@ -71,31 +72,18 @@
     el("h2", {}, "Error"), el("p", { class: "mark" }, get("error")),
     attempt.traceback && el("pre", { tabindex: "0" }, attempt.traceback));
 
-  const clips = (detail, get, params, changed) => {
-    if (!detail.clips) return [];
-    const frame = VOS.unpack(detail.clips);
-    const key = get("key").slice(0, 16);
-    const cells = {
-      sequence: (row, text) => link(text, ["clip", get("dataset"), text], { run: key }),
-    };
-    const known = new Set(VOS.COLUMNS.RUN_CLIPS.map((column) => column.name).concat(["mask_sha256"]));
-    const others = Object.keys(frame.columns).filter((name) => !known.has(name)).map(VOS.metric);
-    return [el("h2", {}, "Clips"), new VOS.Table({
-      frame, columns: VOS.withCells([...VOS.COLUMNS.RUN_CLIPS, ...others], cells),
-      rows: Array.from({ length: frame.rows }, (_, row) => row), params, changed, caption: "clips of this run",
-    }).element];
-  };
+  const sequence = (get) => (row, text) => link(text, VOS.sequencePath(get("dataset"), text), { run: get("key").slice(0, 16) });
 
-  const objects = (detail, get) => {
-    if (!detail.objects) return [];
-    const frame = VOS.unpack(detail.objects);
-    const cells = { sequence: (row, text) => link(text, ["clip", get("dataset"), text], { run: get("key").slice(0, 16) }) };
-    const known = new Set(VOS.COLUMNS.RUN_OBJECTS.map((column) => column.name));
+  /** A table of the run's own rows in a frame that many runs share. */
+  const own = (title, packed, columns, row, get, params, changed) => {
+    const frame = packed && VOS.unpack(packed);
+    const rows = frame ? VOS.where(frame, (at) => frame.columns.run[at] === row) : [];
+    if (!rows.length) return [];
+    const known = new Set([...columns.map((column) => column.name), "mask_sha256", "run"]);
     const others = Object.keys(frame.columns).filter((name) => !known.has(name)).map(VOS.metric);
-    const shown = VOS.COLUMNS.RUN_OBJECTS.filter((column) => column.name in frame.columns);
-    return [el("h2", {}, "Objects"), new VOS.Table({
-      frame, columns: VOS.withCells([...shown, ...others], cells),
-      rows: Array.from({ length: frame.rows }, (_, row) => row), caption: "objects of this run",
+    return [el("h2", {}, title), new VOS.Table({
+      frame, columns: VOS.withCells([...columns, ...others], { sequence: sequence(get) }), rows, params, changed,
+      caption: `${title.toLowerCase()} of this run`,
     }).element];
   };
 
@@ -105,20 +93,23 @@
   };
 
   VOS.pages.run = async ({ path: [start], params, changed }) => {
+    await VOS.need("runs");
     const row = VOS.findRun(start);
     if (row < 0) return VOS.missing("run", start);
     const { columns } = VOS.site.runs;
     const get = (name) => columns[name]?.[row] ?? null;
-    const details = await VOS.load(`data/runs/${Math.floor(row / VOS.site.chunk)}`);
-    const detail = details[get("key")];
+    const { chunk } = VOS.site;
+    const [details, checkpoints] = await Promise.all([VOS.load(`data/runs/${Math.floor(row / chunk)}`), VOS.load("data/checkpoints")]);
+    const attempt = details.attempts[row % chunk];
     const tau = get("tau") === null ? "" : `, τ = ${get("tau")}`;
     return [
       VOS.heading(`${get("model")}${tau}`, get("trained") === "untrained" ? el("small", { class: "mark" }, "untrained") : null),
-      el("p", {}, `${get("kind")} run of ${get("dataset")}, ${get("state")}; see `, link("all of this model", ["model", get("base")]), "."),
-      numbers(get), failure(get, detail.attempt),
-      el("div", { class: "blocks" }, weights(get), measured(get), ran(get, detail.attempt)),
-      ...clips(detail, get, params, changed),
-      ...objects(detail, get),
+      el("p", {}, `${get("kind")} run of ${get("dataset")}, ${get("state")}; see `, link("all of this model", ["model", get("base")]), " or ",
+        link("compare it with another run", ["runs"], { pick: get("key").slice(0, 16) }), "."),
+      numbers(get), failure(get, attempt),
+      el("div", { class: "blocks" }, weights(get, checkpoints), measured(get), ran(get, attempt)),
+      ...own("Sequences", details.clips, VOS.COLUMNS.RUN_CLIPS, row, get, params, changed),
+      ...own("Objects", details.objects, VOS.COLUMNS.RUN_OBJECTS, row, get),
     ];
   };
 })();

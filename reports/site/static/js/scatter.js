@@ -11,6 +11,10 @@
     return [low - pad, high + pad];
   };
 
+  /** Values of points, and the ends of their spans. */
+  const reach = (points, axis) => points.flatMap((point) =>
+    [point[axis], ...(point.spans?.[axis] ?? [])]).filter((value) => value !== null);
+
   const sample = (curve) => {
     const { look } = curve;
     const colour = VOS.colour(look.colour);
@@ -39,6 +43,7 @@
       ctx.stroke();
       ctx.setLineDash([]);
     }
+    for (const { x, y, spans } of curve.points) whiskers(u, x, y, spans);
     const shape = new Path2D(VOS.marker(curve.look.marker));
     for (const [x, y] of places) {
       ctx.save();
@@ -49,6 +54,50 @@
       ctx.fill(shape);
       ctx.stroke(shape);
       ctx.restore();
+    }
+  };
+
+  /** How sure a point is, either way: spans {x: [low, high], y: [low, high]}, where known. */
+  const whiskers = (u, x, y, spans) => {
+    const { ctx } = u;
+    ctx.lineWidth = devicePixelRatio;
+    ctx.globalAlpha = 0.6;
+    ctx.beginPath();
+    for (const [axis, ends] of Object.entries(spans ?? {})) {
+      if (!ends || ends[0] === null || ends[1] === null) continue;
+      for (const end of ends) {
+        ctx.moveTo(u.valToPos(x, "x", true), u.valToPos(y, "y", true));
+        ctx.lineTo(u.valToPos(axis === "x" ? end : x, "x", true), u.valToPos(axis === "y" ? end : y, "y", true));
+      }
+    }
+    ctx.stroke();
+    ctx.globalAlpha = 1;
+  };
+
+  /** τ beside the points, where there is room. */
+  const labelled = (u, curves) => {
+    const { ctx } = u;
+    const ratio = devicePixelRatio;
+    const taken = curves.flatMap((curve) => curve.points.map(({ x, y }) => {
+      const [left, top] = [u.valToPos(x, "x", true), u.valToPos(y, "y", true)];
+      return [left - 6 * ratio, top - 6 * ratio, left + 6 * ratio, top + 6 * ratio];
+    }));
+    const free = (box) => taken.every((one) => box[0] > one[2] || box[2] < one[0] || box[1] > one[3] || box[3] < one[1]);
+    ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+    ctx.fillStyle = VOS.ink("text");
+    for (const curve of curves) {
+      for (const { x, y, tau } of curve.points) {
+        if (tau === null || tau === undefined) continue;
+        const text = String(tau);
+        const width = ctx.measureText(text).width;
+        const [left, top] = [u.valToPos(x, "x", true), u.valToPos(y, "y", true)];
+        const places = [[8, -8], [8, 16], [-8 - width / ratio, -8], [-8 - width / ratio, 16]];
+        const box = places.map(([right, down]) => [left + right * ratio, top + (down - 10) * ratio,
+          left + right * ratio + width, top + down * ratio]).find(free);
+        if (!box) continue;
+        taken.push(box);
+        ctx.fillText(text, box[0], box[3] - ratio);
+      }
     }
   };
 
@@ -66,10 +115,11 @@
   };
 
   /**
-   * curves: [{name, look, untrained, points: [{x, y, text, path}]}] in the order of their lines;
-   * x, y: {label, format}. A point's text says what it is; its path is opened by a click.
+   * curves: [{name, look, untrained, points: [{x, y, text, path, tau, spans}]}] in the order of
+   * their lines; x, y: {label, format}; taus: written at the points. A point's text says what it
+   * is; its path is opened by a click.
    */
-  VOS.scatter = (curves, x, y) => {
+  VOS.scatter = (curves, x, y, taus = false) => {
     const hidden = new Set();
     const shown = () => curves.filter((curve) => !hidden.has(curve.name));
     const points = curves.flatMap((curve) => curve.points);
@@ -94,6 +144,7 @@
       u.ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
       u.ctx.clip();
       shown().forEach((curve) => paint(u, curve));
+      if (taus) labelled(u, shown());
       u.ctx.restore();
     };
     const ready = (u) => {
@@ -104,7 +155,25 @@
     };
     const figure = VOS.chart({
       data: [order.map((one) => one.x), order.map((one) => one.y)],
-      full: { x: padded(points.map((one) => one.x)), y: padded(points.map((one) => one.y)) },
+      full: { x: padded(reach(points, "x")), y: padded(reach(points, "y")) },
+      name: `${y.label} against ${x.label}`,
+      png: () => shown().map((curve) => ({ text: curve.name, draw: (context) => {
+        const { look } = curve;
+        context.strokeStyle = VOS.colour(look.colour);
+        context.fillStyle = curve.untrained ? VOS.ink("ground") : VOS.colour(look.colour);
+        context.lineWidth = 2;
+        context.setLineDash(look.dash);
+        context.beginPath();
+        if (look.line) { context.moveTo(0, 7); context.lineTo(30, 7); }
+        context.stroke();
+        context.setLineDash([]);
+        context.translate(15, 7);
+        context.scale(SIZE, SIZE);
+        context.lineWidth = 0.3;
+        const shape = new Path2D(VOS.marker(look.marker));
+        context.fill(shape);
+        context.stroke(shape);
+      } })),
       label: `${y.label} against ${x.label} of ${curves.length} curves; the table below holds the numbers`,
       height: 400,
       beside: VOS.el("ul", { class: "legend" }, curves.map((curve) => VOS.el("li", {},

@@ -6,6 +6,7 @@
   const SAMPLE = 300;
   const WIDEST_CH = 30;
   const NARROWEST_CH = 7;
+  const NARROW_CH = 16;
 
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
@@ -32,17 +33,32 @@
   class Table {
     /**
      * options: frame, columns [{name, label, kind, cell(row)}], rows (indices), params
-     * (URLSearchParams), changed(params), caption, facets (names of columns), current(row).
+     * (URLSearchParams), changed(params), caption, facets and groups (names of columns),
+     * current(row).
      */
     constructor(options) {
-      Object.assign(this, { params: new URLSearchParams(), facets: [] }, options);
+      Object.assign(this, { facets: [], groups: [] }, options);
+      this.params ??= new URLSearchParams();
       this.values = this.frame.columns;
-      this.columns = this.columns.filter((column) => this.values[column.name]
+      this.known = this.columns.filter((column) => this.values[column.name]
         && this.rows.some((row) => this.values[column.name][row] !== null));
+      this.columns = this.known;
       this.texts = [];
       this.active = 0;
       this.shown = this.rows;
-      this.element = VOS.el("section", { class: "table" }, this.controls(), this.grid());
+      this.items = this.rows;
+      this.closed = new Set();
+      this.element = VOS.el("section", { class: "table" });
+      this.build();
+    }
+
+    /** Everything anew: after other columns were chosen. */
+    build() {
+      const wanted = (this.params.get("cols") ?? "").split(",").filter(Boolean);
+      const chosen = this.known.filter((column) => wanted.includes(column.name));
+      this.columns = chosen.length ? chosen : this.known;
+      this.texts = [];
+      this.element.replaceChildren(this.controls(), this.grid());
       this.apply();
     }
 
@@ -54,7 +70,35 @@
       });
       this.status = VOS.el("p", { class: "status", role: "status" });
       const facets = this.facets.map((name) => this.facet(name)).filter(Boolean);
-      return VOS.el("div", { class: "controls" }, this.box, facets, this.status);
+      return VOS.el("div", { class: "controls" }, this.box, facets, this.grouping(), this.chooser(),
+        VOS.el("button", {
+          type: "button", title: "the rows and columns that are shown, in the units of the database",
+          onclick: () => VOS.saveCsv(VOS.csv(this.frame, this.columns, this.shown), this.caption),
+        }, "CSV"), this.status);
+    }
+
+    grouping() {
+      const names = this.groups.filter((name) => this.known.some((one) => one.name === name));
+      if (!names.length || this.rows.length < 3) return null;
+      const label = (name) => this.known.find((one) => one.name === name).label;
+      return VOS.select("grouped by", [["", "nothing"], ...names.map((name) => [name, label(name)])],
+        this.params.get("group") ?? "", (value) => this.set("group", value));
+    }
+
+    /** Which columns are shown; all, if none is chosen. */
+    chooser() {
+      if (this.known.length < 6) return null;
+      const box = (column) => VOS.el("label", {}, VOS.el("input", {
+        type: "checkbox", checked: this.columns.includes(column), onchange: (event) => {
+          const left = this.known.filter((one) => (one === column
+            ? event.target.checked : this.columns.includes(one)));
+          const all = left.length === this.known.length || !left.length;
+          this.set("cols", all ? "" : left.map((one) => one.name).join(","), true);
+        },
+      }), " ", column.label);
+      const open = this.element.querySelector("details.chooser")?.open;
+      return VOS.el("details", { class: "chooser", open }, VOS.el("summary", {}, "columns"),
+        VOS.el("div", { class: "choices" }, this.known.map(box)));
     }
 
     /** What may be typed, in this table's own columns. */
@@ -76,8 +120,11 @@
     }
 
     grid() {
-      const widths = this.columns.map((column) =>
-        widthOf(column, this.values[column.name], this.rows));
+      const narrow = matchMedia("(max-width: 40rem)").matches;
+      const widths = this.columns.map((column, at) => {
+        const ch = widthOf(column, this.values[column.name], this.rows);
+        return narrow && at === 0 ? Math.min(ch, NARROW_CH) : ch;
+      });
       const groups = widths.map((ch) => {
         const col = VOS.el("col");
         col.style.width = `${ch + 1}ch`;
@@ -99,11 +146,12 @@
       return this.scroller;
     }
 
-    set(name, value) {
+    set(name, value, anew = false) {
       if (value) this.params.set(name, value);
       else this.params.delete(name);
       this.scroller.scrollTop = 0;
-      this.apply();
+      if (anew) this.build();
+      else this.apply();
       this.changed?.(this.params);
     }
 
@@ -137,22 +185,57 @@
         : `${this.shown.length} of ${this.rows.length}`;
       const rows = this.rows.length === 1 ? "row" : "rows";
       this.status.textContent = [`${count} ${rows}`, query.problem].filter(Boolean).join("; ");
-      this.table.setAttribute("aria-rowcount", this.shown.length + 1);
-      this.active = Math.min(this.active, Math.max(0, this.shown.length - 1));
+      this.arrange();
+    }
+
+    /** Rows, and heads of groups between them: what has a line in the table. */
+    arrange() {
+      const by = this.values[this.params.get("group") ?? ""];
+      this.items = this.shown;
+      if (by && this.groups.includes(this.params.get("group"))) {
+        const groups = new Map();
+        for (const row of this.shown) {
+          if (!groups.has(by[row])) groups.set(by[row], []);
+          groups.get(by[row]).push(row);
+        }
+        this.items = [...groups].flatMap(([word, rows]) =>
+          [{ word, rows }, ...(this.closed.has(word) ? [] : rows)]);
+      }
+      this.table.setAttribute("aria-rowcount", this.items.length + 1);
+      this.active = Math.min(this.active, Math.max(0, this.items.length - 1));
       this.drawn = "";
       this.draw();
+    }
+
+    /** The head of a group: how many rows, and the span of their scores. */
+    head({ word, rows }, at) {
+      const spans = this.columns.filter(({ name }) => ["jf_mean", "fps"].includes(name)).map(({ name, label, kind }) => {
+        const known = rows.map((row) => this.values[name][row]).filter((value) => value !== null);
+        if (!known.length) return "";
+        const ends = [Math.min, Math.max].map((end) => known.reduce((a, b) => end(a, b)));
+        return `${label} ${[...new Set(ends.map((end) => VOS.format(end, kind)))].join(" to ")}`;
+      });
+      const closed = this.closed.has(word);
+      return VOS.el("tr", { class: "group", "aria-rowindex": at + 2, "data-at": at }, VOS.el("td", { colspan: this.columns.length },
+        VOS.el("button", {
+          type: "button", "aria-expanded": String(!closed), onclick: () => {
+            if (!this.closed.delete(word)) this.closed.add(word);
+            this.arrange();
+          },
+        }, `${closed ? "▸" : "▾"} ${word ?? "none"}`),
+        ` ${[`${rows.length} row${rows.length === 1 ? "" : "s"}`, ...spans].filter(Boolean).join(" · ")}`));
     }
 
     draw() {
       const height = this.scroller.clientHeight || 640;
       const first = Math.max(0, Math.floor(this.scroller.scrollTop / ROW_PX) - BEYOND);
-      const last = Math.min(this.shown.length, first + Math.ceil(height / ROW_PX) + 2 * BEYOND);
+      const last = Math.min(this.items.length, first + Math.ceil(height / ROW_PX) + 2 * BEYOND);
       if (this.drawn === `${first}-${last}`) return;
       this.drawn = `${first}-${last}`;
       const inside = this.body.contains(document.activeElement);
       const rows = [this.space(first)];
       for (let at = first; at < last; at += 1) rows.push(this.row(at));
-      rows.push(this.space(this.shown.length - last));
+      rows.push(this.space(this.items.length - last));
       this.body.replaceChildren(...rows);
       if (inside) (this.linkAt(this.active) ?? this.scroller).focus({ preventScroll: true });
     }
@@ -164,7 +247,8 @@
     }
 
     row(at) {
-      const row = this.shown[at];
+      const row = this.items[at];
+      if (typeof row === "object") return this.head(row, at);
       const cells = this.columns.map((column) => {
         const value = this.values[column.name][row];
         const text = VOS.format(value, column.kind);
@@ -178,18 +262,18 @@
       }, cells);
     }
 
-    linkAt(at) { return this.body.querySelector(`tr[data-at="${at}"] a`); }
+    linkAt(at) { return this.body.querySelector(`tr[data-at="${at}"] :is(a, button)`); }
 
     key(event) {
       const page = Math.max(1, Math.floor(this.scroller.clientHeight / ROW_PX) - 2);
       const steps = {
         ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity,
       };
-      if (!(event.key in steps) || !this.shown.length || event.target.closest("thead")) return;
+      if (!(event.key in steps) || !this.items.length || event.target.closest("thead")) return;
       event.preventDefault();
       const at = event.target.closest("tr")?.dataset.at;
       const next = at === undefined ? (event.key === "End" ? Infinity : 0) : Number(at) + steps[event.key];
-      this.active = Math.max(0, Math.min(this.shown.length - 1, next));
+      this.active = Math.max(0, Math.min(this.items.length - 1, next));
       const top = this.active * ROW_PX;
       const seen = this.scroller.clientHeight - 2 * ROW_PX;
       if (top < this.scroller.scrollTop) this.scroller.scrollTop = top;

@@ -15,13 +15,13 @@
       : VOS.svg("rect", { x: 4, y: 1, width: 22, height: 10, fill: VOS.colour(colour) }));
 
   /** A run's series of one object: frames, lines that are known, and paths in words. */
-  VOS.timelineData = (file, key, at, words) => {
-    const run = file.runs[key];
+  const timelineData = (file, run, at) => {
     const get = (name) => (run[name] ? file.arrays[run[name][at]] : null);
-    const path = get("path").map((code) => words[code]);
+    const parts = (values) => values && values.map((value) => (value === null ? null : value / VOS.site.steps));
+    const path = get("path").map((code) => VOS.site.paths[code]);
     const found = { frames: path.map((_, t) => t), path };
-    for (const { name } of LINES) if (name !== "j") found[name] = get(name);
-    const j = get("j");
+    for (const { name } of LINES) if (name !== "j") found[name] = parts(get(name));
+    const j = parts(get("j"));
     if (j) {
       const scored = file.arrays[run.scored];
       found.j = path.map(() => null);
@@ -65,7 +65,7 @@
   ].join(" · ");
 
   /** One object's timeline with its legend; tau may be null. */
-  VOS.timeline = (data, tau, name) => {
+  const timeline = (data, tau, name) => {
     const lines = LINES.filter((line) => data[line.name]);
     const words = VOS.distinct(data.path, data.path.keys()).filter((word) => word !== "absent");
     const read = VOS.el("p", { class: "reading", "aria-live": "off" }, said(data, 0));
@@ -77,6 +77,11 @@
     return VOS.chart({
       data: [data.frames, ...lines.map((line) => data[line.name])],
       full: { x: [-0.5, last + 0.5], y: FULL_Y }, fixed: true, label: name, height: 300,
+      png: () => [...lines.map((line) => [line.label, line.colour]), ...words.map((word) => [word, VOS.site.path_colours[word]])]
+        .map(([text, colour]) => ({ text, draw: (context) => {
+          context.fillStyle = VOS.colour(colour);
+          context.fillRect(0, 2, 30, 10);
+        } })),
       beside: [read, legend],
       options: {
         series: [{}, ...lines.map((line) => ({
@@ -97,7 +102,7 @@
   };
 
   /** The same as a table, for those who read rather than look. */
-  VOS.timelineTable = (data) => {
+  const timelineTable = (data) => {
     const lines = LINES.filter((line) => data[line.name]);
     const head = VOS.el("tr", {}, ["frame", "decision", ...lines.map((line) => line.label)]
       .map((text) => VOS.el("th", { scope: "col" }, text)));
@@ -106,5 +111,23 @@
       .map((text) => VOS.el("td", {}, text))));
     return VOS.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "frames" },
       VOS.el("table", { class: "plain" }, VOS.el("thead", {}, head), VOS.el("tbody", {}, rows)));
+  };
+
+  /** All timelines of a run on a sequence, or why there are none; number and chunks: the sequence's. */
+  VOS.timelines = async (number, chunks, row) => {
+    const { runs, chunk } = VOS.site;
+    const none = (text) => [VOS.el("p", { class: "remark" }, text)];
+    const file = Math.floor(row / chunk);
+    const data = chunks.includes(file) ? await VOS.load(`data/series/${number}-${file}`) : null;
+    const run = data?.runs[row];
+    if (!run) return none("No gate timeline: this run stored no series of the sequence (timing runs store none), or it is left out to keep the site small.");
+    const tau = runs.columns.tau[row];
+    const parts = run.objects.map((object, at) => {
+      const line = timelineData(data, run, at);
+      return [run.objects.length > 1 && VOS.el("h3", {}, `object ${object}`),
+        timeline(line, run.p_gate ? tau : null, `Gate timeline of ${VOS.runName(row)}, object ${object}; as a table below`),
+        VOS.el("details", {}, VOS.el("summary", {}, "as a table"), timelineTable(line))];
+    });
+    return [...(run.p_gate ? [] : none("No gate was evaluated in this run: there is no P_gate.")), ...parts.flat()];
   };
 })();

@@ -5,15 +5,14 @@
   const COLOURS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#949494", "#56b4e9", "#ca9161"];
   const DASHES = [[], [6, 4], [2, 3], [8, 3, 2, 3]];
 
-  VOS.trainingFrame = () => {
-    const { trainings } = VOS.site;
+  const trainingFrame = (trainings) => {
     const columns = Object.create(null);
     for (const { name } of VOS.COLUMNS.TRAININGS) columns[name] = trainings.map((one) => one[name] ?? null);
     return { rows: trainings.length, columns };
   };
 
-  VOS.pages.trainings = ({ params, changed }) => {
-    const frame = VOS.trainingFrame();
+  VOS.pages.trainings = async ({ params, changed }) => {
+    const frame = trainingFrame(await VOS.load("data/trainings"));
     if (!frame.rows) return [VOS.heading("Trainings"), el("p", {}, "This database holds no training.")];
     const cells = {
       model: (row, text) => link(text, ["training", frame.columns.key[row].slice(0, 16)]),
@@ -65,7 +64,8 @@
   };
 
   VOS.pages.training = async ({ path: [start] }) => {
-    const { trainings, runs } = VOS.site;
+    const { runs } = await VOS.need("runs");
+    const trainings = await VOS.load("data/trainings");
     const number = start ? trainings.findIndex((one) => one.key.startsWith(start)) : -1;
     if (number < 0) return VOS.missing("training", start);
     const one = trainings[number];
