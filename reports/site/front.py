@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -95,7 +94,7 @@ def published(dataset: str, clips: int) -> dict[str, Any] | None:
     return {"rows": rows, **about}
 
 
-def failures(runs: pd.DataFrame, clips_of: Mapping[str, int]) -> dict[str, Any]:
+def failures(runs: pd.DataFrame) -> dict[str, Any]:
     """How many runs failed, and the first of them: ``key``, ``model``, ``dataset``, ``error``."""
     failed = runs[runs["state"] == State.FAILED.value]
     shown = failed.head(FAILED)
@@ -105,7 +104,6 @@ def failures(runs: pd.DataFrame, clips_of: Mapping[str, int]) -> dict[str, Any]:
             {
                 "key": one["key"], "model": one["model"], "tau": plain(one["tau"]),
                 "dataset": one["dataset"], "error": one["error"],
-                "done": clips_of.get(one["key"], 0),
             }
             for one in shown.to_dict("records")
         ],

@@ -10,10 +10,10 @@ import pandas as pd
 from vosbench.harness.metric import Scale
 from vosbench.harness.regression.history import HistorySeries
 from vosbench.harness.regression.history import history as read_history
-from vosbench.harness.store.measured import read_run
 from vosbench.harness.setting import POINT
 from vosbench.harness.store import Database, Selection, State
 from vosbench.harness.store.baselines import all_verdicts, baseline_columns, baseline_keys
+from vosbench.harness.store.measured import read_run
 from vosbench.reports.site.script import plain
 
 

@@ -200,7 +200,6 @@ class _Writing:
         self._data("verdicts", {"baselines": baselines(source), "rows": packed(judged)})
         trained = write_trainings(source, self._folder)
         self._data("trainings", trained)
-        done = per_clip["key"].value_counts()
         main: dict[str, Any] = {
             "title": self._how.title,
             "live": self._how.live,
@@ -208,7 +207,7 @@ class _Writing:
                 name: list(map(str, value)) for name, value in vars(where).items() if value
             },
             "headline": front.headline(settings, per_clip),
-            "failures": front.failures(runs, done.to_dict()),
+            "failures": front.failures(runs),
             "summary": tables.summary(runs, catalog.measured_at(source, where)),
             "clips": packed(clips),
             "looks": tables.looks(settings),

@@ -98,4 +98,4 @@ def rounded(frame: pd.DataFrame, digits: int = 6) -> pd.DataFrame:
         power = digits - 1 - np.floor(np.log10(np.abs(values)))
         scale = 10.0 ** np.where(np.isfinite(power), np.clip(power, -300, 300), 0)
         kept = np.round(values * scale) / scale
-    return frame.assign(**{name: kept[:, at] for at, name in enumerate(floats)})
+    return frame.assign(**{str(name): kept[:, at] for at, name in enumerate(floats)})

@@ -43,9 +43,10 @@ def runs(source: Readable, where: Selection) -> pd.DataFrame:
     found = results(source, where)
     notes = weights_notes(source)
     times = timing_conditions(source).set_index("key")
+    marks = found["key"].map(times["busy"])
     return found.assign(
         threads=found["key"].map(times["threads"]).astype(float),
-        busy=[BUSY if mark is True else None for mark in found["key"].map(times["busy"])],
+        busy=pd.Series([BUSY if m is True else None for m in marks], found.index, dtype="object"),
         trained=[_words(trained) for trained in found["trained"]],
         weights_note=[notes.get(sha256, "") for sha256 in found["weights_sha256"]],
         clips=[len(names) for names in found["sequences"]],

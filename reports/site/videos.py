@@ -65,5 +65,6 @@ def _owner(stem: str, runs: pd.DataFrame) -> tuple[int | None, str]:
     start, sequence = named.groups()
     ours = runs["key"].str.startswith(start) if len(start) >= 8 else runs["key"] == ""
     ours |= runs["trial_id"].astype(str) == start
-    rows = [row for row in runs.index[ours] if sequence in runs.at[row, "sequences"]]
+    ours &= pd.Series([sequence in names for names in runs["sequences"]], index=runs.index)
+    rows = list(runs.index[ours])
     return (int(rows[0]), sequence) if len(rows) == 1 else (None, "")
