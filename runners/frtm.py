@@ -5,9 +5,10 @@ Symbols: S the coarse score, Δ its change, R8 the refined features that the tra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ from vosbench.baselines.frtm.aggregate import Aggregated, aggregate
 from vosbench.baselines.frtm.half import HalfFrtm
 from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
 from vosbench.baselines.frtm.reuse import p_gate
-from vosbench.baselines.frtm.target import TargetModel, fit, initial_weights
+from vosbench.baselines.frtm.samples import own_rows
+from vosbench.baselines.frtm.target import TargetModel, fit, initial_weights, learn, scores
 from vosbench.runners.interface import ObjectTrace, Path, Spans, no_spans
 
 AugmentedSet = tuple[Tensor, Tensor]
@@ -106,8 +108,16 @@ class FrtmSegment:
         return ObjectTrace(self.score[0, 0], self.r8[0].abs().mean(0), delta)
 
 
+class _Refined(NamedTuple):
+    """What a path gives the shallow levels, a row an object, and the objects' states after it."""
+
+    r8: Tensor
+    score: Tensor
+    states: Sequence[FrtmState]
+
+
 class FrtmTracker:
-    """An FRTM network in use on clips.
+    """An FRTM network in use on clips; takes objects of a frame in batches.
 
     Args:
         network: plain or gated, in eval mode, on its device.
@@ -127,6 +137,7 @@ class FrtmTracker:
         self.autocast = autocast
         self._gated = network if isinstance(network, GatedFrtmNetwork) else None
         self.cheap = Path.COPY if self._gated is None else Path.REUSE
+        self.pixels_at_once = 0
         self._augment = augment
         self._start = start
 
@@ -152,68 +163,124 @@ class FrtmTracker:
         return FrtmState(target.scored(), ReuseState(template, score, r8))
 
     def match(self, features: FrameFeatures, state: FrtmState, spans: Spans) -> FrtmMatch:
-        if self._gated is None or state.reuse is None:
-            return FrtmMatch(features, state)
+        return self.matches(features, (state,), spans)[0]
+
+    def matches(
+        self, features: FrameFeatures, states: Sequence[FrtmState], spans: Spans
+    ) -> list[FrtmMatch]:
+        """D and P_gate of each object."""
+        carried = [state.reuse for state in states if state.reuse is not None]
+        if self._gated is None or not carried:
+            return [FrtmMatch(features, state) for state in states]
+        score, template = _rows([c.score for c in carried]), _rows([c.template for c in carried])
         with spans("matching"), self.autocast():
-            d = self._gated.Tmatching.match(features.f8, state.reuse.score, state.reuse.template)
+            d = self._gated.Tmatching.match(features.f8, score, template)
         with spans("gate"), self.autocast():
             logits = self._gated.convGS(d)
-            probability = p_gate(logits.to(state.target.kernel.dtype))[0]
-        return FrtmMatch(features, state, d, probability)
+            probabilities = p_gate(logits.to(states[0].target.kernel.dtype))
+        return [
+            FrtmMatch(features, state, d[k : k + 1], probabilities[k])
+            for k, state in enumerate(states)
+        ]
 
     def delta(self, match: FrtmMatch, spans: Spans) -> Tensor:
         """Δ at 1/16, (1, 1, h, w), computed once a match."""
-        if self._gated is None or match.d is None:
-            raise RuntimeError("a network without reuse modules has no Δ")
-        if match.delta is None:
+        return self._deltas((match,), spans)
+
+    def _deltas(self, matches: Sequence[FrtmMatch], spans: Spans) -> Tensor:
+        """Δ, a row a match."""
+        unknown = [match for match in matches if match.delta is None]
+        if unknown:
+            d = [match.d for match in unknown if match.d is not None]
+            if self._gated is None or not d:
+                raise RuntimeError("a network without reuse modules has no Δ")
             with spans("delta"), self.autocast():
-                match.delta = self._gated.Convert_Diff(match.d)
-        return match.delta
+                deltas = self._gated.Convert_Diff(_rows(d))
+            for k, match in enumerate(unknown):
+                match.delta = deltas[k : k + 1]
+        return _rows([match.delta for match in matches if match.delta is not None])
 
     def segment(self, match: FrtmMatch, path: Path, spans: Spans) -> FrtmSegment:
-        return self._full(match, spans) if path is Path.FULL else self._reuse(match, spans)
+        return self.segments(((match, path),), spans)[0]
+
+    def segments(self, asked: Sequence[tuple[FrtmMatch, Path]], spans: Spans) -> list[FrtmSegment]:
+        """What differs between the paths first, then shallow levels and head for all."""
+        features = asked[0][0].features
+        order: list[int] = []
+        parts: list[_Refined] = []
+        for path, way in ((Path.FULL, self._full), (Path.REUSE, self._reuse)):
+            places = [k for k, (_, chosen) in enumerate(asked) if chosen is path]
+            if places:
+                order += places
+                parts.append(way([asked[k][0] for k in places], spans))
+        r8, score = _rows([p.r8 for p in parts]), _rows([p.score for p in parts])
+        probability = self._finish(features, r8, score, spans)
+        states = [state for part in parts for state in part.states]
+        found: list[FrtmSegment] = [None] * len(asked)  # type: ignore[list-item]
+        for row, (k, state) in enumerate(zip(order, states, strict=True)):
+            match, path = asked[k]
+            f16, delta = (features.f16(spans), None) if path is Path.FULL else (None, match.delta)
+            own = slice(row, row + 1)
+            found[k] = FrtmSegment(probability[row], state, f16, score[own], r8[own], delta)
+        return found
 
     def settle(self, segment: FrtmSegment, mask: Tensor, spans: Spans) -> FrtmState:
-        """The state after a frame; a reused one taught nothing."""
-        state = segment.state
-        if segment.f16 is None:
-            return state
-        with spans("target update"):
-            return replace(state, target=state.target.updated(segment.f16, mask))
+        return self.settled((segment,), (mask,), spans)[0]
 
-    def _full(self, match: FrtmMatch, spans: Spans) -> FrtmSegment:
-        """S from f16, R8 from f32 and f16, then the shallow levels."""
-        features, state = match.features, match.state
+    def settled(
+        self, segments: Sequence[FrtmSegment], masks: Sequence[Tensor], spans: Spans
+    ) -> list[FrtmState]:
+        """The states after a frame; a reused one taught nothing."""
+        states = [segment.state for segment in segments]
+        full = [k for k, segment in enumerate(segments) if segment.f16 is not None]
+        if full:
+            f16 = segments[full[0]].f16
+            assert f16 is not None
+            with spans("target update"):
+                taught = torch.stack([masks[k] for k in full])
+                targets = learn([states[k].target for k in full], f16, taught)
+            for k, target in zip(full, targets, strict=True):
+                states[k] = replace(states[k], target=target)
+        return states
+
+    def _full(self, matches: Sequence[FrtmMatch], spans: Spans) -> _Refined:
+        """S from f16, R8 from f32 and f16."""
+        features = matches[0].features
         f16, f32 = features.f16(spans), features.f32(spans)
         with spans("target classify"):
-            score = state.target.score(f16)
+            score = scores([match.state.target for match in matches], f16)
         with spans("refiner deep"), self.autocast():
             r8 = self.network.refiner.deep(f32, f16, score)
-        reuse = None if state.reuse is None else replace(state.reuse, score=score, r8=r8)
-        state = FrtmState(state.target.scored(), reuse)
-        return FrtmSegment(self._finish(features, r8, score, spans), state, f16, score, r8)
+        states = []
+        for state, own_score, own_r8 in zip(
+            (match.state for match in matches), own_rows(score), own_rows(r8), strict=True
+        ):
+            carried = state.reuse
+            if carried is not None:
+                carried = replace(carried, score=own_score, r8=own_r8)
+            states.append(FrtmState(state.target.scored(), carried))
+        return _Refined(r8, score, states)
 
-    def _reuse(self, match: FrtmMatch, spans: Spans) -> FrtmSegment:
+    def _reuse(self, matches: Sequence[FrtmMatch], spans: Spans) -> _Refined:
         """Ŝ = S_{t-n} + Δ, R̂8 from R8_{t-n} and Δ; S_{t-n} and R8_{t-n} stay."""
-        carried = match.state.reuse
-        if carried is None:
+        carried = [match.state.reuse for match in matches if match.state.reuse is not None]
+        if not carried:
             raise RuntimeError("a network without reuse modules has no reuse path")
-        delta = self.delta(match, spans)
+        delta = self._deltas(matches, spans)
         with spans("translator"), self.autocast():
-            r8 = self.network.refiner.translate(carried.r8, delta)
-        score = carried.score + delta
-        probability = self._finish(match.features, r8, score, spans)
-        return FrtmSegment(probability, match.state, None, score, r8, delta)
+            r8 = self.network.refiner.translate(_rows([c.r8 for c in carried]), delta)
+        score = _rows([c.score for c in carried]) + delta
+        return _Refined(r8, score, [match.state for match in matches])
 
     def _finish(self, features: FrameFeatures, r8: Tensor, score: Tensor, spans: Spans) -> Tensor:
-        """R8 (or R̂8) and S (or Ŝ) → foreground probability (H, W)."""
+        """R8 (or R̂8) and S (or Ŝ), a row an object → foreground probabilities (N, H, W)."""
         refiner = self.network.refiner
         with spans("refiner shallow"), self.autocast():
             r4 = refiner.shallow(r8, features.f8, features.f4, score)
         with spans("upsample"):
             with self.autocast():
                 logits = refiner.project(r4, features.size)
-            return torch.sigmoid(logits[0, 0].to(score.dtype))
+            return torch.sigmoid(logits[:, 0].to(score.dtype))
 
     def _fit(self, features: FrameFeatures, image: Tensor, mask: Tensor) -> TargetModel:
         like = self.network.refiner.project.conv2.weight.new_empty(())
@@ -222,6 +289,11 @@ class FrtmTracker:
         with self.autocast():
             f16 = [features.f16(no_spans), *others_f16(backbone, samples)]
         return fit(config, self._start(like), torch.cat(f16), samples[1])
+
+
+def _rows(each: Sequence[Tensor]) -> Tensor:
+    """Join along the first axis; what is alone stays as it is."""
+    return each[0] if len(each) == 1 else torch.cat(list(each))
 
 
 def others_f16(backbone: Backbone, samples: AugmentedSet) -> list[Tensor]:

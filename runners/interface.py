@@ -61,6 +61,8 @@ class ClipInfo:
         frame_names: the frames' file names without suffix, in order; () where there are none.
         merged: all annotated objects count as one, id 1 (DAVIS16).
         traced: frames of which a runner may tell an :class:`ObjectTrace`.
+        watched: whether :attr:`Step.finite` is of use; it costs time, so it is not asked for where
+            frames are timed.
         ungiven: ids that labels may hold in any frame though no mask of them is given: DAVIS 2017
             counts all ids up to the largest one.
         object_names: where every object has a folder of its own in stored predictions, since
@@ -78,6 +80,7 @@ class ClipInfo:
     frame_names: tuple[str, ...] = ()
     merged: bool = False
     traced: Container[int] = ()
+    watched: bool = False
     ungiven: frozenset[int] = frozenset()
     ignored: frozenset[int] = frozenset()
     object_names: Mapping[int, str] = field(default_factory=dict)

@@ -19,8 +19,8 @@ from vosbench.runners.interface import (
     RunnerOptions,
     RunnerSpec,
 )
+from vosbench.runners.tracker import BatchTracker, Tracker
 from vosbench.runners.tracker_runner import TrackerRunner
-from vosbench.runners.tracking import Tracker
 from vosbench.runners.weights import KeyLayout, load_weights
 
 Autocast = Callable[[], AbstractContextManager[None]]
@@ -30,6 +30,13 @@ _AUTOCAST = {
     Precision.BF16_COMPILED: torch.bfloat16,
     Precision.FP16: torch.float16,
 }
+
+PIXELS_AT_ONCE = 16 * 854 * 480
+"""Largest batch on a GPU: sixteen objects of DAVIS's size.
+
+On a CPU objects run one by one: it has few launches to save, and its kernels give a batch other
+last bits than its members (docs/speed.md). Compiled parts would compile anew for each count.
+"""
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,10 @@ class NetworkRunner(TrackerRunner):
             amp = _AUTOCAST.get(precision)
             return torch.autocast(device.type, amp or torch.bfloat16, enabled=amp is not None)
 
-        return self._architecture.track(network, autocast, self._seed)
+        tracker = self._architecture.track(network, autocast, self._seed)
+        if isinstance(tracker, BatchTracker) and device.type != "cpu" and not precision.compiled:
+            tracker.pixels_at_once = PIXELS_AT_ONCE
+        return tracker
 
     def padding(self, clip: ClipInfo) -> Padding | None:
         """As the architecture wants it."""

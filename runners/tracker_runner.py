@@ -17,7 +17,8 @@ from vosbench.runners.interface import (
 )
 from vosbench.runners.policies import Never
 from vosbench.runners.policy import GatePolicy
-from vosbench.runners.tracking import SharedWalk, Tracker
+from vosbench.runners.tracker import Tracker
+from vosbench.runners.tracking import SharedWalk
 
 if TYPE_CHECKING:
     import torch

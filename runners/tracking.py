@@ -5,16 +5,17 @@ decide alike stay together in one branch, the others split off. A branch maps ob
 states, so splitting copies references. What a branch computes is paid once for all its policies,
 and the features of a frame once for all branches.
 
-A frame goes through five phases: features, matching of every object in every branch, reading what
-policies need to be told (one transfer from the device), deciding, and then, branch by branch, the
-masks and the states after the frame.
+A frame goes through six phases: features, matching of every object in every branch, reading what
+policies need to be told (one transfer from the device), deciding, the masks of all objects in all
+branches, and their states after the frame. Within a phase, objects of all branches are one batch,
+where the tracker takes batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,69 +31,7 @@ from vosbench.runners.interface import (
     no_spans,
 )
 from vosbench.runners.policy import Decision, Evidence, GatePolicy, Need, Path, decision
-
-Features: TypeAlias = Any
-"""A frame as the network sees it, for all its objects."""
-State: TypeAlias = Any
-"""What a network knows of one object before a frame; never changed in place."""
-
-
-class Match(Protocol):
-    """An object in a frame, before anybody decided about it."""
-
-    @property
-    def p_gate(self) -> Tensor | None:
-        """Probability that the gate is on, a scalar; None for a network without a gate."""
-
-
-class Segment(Protocol):
-    """An object's mask before the competition with other objects."""
-
-    @property
-    def probability(self) -> Tensor:
-        """Foreground probability, (H, W)."""
-
-    @property
-    def trace(self) -> ObjectTrace | None:
-        """What the network saw, where it tells."""
-
-
-class Competed(Protocol):
-    """The outcome: index of the winner per pixel (H, W), 0 for background; masks (N, H, W)."""
-
-    @property
-    def winner(self) -> Tensor: ...
-
-    @property
-    def masks(self) -> Tensor: ...
-
-
-class Tracker(Protocol):
-    """A network as the walk needs it; it gets back the states, matches and segments it made."""
-
-    cheap: Path
-    """What policies may choose in place of FULL: REUSE, or COPY without reuse modules."""
-
-    def features(self, image: Tensor, spans: Spans) -> Features:
-        """Features of a frame, uint8 (3, H, W); the deep ones only when somebody asks."""
-
-    def begin(self, features: Features, image: Tensor, mask: Tensor) -> State:
-        """State of a new object with the given mask, bool (H, W)."""
-
-    def match(self, features: Features, state: State, spans: Spans) -> Match:
-        """Compare the frame with the object's past."""
-
-    def delta(self, match: Any, spans: Spans) -> Tensor:
-        """Δ, of any shape; asked for of networks that say so (``RunnerSpec.tells``)."""
-
-    def segment(self, match: Any, path: Path, spans: Spans) -> Segment:
-        """Take the FULL or the REUSE path."""
-
-    def compete(self, probabilities: Tensor) -> Competed:
-        """Let the objects compete: foreground probabilities (N, H, W)."""
-
-    def settle(self, segment: Any, mask: Tensor, spans: Spans) -> State:
-        """State after the frame, given the soft mask (H, W) that the competition left."""
+from vosbench.runners.tracker import Batches, Features, Match, Segment, State, Tracker
 
 
 @dataclass(frozen=True)
@@ -136,6 +75,22 @@ class _Matched:
     told: Mapping[int, Mapping[Need, float]]
 
 
+@dataclass(frozen=True)
+class _Fork:
+    """Those policies of a branch that chose alike in a frame: the branch that they become.
+
+    Attributes:
+        chosen: each object's path.
+        memories: as of :class:`_Branch`, after the decision.
+        segments: each object's mask; forks of one branch share those of equal paths.
+    """
+
+    matched: _Matched
+    chosen: Mapping[int, Path]
+    memories: Mapping[int, Mapping[int, Any]]
+    segments: Mapping[int, Segment]
+
+
 @dataclass
 class SharedWalk:
     """One walk over a clip for all ``policies``; see :class:`vosbench.runners.interface.Walk`.
@@ -152,6 +107,8 @@ class SharedWalk:
     padding: Padding | None = None
     passes_computed: int = 0
     passes_saved: int = 0
+    _batches: Batches = field(init=False)
+    _names: tuple[tuple[int, ...], Tensor] | None = field(init=False, default=None)
     _needs: tuple[frozenset[Need], ...] = field(init=False)
     _branches: list[_Branch] = field(init=False)
     _features: tuple[int, Features] | None = field(init=False, default=None)
@@ -162,6 +119,7 @@ class SharedWalk:
 
     def __post_init__(self) -> None:
         members = tuple(range(len(self.policies)))
+        self._batches = Batches(self.tracker, self.clip.height * self.clip.width)
         self._needs = tuple(policy.spec.needs for policy in self.policies)
         self._branches = [_Branch({}, members, None, {member: {} for member in members})]
 
@@ -181,23 +139,16 @@ class SharedWalk:
         features = self._features_of(frame, spans)
         if any(Need.PIXELS in needs for needs in self._needs):
             self._images[frame.index] = frame.image
+        forks = self._forks(self._matched(features, spans), frame.index, spans)
         steps: dict[int, Step] = {}
         branches: list[_Branch] = []
-        for matched in self._matched(features, spans):
-            branch, matches = matched.branch, matched.matches
-            segments: dict[tuple[int, Path], Segment] = {}
-            for paths, memories in self._split(matched, frame.index).items():
-                chosen = dict(zip(matches, paths, strict=True))
-                for key in chosen.items():
-                    if key not in segments:
-                        segments[key] = self._segment(branch, matches, *key, spans)
-                objects, labels = self._settle(branch, chosen, segments, frame.index, spans)
-                branches.append(_Branch(objects, tuple(memories), labels, memories))
-                report = self._report(frame.index, chosen, matched, segments)
-                step = Step(labels, report, finite=_finite(segments[key] for key in chosen.items()))
-                steps.update(dict.fromkeys(memories, step))
-            self.passes_computed += len(segments)
-            self.passes_saved += len(matches) * len(branch.members) - len(segments)
+        for fork, (objects, labels) in zip(
+            forks, self._settle(forks, frame.index, spans), strict=True
+        ):
+            branches.append(_Branch(objects, tuple(fork.memories), labels, fork.memories))
+            finite = _finite(fork.segments.values()) if self.clip.watched else None
+            step = Step(labels, self._report(frame.index, fork), finite=finite)
+            steps.update(dict.fromkeys(fork.memories, step))
         self._branches = branches
         self._given, self._begun = {}, {}
         kept = {tracked.last_full for branch in branches for tracked in branch.objects.values()}
@@ -223,26 +174,57 @@ class SharedWalk:
 
     def _matched(self, features: Features, spans: Spans) -> list[_Matched]:
         """Match every object of every branch, and read what policies may be told of them."""
-        found: list[tuple[_Branch, dict[int, Match]]] = []
-        asked: list[tuple[int, int, Need, Tensor]] = []
-        for place, branch in enumerate(self._branches):
-            matches = {
-                i: self.tracker.match(features, tracked.state, spans)
-                for i, tracked in branch.objects.items()
-            }
-            needs = frozenset[Need]().union(*(self._needs[member] for member in branch.members))
-            for i, match in matches.items():
-                asked += [
-                    (place, i, *each) for each in self._readings(branch, i, match, needs, spans)
-                ]
-            found.append((branch, matches))
-        told: list[dict[int, dict[Need, float]]] = [{i: {} for i in m} for _, m in found]
+        states = [o.state for branch in self._branches for o in branch.objects.values()]
+        found = iter(self._batches.match(features, states, spans))
+        matched = [_Matched(b, {i: next(found) for i in b.objects}, {}) for b in self._branches]
+        asked: dict[Need, list[tuple[int, int, Tensor]]] = {}
+        for place, each in enumerate(matched):
+            members = each.branch.members
+            needs = frozenset[Need]().union(*(self._needs[member] for member in members))
+            for i, match in each.matches.items():
+                for need, tensor in self._readings(each.branch, i, match, needs, spans):
+                    asked.setdefault(need, []).append((place, i, tensor))
+        told: list[dict[int, dict[Need, float]]] = [{i: {} for i in m.matches} for m in matched]
         if asked:
             with spans("gate"):
-                values = torch.stack([tensor.double() for *_, tensor in asked]).tolist()
-            for (place, i, need, _), value in zip(asked, values, strict=True):
-                told[place][i][need] = value
-        return [_Matched(*pair, of) for pair, of in zip(found, told, strict=True)]
+                read = [torch.stack([x for *_, x in of]).double() for of in asked.values()]
+                values = iter(torch.cat(read).tolist())
+            for need, of in asked.items():
+                for place, i, _ in of:
+                    told[place][i][need] = next(values)
+        return [replace(each, told=known) for each, known in zip(matched, told, strict=True)]
+
+    def _forks(self, matched: Sequence[_Matched], index: int, spans: Spans) -> list[_Fork]:
+        """Ask all policies, and compute what their answers take: each branch's forks."""
+        groups = [
+            (place, dict(zip(each.matches, paths, strict=True)), memories)
+            for place, each in enumerate(matched)
+            for paths, memories in self._split(each, index).items()
+        ]
+        keys = list(dict.fromkeys((p, *pair) for p, chosen, _ in groups for pair in chosen.items()))
+        self.passes_computed += len(keys)
+        self.passes_saved += sum(len(m.matches) * len(m.branch.members) for m in matched) - len(
+            keys
+        )
+        asked = [key for key in keys if key[2] is not Path.COPY]
+        segments: dict[tuple[int, int, Path], Segment] = {
+            (place, i, path): _Copied(matched[place].branch.objects[i].mask)
+            for place, i, path in keys
+            if path is Path.COPY
+        }
+        found = self._batches.segment(
+            [(matched[p].matches[i], path) for p, i, path in asked], spans
+        )
+        segments |= zip(asked, found, strict=True)
+        return [
+            _Fork(
+                matched[place],
+                chosen,
+                memories,
+                {i: segments[place, i, path] for i, path in chosen.items()},
+            )
+            for place, chosen, memories in groups
+        ]
 
     def _readings(
         self, branch: _Branch, object_id: int, match: Match, needs: frozenset[Need], spans: Spans
@@ -293,75 +275,90 @@ class SharedWalk:
         assert branch.labels is not None, "policies decide of objects that have begun"
         return (branch.labels == object_id,)
 
-    def _segment(
-        self,
-        branch: _Branch,
-        matches: Mapping[int, Match],
-        object_id: int,
-        path: Path,
-        spans: Spans,
-    ) -> Segment:
-        if path is Path.COPY:
-            return _Copied(branch.objects[object_id].mask)
-        return self.tracker.segment(matches[object_id], path, spans)
-
     def _settle(
-        self,
-        branch: _Branch,
-        chosen: Mapping[int, Path],
-        segments: Mapping[tuple[int, Path], Segment],
-        index: int,
-        spans: Spans,
-    ) -> tuple[dict[int, _Tracked], Tensor]:
+        self, forks: Sequence[_Fork], index: int, spans: Spans
+    ) -> list[tuple[dict[int, _Tracked], Tensor]]:
         """Let objects compete, then bring every state up to date: → objects, labels (H, W)."""
-        probabilities = {i: segments[i, path].probability for i, path in chosen.items()}
         with spans("aggregate"):
-            labels, masks = self._compete(probabilities)
-        objects: dict[int, _Tracked] = {}
-        for object_id, mask in masks.items():
-            if object_id in self._begun:
-                objects[object_id] = _Tracked(self._begun[object_id], mask, index)
-                continue
-            path, before = chosen[object_id], branch.objects[object_id]
-            if path is Path.COPY:
-                objects[object_id] = replace(before, mask=mask)
-                continue
-            state = self.tracker.settle(segments[object_id, path], mask, spans)
-            last_full = index if path is Path.FULL else before.last_full
-            objects[object_id] = _Tracked(state, mask, last_full)
-        return objects, labels if self.padding is None else self.padding.crop(labels)
+            competed = [each for part in self._together(forks) for each in self._compete(part)]
+        asked = [
+            (place, i)
+            for place, (fork, (_, masks)) in enumerate(zip(forks, competed, strict=True))
+            for i in masks
+            if i not in self._begun and fork.chosen[i] is not Path.COPY
+        ]
+        found = self._batches.settle(
+            [(forks[place].segments[i], competed[place][1][i]) for place, i in asked], spans
+        )
+        states = dict(zip(asked, found, strict=True))
+        settled = []
+        for place, (fork, (labels, masks)) in enumerate(zip(forks, competed, strict=True)):
+            objects: dict[int, _Tracked] = {}
+            for i, mask in masks.items():
+                if i in self._begun:
+                    objects[i] = _Tracked(self._begun[i], mask, index)
+                    continue
+                before = fork.matched.branch.objects[i]
+                last_full = index if fork.chosen[i] is Path.FULL else before.last_full
+                objects[i] = _Tracked(states.get((place, i), before.state), mask, last_full)
+            settled.append((objects, labels))
+        return settled
 
-    def _compete(self, probabilities: Mapping[int, Tensor]) -> tuple[Tensor, dict[int, Tensor]]:
-        """Join known objects with those given in this frame, which own their pixels."""
-        own = torch.zeros((), dtype=torch.bool)
-        for mask in self._given.values():
-            own = mask | own.to(mask.device)
-        entries = {i: p.masked_fill(own.to(p.device), 0.0) for i, p in probabilities.items()}
-        dtype = next(iter(entries.values())).dtype if entries else torch.float32
-        entries |= {i: mask.to(dtype) for i, mask in self._given.items()}
-        if not entries:
+    def _together(self, forks: Sequence[_Fork]) -> Iterator[Sequence[_Fork]]:
+        """Forks whose objects compete in one batch; every fork has the same objects."""
+        objects = len(forks[0].chosen) + len(self._given)
+        size = max(1, self._batches.at_once // max(1, objects))
+        for start in range(0, len(forks), size):
+            yield forks[start : start + size]
+
+    def _compete(self, forks: Sequence[_Fork]) -> list[tuple[Tensor, dict[int, Tensor]]]:
+        """Join known objects with those given in this frame, which own their pixels.
+
+        → labels (H, W) and each object's soft mask, fork by fork.
+        """
+        joined = [self._entries(fork) for fork in forks]
+        ids = tuple(sorted(joined[0]))
+        if not ids:
             raise RuntimeError("step() before any object was added")
-        ids = sorted(entries)
-        competed = self.tracker.compete(torch.stack([entries[i] for i in ids]))
-        names = torch.tensor([0, *ids], dtype=torch.uint8, device=competed.winner.device)
-        return names[competed.winner], dict(zip(ids, competed.masks, strict=True))
+        stacked = [torch.stack([entries[i] for i in ids]) for entries in joined]
+        if len(stacked) == 1:
+            competed = self.tracker.compete(stacked[0])
+            winners, masks = competed.winner[None], competed.masks[None]
+        else:
+            competed = self.tracker.compete(torch.stack(stacked))
+            winners, masks = competed.winner, competed.masks
+        labels = self._names_of(ids, winners.device)[winners]
+        if self.padding is not None:
+            labels = self.padding.crop(labels)
+        return [
+            (of, dict(zip(ids, each, strict=True))) for of, each in zip(labels, masks, strict=True)
+        ]
 
-    def _report(
-        self,
-        index: int,
-        chosen: Mapping[int, Path],
-        matched: _Matched,
-        segments: Mapping[tuple[int, Path], Segment],
-    ) -> tuple[ObjectStep, ...]:
+    def _entries(self, fork: _Fork) -> dict[int, Tensor]:
+        entries = {i: segment.probability for i, segment in fork.segments.items()}
+        if not self._given:
+            return entries
+        own = torch.stack(list(self._given.values())).any(dim=0)
+        entries = {i: p.masked_fill(own, 0.0) for i, p in entries.items()}
+        dtype = next(iter(entries.values())).dtype if entries else torch.float32
+        return entries | {i: mask.to(dtype) for i, mask in self._given.items()}
+
+    def _names_of(self, ids: tuple[int, ...], device: torch.device) -> Tensor:
+        """Label by winner; kept, since making it is a copy to the device."""
+        if self._names is None or self._names[0] != ids:
+            self._names = (ids, torch.tensor([0, *ids], dtype=torch.uint8, device=device))
+        return self._names[1]
+
+    def _report(self, index: int, fork: _Fork) -> tuple[ObjectStep, ...]:
         traced = index in self.clip.traced
         known = [
             ObjectStep(
                 i,
                 path,
-                matched.told[i].get(Need.P_GATE),
-                segments[i, path].trace if traced else None,
+                fork.matched.told[i].get(Need.P_GATE),
+                fork.segments[i].trace if traced else None,
             )
-            for i, path in chosen.items()
+            for i, path in fork.chosen.items()
         ]
         return tuple(known + [ObjectStep(i, Path.INIT) for i in self._begun])
 

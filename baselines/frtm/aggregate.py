@@ -27,10 +27,12 @@ def aggregate(probabilities: Tensor) -> Aggregated:
     over odds p/(1 − p). A winner with a share of at most one half gives way to the background.
     """
     p = probabilities.clamp(EPSILON, 1 - EPSILON)
-    background = (1 - p).amin(dim=0, keepdim=True)
-    p = torch.cat((background, p))
-    shares = torch.softmax(p / (1 - p), dim=0)
-    best, winner = shares.max(dim=0)
-    objects = torch.arange(1, len(p), device=p.device).view(-1, 1, 1)
-    masks = torch.where(winner == objects, shares[1:], torch.zeros_like(best))
+    background = (1 - p).amin(dim=-3, keepdim=True)
+    p = torch.cat((background, p), dim=-3)
+    shares = torch.softmax(p / (1 - p), dim=-3)
+    best, winner = shares.max(dim=-3)
+    objects = torch.arange(1, p.shape[-3], device=p.device).view(-1, 1, 1)
+    masks = torch.where(
+        winner.unsqueeze(-3) == objects, shares[..., 1:, :, :], torch.zeros_like(best).unsqueeze(-3)
+    )
     return Aggregated(torch.where(best > 0.5, winner, torch.zeros_like(winner)), masks)

@@ -45,8 +45,11 @@ class TSE(nn.Module):
         )
 
     def forward(self, ft: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, h, w), (B, 1, h, w) → merged (B, W, h, w) and the reduced features h."""
-        h = self.reduce(ft)
+        """(B, C, h, w), (B, 1, h, w) → merged (B, W, h, w) and the reduced features h.
+
+        One frame's features, (1, C, h, w), are reduced once for the scores of all its objects.
+        """
+        h = self.reduce(ft).expand(len(score), -1, -1, -1)
         return self.transform(torch.cat((h, score), dim=1)), h
 
 

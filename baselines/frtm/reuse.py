@@ -53,8 +53,11 @@ class TemplateMatching(nn.Module):
         return nn.Sequential(nn.Conv2d(channels, width, 1), _grouped(width), nn.LeakyReLU(0.2))
 
     def forward(self, f8: Tensor, score8: Tensor, template: Tensor) -> Tensor:
-        """f8 (B, C8, h, w), S_{t-n} at its size (B, 1, h, w), template → D (B, 64, h, w)."""
-        x = torch.cat((f8, score8), dim=1)
+        """f8 (B, C8, h, w), S_{t-n} at its size (B, 1, h, w), template → D (B, 64, h, w).
+
+        One frame's features, (1, C8, h, w), do for the scores of all its objects.
+        """
+        x = torch.cat((f8.expand(len(score8), -1, -1, -1), score8), dim=1)
         similarity = template @ self.conv_key(x).flatten(2)
         feat = self.conv_feat(x)
         d: Tensor = self.blend(torch.cat((feat, similarity.view_as(feat)), dim=1))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import torch
@@ -35,14 +36,28 @@ def pixel_weights(mask: Tensor, influence: float = 0.1, least_pixels: int = 10) 
 
 def upsampling_matrix(small: int, large: int, like: Tensor) -> Tensor:
     """The bilinear up-sampling of one axis, corners not aligned, as a matrix (small, large)."""
-    unit = torch.eye(small, dtype=like.dtype, device=like.device)
-    return F.interpolate(unit[None], large, mode="linear", align_corners=False)[0]
+    return _upsampling_matrix(small, large, like.dtype, like.device)
+
+
+@lru_cache(maxsize=16)
+def _upsampling_matrix(small: int, large: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # what is kept serves training too
+        unit = torch.eye(small, dtype=dtype, device=device)
+        return F.interpolate(unit[None], large, mode="linear", align_corners=False)[0]
 
 
 def _coupled(u: Tensor) -> Tensor:
     """Products of each row of ``u`` (n, N) with the row before, itself, and after: (3·n, N)."""
     padded = F.pad(u, (0, 0, 1, 1))
     return torch.cat([u * padded[offset : offset + u.shape[0]] for offset in range(3)])
+
+
+def own_rows(x: Tensor) -> tuple[Tensor, ...]:
+    """Rows (1, …) of x as tensors of their own: one that is kept doesn't keep the others."""
+    if len(x) == 1:
+        return (x,)
+    rows = torch.split_copy(x, 1)  # type: ignore[func-returns-value] # one launch for all
+    return tuple(rows)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -90,6 +105,12 @@ class Samples:
     def split(self) -> tuple[Samples, ...]:
         """Undo :meth:`stack`: K records of one sample each."""
         xs, normals, moments = (torch.split(t, 1) for t in (self.x, self.normal, self.moment))
+        parts = zip(xs, normals, moments, strict=True)
+        return tuple(Samples(x, normal, moment, self.size) for x, normal, moment in parts)
+
+    def apart(self) -> tuple[Samples, ...]:
+        """As :meth:`split`, but no part keeps the memory of the others."""
+        xs, normals, moments = (own_rows(t) for t in (self.x, self.normal, self.moment))
         parts = zip(xs, normals, moments, strict=True)
         return tuple(Samples(x, normal, moment, self.size) for x, normal, moment in parts)
 

@@ -6,6 +6,7 @@ is in frozen records: an update makes a new record, so that branches of a sweep 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -46,15 +47,19 @@ FRTM_FAST_TARGET = TargetConfig()
 
 @dataclass(frozen=True)
 class Memory:
-    """Projected samples, each with its weight; ``latest`` is the slot written last."""
+    """Projected samples, each with its weight; ``latest`` is the slot written last.
+
+    Weights (capacity,) are 0 for empty slots. They follow from how many samples came, never from
+    what they show, so they stay on the CPU: choosing a slot waits for no device.
+    """
 
     slots: tuple[Samples, ...]
-    weights: Tensor  # (capacity,); 0 for empty slots
+    weights: Tensor
     latest: int | None = None
 
     def with_sample(self, sample: Samples, rate: float) -> Memory:
         """Write the slot of least weight; older samples fade."""
-        slot = int(self.weights.argmin())
+        slot = int(self.weights.numpy().argmin())
         if self.latest is None:
             weights = self.weights / (1 - rate)
             weights[slot] = rate
@@ -85,12 +90,13 @@ class TargetModel:
 
     def score(self, f16: Tensor) -> Tensor:
         """The coarse score S: f16 (1, C16, h, w) → (1, 1, h, w)."""
-        channels = self.project.shape[1]
-        if not takes_shortcuts():
-            kernel = self.kernel.view(1, -1, 3, 3)
-            return F.conv2d(_project(self.project, f16), kernel, padding=1)
-        both = (self.project.t() @ self.kernel).view(1, channels, 3, 3)
-        return F.conv2d(f16.to(both.dtype), both, padding=1)
+        return scores((self,), f16)
+
+    def filter_problem(self) -> FilterProblem:
+        """What the optimiser solves: ``filter`` over the memory."""
+        slots = self.memory.slots
+        weights = self.memory.weights[: len(slots)].to(self.kernel.device, non_blocking=True)
+        return FilterProblem(Samples.stack(slots), weights)
 
     def scored(self) -> TargetModel:
         """Count a frame that was scored."""
@@ -98,25 +104,112 @@ class TargetModel:
 
     def updated(self, f16: Tensor, mask: Tensor) -> TargetModel:
         """Learn a frame: f16 (1, C16, h, w) and the object's soft mask (H, W)."""
-        mask = mask.to(self.project.dtype)
-        foreground = (mask > 0.5).to(mask.dtype)
-        if foreground.sum() < LEAST_PIXELS:
-            return self
-        projected = _project(self.project, f16)
-        sample = Samples.of(projected, mask[None], pixel_weights(foreground[None]))
-        memory = self.memory.with_sample(sample, self.config.learning_rate)
-        model = replace(self, memory=memory)
-        due = self.classified % self.config.every == 0
-        return model.optimised() if due else model
+        return learn((self,), f16, mask[None])[0]
 
     def optimised(self) -> TargetModel:
         """Run the optimiser on ``filter`` over the memory."""
-        slots = self.memory.slots
-        problem = FilterProblem(Samples.stack(slots), self.memory.weights[: len(slots)])
-        (kernel,), momentum = minimise(
-            problem, (self.kernel,), (self.config.filter_iterations,), self.momentum
-        )
-        return replace(self, kernel=kernel, momentum=momentum)
+        return _optimised((self,))[0]
+
+    @property
+    def due(self) -> bool:
+        """Whether the filter is optimised in this frame."""
+        return self.classified % self.config.every == 0
+
+
+def scores(models: Sequence[TargetModel], f16: Tensor) -> Tensor:
+    """The coarse scores S of N objects in one frame: f16 (1, C16, h, w) → (N, 1, h, w)."""
+    if not takes_shortcuts():
+        parts = [
+            F.conv2d(_project(m.project, f16), m.kernel.view(1, -1, 3, 3), padding=1)
+            for m in models
+        ]
+        return torch.cat(parts)
+    if len(models) == 1:
+        both = models[0].project.t() @ models[0].kernel
+    else:
+        both = torch.stack([m.project for m in models]).mT @ torch.stack([m.kernel for m in models])
+    both = both.view(len(models), -1, 3, 3)
+    return F.conv2d(f16.to(both.dtype), both, padding=1).transpose(0, 1)
+
+
+def learn(models: Sequence[TargetModel], f16: Tensor, masks: Tensor) -> list[TargetModel]:
+    """Have N objects learn one frame: f16 (1, C16, h, w) and their soft masks (N, H, W).
+
+    One wait for the device, for how many pixels each object has.
+    """
+    masks = masks.to(models[0].project.dtype)
+    foreground = (masks > 0.5).to(masks.dtype)
+    pixels = foreground.sum(dim=(-2, -1)).tolist()
+    learnt = list(models)
+    taught = [k for k, count in enumerate(pixels) if count >= LEAST_PIXELS]
+    if not taught:
+        return learnt
+    if len(taught) < len(models):
+        masks, foreground = masks[taught], foreground[taught]
+    projected = _project(torch.cat([models[k].project for k in taught]), f16)
+    projected = projected.view(len(taught), -1, *f16.shape[-2:])
+    samples = Samples.of(projected, masks, pixel_weights(foreground)).apart()
+    for k, sample in zip(taught, samples, strict=True):
+        memory = models[k].memory.with_sample(sample, models[k].config.learning_rate)
+        learnt[k] = replace(models[k], memory=memory)
+    # Those that began together have as many samples, and are optimised in one batch.
+    alike: dict[tuple[int, bool], list[int]] = {}
+    for k in taught:
+        if learnt[k].due:
+            key = (len(learnt[k].memory.slots), learnt[k].momentum is None)
+            alike.setdefault(key, []).append(k)
+    for group in alike.values():
+        for k, model in zip(group, _optimised([learnt[k] for k in group]), strict=True):
+            learnt[k] = model
+    return learnt
+
+
+def _optimised(models: Sequence[TargetModel]) -> list[TargetModel]:
+    """Run the optimiser on ``filter`` of each, over as many samples each."""
+    steps = (models[0].config.filter_iterations,)
+    if len(models) == 1 or any(model.momentum is None for model in models):
+        return [
+            _with(m, *minimise(m.filter_problem(), (m.kernel,), steps, m.momentum)) for m in models
+        ]
+    size = models[0].memory.slots[0].size
+
+    def run(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        x, normal, moment, weights, kernel, direction, rho, residual = parts
+        problem = FilterProblem(Samples(x, normal, moment, size), weights)
+        before = Momentum((direction,), rho, (residual,))
+        (kernel,), after = minimise(problem, (kernel,), steps, before)
+        assert after is not None
+        return kernel, after.direction[0], after.rho, after.residual[0]
+
+    parts = zip(*(_parts(model) for model in models), strict=True)
+    found = torch.func.vmap(run)(tuple(torch.stack(part) for part in parts))
+    return [
+        _with(model, (kernel,), Momentum((direction,), rho, (residual,)))
+        for model, kernel, direction, rho, residual in zip(models, *found, strict=True)
+    ]
+
+
+def _parts(model: TargetModel) -> tuple[Tensor, ...]:
+    """All that one run of the optimiser depends on."""
+    problem, momentum = model.filter_problem(), model.momentum
+    assert momentum is not None
+    s, (direction,), (residual,) = problem.samples, momentum.direction, momentum.residual
+    return (
+        s.x,
+        s.normal,
+        s.moment,
+        problem.weights,
+        model.kernel,
+        direction,
+        momentum.rho,
+        residual,
+    )
+
+
+def _with(
+    model: TargetModel, unknowns: tuple[Tensor, ...], momentum: Momentum | None
+) -> TargetModel:
+    return replace(model, kernel=unknowns[0], momentum=momentum)
 
 
 def _project(project: Tensor, f16: Tensor) -> Tensor:
@@ -158,6 +251,6 @@ def fit(
         JointProblem(samples, weights), (project, kernel), config.joint_steps
     )
     slots = samples.with_features(project @ samples.x).split()
-    padded = F.pad(weights, (0, config.capacity - len(masks)))
+    padded = F.pad(weights, (0, config.capacity - len(masks))).cpu()
     model = TargetModel(config, project, kernel, Memory(slots, padded), None)
     return model.optimised()

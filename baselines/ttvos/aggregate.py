@@ -28,7 +28,7 @@ def aggregate(probabilities: Tensor) -> Aggregated:
     """
     p = probabilities.clamp(EPSILON, 1 - EPSILON)
     q = (1 - probabilities).clamp(EPSILON, 1 - EPSILON)
-    b = q.amin(dim=0, keepdim=True)
-    odds = torch.cat((b / (1 - b), p / q))
-    shares = odds / odds.sum(dim=0, keepdim=True)
-    return Aggregated(shares.argmax(dim=0), shares[1:])
+    b = q.amin(dim=-3, keepdim=True)
+    odds = torch.cat((b / (1 - b), p / q), dim=-3)
+    shares = odds / odds.sum(dim=-3, keepdim=True)
+    return Aggregated(shares.argmax(dim=-3), shares[..., 1:, :, :])

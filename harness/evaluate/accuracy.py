@@ -128,7 +128,7 @@ def evaluate_clip(
     truth = Annotations(clip)
     wanted = how.dataset.plan(clip).frames
     info = clip_info(clip, truth if oracle else None, how.device, wanted)
-    walk = begin(replace(info, traced=how.traced))
+    walk = begin(replace(info, traced=how.traced, watched=True))
     early = early and clip.counts_early
     observed = _ObservedWalk(walk, clip, how, truth, policies, early=early)
     for decoded in Prefetch(clip):

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from vosbench.harness.measure.launches import Operations, Waits
 from vosbench.runners.budget import Budget
 from vosbench.runners.interface import ClipInfo, Frame, Path, Precision, RunnerOptions, no_spans
-from vosbench.runners.network_runner import NetworkRunner
+from vosbench.runners.network_runner import PIXELS_AT_ONCE, NetworkRunner
 from vosbench.runners.policies import Always, Copy, Every, Fusion, Learned, Never, Random
 from vosbench.runners.policy import Decision, Evidence, GatePolicy, Need, PolicySpec
 from vosbench.runners.registry import resolve
+from vosbench.runners.tracker import BatchTracker
 from vosbench.runners.tracking import SharedWalk
 
 FRAMES, HEIGHT, WIDTH = 11, 70, 93
@@ -154,6 +156,51 @@ def test_a_policy_is_told_what_it_asked_for_and_no_more(name: str) -> None:
         assert seen == Evidence(
             "scene", seen.frame, seen.object_id, seen.last_full, memory=seen.memory
         )
+
+
+@pytest.mark.parametrize("name", ["g-frtm-lite", "frtm-lite"])
+def test_objects_and_branches_in_one_batch_get_what_they_get_alone(name: str) -> None:
+    """To float64's last bits: kernels are chosen by size, so those may differ."""
+    runner = make_runner(name)
+    policies: tuple[GatePolicy, ...] = (Every(3), Every(2), Never(), Every(5))
+    tracker, told = runner.tracker(torch.device("cpu"), Precision.FLOAT64), []
+    assert isinstance(tracker, BatchTracker)
+    for at_once in (0, 3, 100):  # alone, in several batches, all together
+        tracker.pixels_at_once = at_once * HEIGHT * WIDTH
+        runner._tracker = tracker
+        lanes, _ = walk(runner, policies)
+        told.append([frame for lane in lanes for frame in lane])
+    for batched in told[1:]:
+        for (masks, objects), (alone_masks, alone) in zip(batched, told[0], strict=True):
+            assert masks == alone_masks
+            assert [o.path for o in objects] == [o.path for o in alone]  # type: ignore[attr-defined]
+            gates = [[o.p_gate or 0.0 for o in each] for each in (objects, alone)]  # type: ignore[attr-defined]
+            assert gates[0] == pytest.approx(gates[1], abs=1e-9)
+    assert any(any(masks) for masks, _ in told[0][3:])
+
+
+def test_six_objects_ask_hardly_more_of_a_device_than_one() -> None:
+    runner = make_runner("g-frtm-lite")
+    few, many = asked(runner, 1), asked(runner, 6)
+    assert few[1] == many[1] == 2  # waits: for P_gate, and for how many pixels each object has
+    assert many[0] < 1.3 * few[0]
+
+
+def asked(runner: NetworkRunner, objects: int) -> tuple[int, int]:
+    """Operations and waits of a full frame, with objects in one batch."""
+    tracker = runner.tracker(torch.device("cpu"), Precision.FLOAT32)
+    assert isinstance(tracker, BatchTracker)
+    tracker.pixels_at_once = PIXELS_AT_ONCE
+    walk = SharedWalk(tracker, ClipInfo("scene", HEIGHT, WIDTH, FRAMES), (Never(),))
+    frames, operations, waits = scene()[0], Operations(), Waits()
+    masks = {i: torch.zeros(HEIGHT, WIDTH, dtype=torch.bool) for i in range(1, objects + 1)}
+    for i, mask in masks.items():
+        mask[10:, 10 * i : 10 * i + 10] = True
+    walk.add_objects(Frame(0, frames[0]), masks)
+    walk.step(Frame(0, frames[0]), no_spans)
+    with operations, waits:
+        walk.step(Frame(1, frames[1]), no_spans)
+    return operations.count, waits.count
 
 
 def test_no_path_is_a_fault_that_names_the_policy() -> None:

@@ -125,9 +125,10 @@ def test_a_walk_that_depends_on_more_than_its_input_is_seen(
 def test_a_walk_that_never_splits_is_seen(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     split = SharedWalk._split
 
-    def together(self: Any, branch: Any, *rest: Any) -> Any:
-        groups = split(self, branch, *rest)
-        return {next(iter(groups)): branch.members}
+    def together(self: Any, *rest: Any) -> Any:
+        groups = split(self, *rest)
+        everyone = {member: of for group in groups.values() for member, of in group.items()}
+        return {next(iter(groups)): everyone}
 
     monkeypatch.setattr(SharedWalk, "_split", together)
     with pytest.raises(ContractBreach):
