@@ -6,7 +6,7 @@ import difflib
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
@@ -161,3 +161,24 @@ class DatasetFactory(typing.Protocol):
         ``root`` is its folder (None if the spec's ``root_name`` is ""), ``argument`` what
         followed the name and a colon. Raises InputError if the folder does not hold it.
         """
+
+
+@dataclass(frozen=True)
+class SplitFactory:
+    """The factory of one split of a dataset that lies in a folder.
+
+    Attributes:
+        open: opens it by its registered name, its folder and the split.
+    """
+
+    spec: DatasetSpec
+    split: str
+    open: Callable[[str, Path, str], Dataset]
+
+    def __call__(self, root: Path | None, _argument: str | None, /) -> Dataset:
+        """See :class:`DatasetFactory`."""
+        if root is None:
+            raise TypeError(f"{self.spec.name} is opened from a folder")
+        opened = self.open(self.spec.name, root, self.split)
+        # Building may read every annotation of a clip, and a clip is asked for more than once.
+        return replace(opened, build=lru_cache(maxsize=64)(opened.build))

@@ -24,8 +24,7 @@ from vosbench.harness.datasets.layout import (
     child,
     first_existing,
     frame_files,
-    read_list,
-    subfolders,
+    listed_or_all,
 )
 from vosbench.harness.datasets.objects import VOID, first_frames, is_binary, present_ids
 from vosbench.harness.datasets.protocols import OF_LAYOUTS, OWN_CLIPS
@@ -64,10 +63,7 @@ class LayoutFactory:
         def build(sequence: str) -> Clip:
             return scanned_clip(sequence, child(images, sequence), child(annotations, sequence))
 
-        list_path = folder / "ImageSets" / "val.txt"
-        names = read_list(list_path) if list_path.exists() else subfolders(images)
-        if not names:
-            raise InputError(f"{images}: no sequences: one folder of frames each is needed")
+        names = listed_or_all(folder / "ImageSets" / "val.txt", images)
         return Dataset(name, OWN_CLIPS, folder, names, build, OF_LAYOUTS)
 
     def _with_meta(self, name: str, folder: Path, meta_path: Path) -> Dataset:

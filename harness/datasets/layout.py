@@ -116,6 +116,23 @@ def subfolders(folder: Path) -> tuple[str, ...]:
     return tuple(name for name, path in entries(folder).items() if path.is_dir())
 
 
+def listed_or_all(listed: Path | None, folder: Path) -> tuple[str, ...]:
+    """The names of a list, where there is one, else of the folders in ``folder``.
+
+    Raises:
+        InputError: there is none.
+    """
+    names = read_list(listed) if listed is not None and listed.exists() else subfolders(folder)
+    if not names:
+        raise InputError(f"{folder}: no sequences (a folder each): is the data root right?")
+    return names
+
+
+def split_folder(root: Path, split: str) -> Path:
+    """The folder of a split: ``root`` holds it or is it."""
+    return root / split if (root / split).is_dir() else root
+
+
 def frame_files(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     """Files of a sequence by frame name (the name without its suffix), in the order of frames.
 

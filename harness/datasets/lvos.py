@@ -13,8 +13,8 @@ from typing import Any
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.clip import Clip
-from vosbench.harness.datasets.dataset import Dataset, DatasetSpec
-from vosbench.harness.datasets.layout import read_json, read_list, safe_name
+from vosbench.harness.datasets.dataset import Dataset, DatasetSpec, SplitFactory
+from vosbench.harness.datasets.layout import read_json, read_list, safe_name, split_folder
 from vosbench.harness.datasets.objects import ANY_ID, VOID
 from vosbench.harness.datasets.protocols import LVOS
 from vosbench.harness.datasets.sequence_files import SequenceFiles, sequence_files
@@ -23,58 +23,15 @@ STEP = 5
 """Every so many frames is annotated and may count."""
 
 _UNSEEN = [
-    "R3UJGYwy",
-    "K3OUeINk",
-    "058oeZ2p",
-    "xpI7xRWN",
-    "FiRTBMg2",
-    "nfcT3owb",
-    "JGG6MrhF",
-    "yfzVCnvU",
-    "6mNj04tC",
-    "yWnanBID",
-    "v3uNUctx",
-    "49TNsJzk",
-    "gw84JOqH",
-    "711gAS21",
-    "dtHbJvYy",
-    "tAyQIobn",
-    "vJ8W2TO5",
-    "FmzvB44A",
-    "8lxxCA5h",
-    "N6CONZUW",
-    "Oj1z5fO0",
-    "gdqCcvs2",
-    "LWVlKBlK",
-    "yxCvN6OJ",
-    "pMntJwSQ",
-    "p9RjdKoh",
-    "9NA8c5C3",
-    "m37l7ti1",
-    "nwflTTf1",
-    "LY2zehlH",
-    "beR0WT11",
-    "afoR2rH6",
-    "xQZlxhxV",
-    "o36i3YWC",
-    "cdzAjcuN",
-    "IlvtT6D6",
-    "YfoFnMgm",
-    "FiQUhyRi",
-    "9oLyy7aJ",
-    "9RoNInYO",
-    "wrrX6bxv",
-    "q2HE4zaM",
-    "rvwT3piq",
-    "ZFqAoImI",
-    "bwcKqVSN",
-    "QE1wMR58",
-    "eEcUJVBZ",
-    "Qf9YVXOW",
-    "SRRojucs",
-    "PQfn7XV2",
-    "3bvEjhOT",
-]
+    "R3UJGYwy", "K3OUeINk", "058oeZ2p", "xpI7xRWN", "FiRTBMg2", "nfcT3owb", "JGG6MrhF",
+    "yfzVCnvU", "6mNj04tC", "yWnanBID", "v3uNUctx", "49TNsJzk", "gw84JOqH", "711gAS21",
+    "dtHbJvYy", "tAyQIobn", "vJ8W2TO5", "FmzvB44A", "8lxxCA5h", "N6CONZUW", "Oj1z5fO0",
+    "gdqCcvs2", "LWVlKBlK", "yxCvN6OJ", "pMntJwSQ", "p9RjdKoh", "9NA8c5C3", "m37l7ti1",
+    "nwflTTf1", "LY2zehlH", "beR0WT11", "afoR2rH6", "xQZlxhxV", "o36i3YWC", "cdzAjcuN",
+    "IlvtT6D6", "YfoFnMgm", "FiQUhyRi", "9oLyy7aJ", "9RoNInYO", "wrrX6bxv", "q2HE4zaM",
+    "rvwT3piq", "ZFqAoImI", "bwcKqVSN", "QE1wMR58", "eEcUJVBZ", "Qf9YVXOW", "SRRojucs",
+    "PQfn7XV2", "3bvEjhOT",
+]  # fmt: skip
 """Sequences of classes that training lacks, as the official tool lists them (51 of both versions);
 a list ``unseen_videos.txt`` beside the meta file takes its place."""
 
@@ -94,27 +51,16 @@ class Range:
         return tuple(n for place, n in enumerate(numbers) if 0 < place != self.count - 1)
 
 
-@dataclass(frozen=True)
-class LvosFactory:
-    """Opens one split."""
+def _open(name: str, root: Path, split: str) -> Dataset:
+    base = split_folder(root, split)
+    meta = read_meta(base / f"{split}_meta.json")
+    listed = base / "unseen_videos.txt"
+    unseen = frozenset(read_list(listed) if listed.exists() else _UNSEEN)
 
-    spec: DatasetSpec
-    split: str
+    def build(sequence: str) -> Clip:
+        return lvos_clip(base, sequence, meta[sequence], unseen=sequence in unseen)
 
-    def __call__(self, root: Path | None, _argument: str | None, /) -> Dataset:
-        """Open it from ``root``, which holds the split or is it."""
-        if root is None:
-            raise TypeError("LVOS is opened from a folder")
-        base = root / self.split if (root / self.split).is_dir() else root
-        meta_path = base / f"{self.split}_meta.json"
-        meta = read_meta(meta_path)
-        listed = base / "unseen_videos.txt"
-        unseen = frozenset(read_list(listed) if listed.exists() else _UNSEEN)
-
-        def build(name: str) -> Clip:
-            return lvos_clip(base, name, meta[name], unseen=name in unseen)
-
-        return Dataset(self.spec.name, LVOS, base, tuple(meta), build)
+    return Dataset(name, LVOS, base, tuple(meta), build)
 
 
 def lvos_clip(base: Path, name: str, ranges: Mapping[int, Range], *, unseen: bool) -> Clip:
@@ -124,7 +70,6 @@ def lvos_clip(base: Path, name: str, ranges: Mapping[int, Range], *, unseen: boo
         InputError: files that don't match, or a frame that counts without an annotation.
     """
     files = sequence_files(base / "JPEGImages", base / "Annotations", name)
-    size, label_size = files.sizes()
     numbers = {_number(files, frame): t for t, frame in enumerate(files.frame_names)}
     missing = next((r.start for r in ranges.values() if r.start not in numbers), None)
     if missing is not None:
@@ -135,17 +80,11 @@ def lvos_clip(base: Path, name: str, ranges: Mapping[int, Range], *, unseen: boo
         i: () if first_masks_only else tuple(_annotated(files, numbers, n) for n in r.counted)
         for i, r in ranges.items()
     }
-    return Clip(
-        name=name,
-        size=size,
-        frame_names=files.frame_names,
-        image_paths=files.image_paths,
-        annotation_paths=files.annotation_paths,
-        objects=starts,
+    return files.clip(
+        starts,
         unseen=frozenset(ranges if unseen else ()),
         first_masks_only=first_masks_only,
         others_are_background=True,
-        label_size=label_size,
         ignored_ids=ANY_ID,
         counted=counted,
     )
@@ -207,7 +146,7 @@ def _range(where: str, value: Any) -> Range:
     return found
 
 
-def _factory(name: str, split: str, version: str) -> LvosFactory:
+def _factory(name: str, split: str, version: str) -> SplitFactory:
     spec = DatasetSpec(
         name=name,
         protocol=LVOS.name,
@@ -216,7 +155,7 @@ def _factory(name: str, split: str, version: str) -> LvosFactory:
         folders=(f"lvos-{version}", f"LVOS_{version.upper()}", f"LVOS{version}", "LVOS"),
         markers=(f"{split}_meta.json", f"{split}/{split}_meta.json"),
     )
-    return LvosFactory(spec, split)
+    return SplitFactory(spec, split, _open)
 
 
 LVOS_VALID = _factory("lvos", "valid", "v2")

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.clip import Clip
-from vosbench.harness.datasets.dataset import Dataset, DatasetSpec
+from vosbench.harness.datasets.dataset import Dataset, DatasetSpec, SplitFactory
 from vosbench.harness.datasets.generic import only_first, scanned_clip
 from vosbench.harness.datasets.labels import read_labels
 from vosbench.harness.datasets.layout import (
     child,
     first_existing,
+    listed_or_all,
     read_json,
     safe_name,
-    subfolders,
+    split_folder,
 )
 from vosbench.harness.datasets.objects import ANY_ID, VOID, first_frames, present_ids
 from vosbench.harness.datasets.protocols import MOSEV2, OF_LAYOUTS, OWN_CLIPS
@@ -41,26 +41,14 @@ class MetaSequence:
     ids: frozenset[int]
 
 
-@dataclass(frozen=True)
-class Mosev2Factory:
-    """Opens one split."""
+def _open_v2(name: str, root: Path, split: str) -> Dataset:
+    base = split_folder(root, split)
+    meta = read_meta(first_existing([base / name for name in _META]))
 
-    spec: DatasetSpec
-    split: str
+    def build(sequence: str) -> Clip:
+        return mosev2_clip(base, sequence, meta[sequence])
 
-    def __call__(self, root: Path | None, _argument: str | None, /) -> Dataset:
-        """Open it from ``root``, which holds the split or is it."""
-        if root is None:
-            raise TypeError("MOSEv2 is opened from a folder")
-        base = root / self.split if (root / self.split).is_dir() else root
-        meta = read_meta(first_existing([base / name for name in _META]))
-
-        # Building reads every annotation of the clip, and a clip is asked for more than once.
-        @lru_cache(maxsize=64)
-        def build(name: str) -> Clip:
-            return mosev2_clip(base, name, meta[name])
-
-        return Dataset(self.spec.name, MOSEV2, base, tuple(sorted(meta)), build)
+    return Dataset(name, MOSEV2, base, tuple(sorted(meta)), build)
 
 
 def mosev2_clip(base: Path, name: str, meta: MetaSequence) -> Clip:
@@ -71,7 +59,6 @@ def mosev2_clip(base: Path, name: str, meta: MetaSequence) -> Clip:
             the official tool would compare masks of different frames.
     """
     files = sequence_files(base / "JPEGImages", base / "Annotations", name)
-    size, label_size = files.sizes()
     ids = {
         t: (present_ids(read_labels(path)) - {VOID}) & meta.ids
         for t, path in files.annotation_paths.items()
@@ -84,17 +71,11 @@ def mosev2_clip(base: Path, name: str, meta: MetaSequence) -> Clip:
             f"{child(base / 'Annotations', name)}: {frames} frames, where the meta file says "
             f"{meta.length}: fetch the sequence again"
         )
-    return Clip(
-        name=name,
-        size=size,
-        frame_names=files.frame_names,
-        image_paths=files.image_paths,
-        annotation_paths=files.annotation_paths,
-        objects=objects,
+    return files.clip(
+        objects,
         first_masks_only=first_masks_only,
         ungiven=meta.ids - set(objects),
         others_are_background=True,
-        label_size=label_size,
         ignored_ids=ANY_ID,
         counts_early=True,
     )
@@ -120,28 +101,15 @@ def _sequence(path: Path, name: str, video: Any) -> MetaSequence:
     return MetaSequence(length, frozenset(ids))
 
 
-@dataclass(frozen=True)
-class MoseFactory:
-    """Opens one split of the first version."""
+def _open_v1(name: str, root: Path, split: str) -> Dataset:
+    base = split_folder(root, split)
+    images, annotations = base / "JPEGImages", base / "Annotations"
 
-    spec: DatasetSpec
-    split: str
+    def build(sequence: str) -> Clip:
+        return scanned_clip(sequence, child(images, sequence), child(annotations, sequence))
 
-    def __call__(self, root: Path | None, _argument: str | None, /) -> Dataset:
-        """Open it from ``root``, which holds the split or is it."""
-        if root is None:
-            raise TypeError("MOSE is opened from a folder")
-        base = root / self.split if (root / self.split).is_dir() else root
-        images, annotations = base / "JPEGImages", base / "Annotations"
-
-        @lru_cache(maxsize=64)
-        def build(name: str) -> Clip:
-            return scanned_clip(name, child(images, name), child(annotations, name))
-
-        names = subfolders(images)
-        if not names:
-            raise InputError(f"{images}: no sequences: is the data root the right one?")
-        return Dataset(self.spec.name, OWN_CLIPS, base, names, build, OF_LAYOUTS)
+    names = listed_or_all(None, images)
+    return Dataset(name, OWN_CLIPS, base, names, build, OF_LAYOUTS)
 
 
 def _spec(name: str, protocol: str, summary: str, markers: tuple[str, ...]) -> DatasetSpec:
@@ -151,7 +119,7 @@ def _spec(name: str, protocol: str, summary: str, markers: tuple[str, ...]) -> D
     return DatasetSpec(name, protocol, summary, root_name, folders, markers)
 
 
-MOSEV2_VALID = Mosev2Factory(
+MOSEV2_VALID = SplitFactory(
     _spec(
         "mosev2",
         MOSEV2.name,
@@ -159,8 +127,9 @@ MOSEV2_VALID = Mosev2Factory(
         tuple(f"{place}{name}" for name in _META[:2] for place in ("", "valid/")),
     ),
     "valid",
+    _open_v2,
 )
-MOSEV2_TRAIN = Mosev2Factory(
+MOSEV2_TRAIN = SplitFactory(
     _spec(
         "mosev2-train",
         MOSEV2.name,
@@ -168,8 +137,9 @@ MOSEV2_TRAIN = Mosev2Factory(
         tuple(f"{place}{name}" for name in _META[::2] for place in ("", "train/")),
     ),
     "train",
+    _open_v2,
 )
-MOSE_VALID = MoseFactory(
+MOSE_VALID = SplitFactory(
     _spec(
         "mose",
         OWN_CLIPS.name,
@@ -177,7 +147,10 @@ MOSE_VALID = MoseFactory(
         ("valid/JPEGImages", "JPEGImages"),
     ),
     "valid",
+    _open_v1,
 )
-MOSE_TRAIN = MoseFactory(
-    _spec("mose-train", OWN_CLIPS.name, "MOSE train", ("train/JPEGImages", "JPEGImages")), "train"
+MOSE_TRAIN = SplitFactory(
+    _spec("mose-train", OWN_CLIPS.name, "MOSE train", ("train/JPEGImages", "JPEGImages")),
+    "train",
+    _open_v1,
 )

@@ -8,22 +8,21 @@ sequence whose annotation folder holds PNGs alone has label maps, as in DAVIS; `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.clip import Clip
-from vosbench.harness.datasets.dataset import Dataset, DatasetSpec
+from vosbench.harness.datasets.dataset import Dataset, DatasetSpec, SplitFactory
 from vosbench.harness.datasets.decode import IMAGE_SUFFIXES, image_size
 from vosbench.harness.datasets.labels import LABEL_SUFFIXES, label_size, read_labels
 from vosbench.harness.datasets.layout import (
     child,
     entries,
     frame_files,
+    listed_or_all,
     natural,
-    read_list,
-    subfolders,
+    split_folder,
 )
 from vosbench.harness.datasets.objects import ANY_ID, VOID, first_frames, present_ids
 from vosbench.harness.datasets.overlap import read_mask
@@ -34,33 +33,17 @@ _IMAGES = ("JPEGImages_24fps", "JPEGImages")
 _ANNOTATIONS = ("Annotations_6fps", "Annotations")
 
 
-@dataclass(frozen=True)
-class SavFactory:
-    """Opens one split."""
+def _open(name: str, root: Path, split: str) -> Dataset:
+    base = split_folder(root, split)
+    images, annotations = (
+        next((base / folder for folder in folders if (base / folder).is_dir()), base / folders[0])
+        for folders in (_IMAGES, _ANNOTATIONS)
+    )
 
-    spec: DatasetSpec
-    split: str
+    def build(sequence: str) -> Clip:
+        return sav_clip(images, annotations, sequence)
 
-    def __call__(self, root: Path | None, _argument: str | None, /) -> Dataset:
-        """Open it from ``root``, which holds the split or is it."""
-        if root is None:
-            raise TypeError("SA-V is opened from a folder")
-        base = root / self.split if (root / self.split).is_dir() else root
-        images, annotations = (
-            next((base / name for name in names if (base / name).is_dir()), base / names[0])
-            for names in (_IMAGES, _ANNOTATIONS)
-        )
-        listed = base / f"{self.split}.txt"
-        names = read_list(listed) if listed.exists() else subfolders(annotations)
-        if not names:
-            raise InputError(f"{annotations}: no sequences: is the data root the right one?")
-
-        # Building reads every annotation of the clip, and a clip is asked for more than once.
-        @lru_cache(maxsize=64)
-        def build(name: str) -> Clip:
-            return sav_clip(images, annotations, name)
-
-        return Dataset(self.spec.name, SAV, base, names, build)
+    return Dataset(name, SAV, base, listed_or_all(base / f"{split}.txt", annotations), build)
 
 
 def sav_clip(images: Path, annotations: Path, name: str) -> Clip:
@@ -124,7 +107,6 @@ def _of_objects(images: Path, name: str, folders: Mapping[str, Path]) -> Clip:
 def _labelled(images: Path, annotations: Path, name: str) -> Clip:
     """Label maps: the objects are the ids that a frame that counts shows."""
     files = sequence_files(images, annotations, name)
-    size, other_size = files.sizes()
     ids = {t: present_ids(read_labels(path)) for t, path in sorted(files.annotation_paths.items())}
     void = next((t for t, present in ids.items() if VOID in present), None)
     if void is not None:
@@ -135,19 +117,10 @@ def _labelled(images: Path, annotations: Path, name: str) -> Clip:
     between = sorted(ids)[1:-1]
     objects = first_frames(ids)
     counted = {i: tuple(between) if any(i in ids[t] for t in between) else () for i in objects}
-    return Clip(
-        name=name,
-        size=size,
-        frame_names=files.frame_names,
-        image_paths=files.image_paths,
-        annotation_paths=files.annotation_paths,
-        objects=objects,
-        label_size=other_size,
-        counted=counted,
-    )
+    return files.clip(objects, counted=counted)
 
 
-def _factory(split: str) -> SavFactory:
+def _factory(split: str) -> SplitFactory:
     name = "sav" if split == "val" else f"sav-{split}"
     folder = f"sav_{split}"
     spec = DatasetSpec(
@@ -158,7 +131,7 @@ def _factory(split: str) -> SavFactory:
         folders=("sav", "SA-V", "sa-v", folder),
         markers=(f"{folder}.txt", f"{folder}/{folder}.txt", *_ANNOTATIONS),
     )
-    return SavFactory(spec, folder)
+    return SplitFactory(spec, folder, _open)
 
 
 SAV_VAL = _factory("val")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.davis import indexed_annotations
 from vosbench.harness.datasets.decode import IMAGE_SUFFIXES, Size, image_size
 from vosbench.harness.datasets.labels import LABEL_SUFFIXES, label_size
@@ -39,6 +41,20 @@ class SequenceFiles:
         labels = label_size(next(iter(self.annotation_paths.values())))
         size = image_size(self.image_paths[0]) if self.image_paths else labels
         return size, None if labels == size else labels
+
+    def clip(self, objects: Mapping[int, int], **rules: Any) -> Clip:
+        """The clip of these files, by its objects' first frames and what else :class:`Clip` has."""
+        size, other = self.sizes()
+        return Clip(
+            name=self.name,
+            size=size,
+            frame_names=self.frame_names,
+            image_paths=self.image_paths,
+            annotation_paths=self.annotation_paths,
+            objects=objects,
+            label_size=other,
+            **rules,
+        )
 
 
 def sequence_files(images: Path, annotations: Path, name: str) -> SequenceFiles:

@@ -5,11 +5,10 @@ Layout of the root: ``ImageSets/SPLIT.txt``, ``JPEGImages/NAME``, ``Annotations/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from vosbench.harness.datasets.clip import Clip
-from vosbench.harness.datasets.dataset import Dataset, DatasetSpec
+from vosbench.harness.datasets.dataset import Dataset, DatasetSpec, SplitFactory
 from vosbench.harness.datasets.labels import read_labels
 from vosbench.harness.datasets.layout import read_list
 from vosbench.harness.datasets.objects import first_frames, present_ids
@@ -17,19 +16,9 @@ from vosbench.harness.datasets.protocols import VOST
 from vosbench.harness.datasets.sequence_files import sequence_files
 
 
-@dataclass(frozen=True)
-class VostFactory:
-    """Opens one split."""
-
-    spec: DatasetSpec
-    split: str
-
-    def __call__(self, root: Path | None, _argument: str | None, /) -> Dataset:
-        """Open it from ``root``, a folder with JPEGImages, Annotations and ImageSets."""
-        if root is None:
-            raise TypeError("VOST is opened from a folder")
-        names = read_list(root / "ImageSets" / f"{self.split}.txt")
-        return Dataset(self.spec.name, VOST, root, names, lambda name: vost_clip(root, name))
+def _open(name: str, root: Path, split: str) -> Dataset:
+    names = read_list(root / "ImageSets" / f"{split}.txt")
+    return Dataset(name, VOST, root, names, lambda sequence: vost_clip(root, sequence))
 
 
 def vost_clip(root: Path, name: str) -> Clip:
@@ -39,22 +28,12 @@ def vost_clip(root: Path, name: str) -> Clip:
         InputError: frames and annotations don't match.
     """
     files = sequence_files(root / "JPEGImages", root / "Annotations", name)
-    size, label_size = files.sizes()
     start = min(files.annotation_paths)
     objects = first_frames({start: present_ids(read_labels(files.annotation_paths[start]))})
-    return Clip(
-        name=name,
-        size=size,
-        frame_names=files.frame_names,
-        image_paths=files.image_paths,
-        annotation_paths=files.annotation_paths,
-        objects=objects,
-        first_masks_only=len(files.annotation_paths) == 1,
-        label_size=label_size,
-    )
+    return files.clip(objects, first_masks_only=len(files.annotation_paths) == 1)
 
 
-def _factory(split: str) -> VostFactory:
+def _factory(split: str) -> SplitFactory:
     spec = DatasetSpec(
         name="vost" if split == "val" else f"vost-{split}",
         protocol=VOST.name,
@@ -63,7 +42,7 @@ def _factory(split: str) -> VostFactory:
         folders=("vost", "VOST"),
         markers=(f"ImageSets/{split}.txt",),
     )
-    return VostFactory(spec, split)
+    return SplitFactory(spec, split, _open)
 
 
 VOST_VAL = _factory("val")
