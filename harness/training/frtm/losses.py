@@ -19,6 +19,11 @@ class Variant(StrEnum):
     CODE = "code"
 
 
+def wide(x: Tensor) -> Tensor:
+    """float32 for what a loss is made of, whatever the layers' precision; float64 stays."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 def margin(m1: float, progress: float, reach: float) -> float:
     """m = m1 · ep_c/ep_T (eq. 4), held at m1 from ep_T on.
 

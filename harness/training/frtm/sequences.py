@@ -85,7 +85,7 @@ def sequence_losses(
     parts: list[Losses] = []
     for now in frames[1:]:
         d = network.Tmatching.match(now.f8, last.score, template)
-        logits = network.convGS(d).float()
+        logits = losses.wide(network.convGS(d))
         delta = network.Convert_Diff(d)
         reused = (p_gate(logits.detach()) > recipe.tau).view(-1, 1, 1, 1)
         full = _LastFull(now.scores, network.refiner.deep(now.f32, now.f16, now.scores), now.masks)
@@ -96,7 +96,7 @@ def sequence_losses(
         parts.append(
             {
                 "gate": gate_loss(logits, reference, now.masks, recipe.gate, progress),
-                "delta": losses.delta_loss(delta.float(), now.masks, last.score),
+                "delta": losses.delta_loss(losses.wide(delta), now.masks, last.score),
                 "bce": of_masks(masks_of(network, now, r8, score), now.masks, soft_iou).mean(),
             }
         )

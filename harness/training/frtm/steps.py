@@ -147,7 +147,7 @@ def match(network: GatedFrtmNetwork, drawn: Drawn) -> Matched:
     score = torch.where(drawn.starts.view(-1, 1, 1, 1), given, drawn.last.scores)
     template = network.Tmatching.template(drawn.first.f8, drawn.first.masks)
     d = network.Tmatching.match(drawn.now.f8, score, template)
-    return Matched(score, d, network.convGS(d).float())
+    return Matched(score, d, losses.wide(network.convGS(d)))
 
 
 def reuse(
@@ -160,7 +160,7 @@ def reuse(
     delta = network.Convert_Diff(matched.d)
     estimate = network.refiner.translate(r8, delta)
     logits = masks_of(network, now, estimate, matched.score + delta) if with_mask else None
-    return Reused(delta.float(), estimate.float(), logits)
+    return Reused(losses.wide(delta), losses.wide(estimate), logits)
 
 
 def masks_of(network: FrtmNetwork, now: EncodedClip, r8: Tensor, score: Tensor) -> Tensor:
@@ -168,7 +168,7 @@ def masks_of(network: FrtmNetwork, now: EncodedClip, r8: Tensor, score: Tensor) 
     size = (now.masks.shape[-2], now.masks.shape[-1])
     r4 = network.refiner.shallow(r8, now.f8, now.f4, score)
     logits: Tensor = network.refiner.project(r4, size)
-    return logits.float()
+    return losses.wide(logits)
 
 
 def of_masks(logits: Tensor, masks: Tensor, soft_iou: float) -> Tensor:
@@ -204,7 +204,7 @@ def reuse_losses(
     if recipe.imitation or with_full:
         r8 = network.refiner.deep(now.f32, now.f16, now.scores)
     if recipe.imitation and not recipe.gate_only and r8 is not None:
-        true = r8.detach().float()
+        true = losses.wide(r8.detach())
         gap = (weight * (reused.r8 - true).square().mean(dim=(1, 2, 3))).mean()
         terms["imitation"] = recipe.imitation * gap / shared_mean(true.square().mean())
     if reused.logits is None:

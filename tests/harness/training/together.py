@@ -1,0 +1,80 @@
+"""What a process of the tests of processes does: train toys in float64, and write the losses.
+
+Run by torchrun, or alone: ``together.py CACHE OUT``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from training_toys import CLIPS, make_encoder, make_network
+
+from vosbench.harness.training.data.encoding import NAMES, EncodedClip
+from vosbench.harness.training.data.pictures import open_pictures
+from vosbench.harness.training.data.pool import ClipPool
+from vosbench.harness.training.data.synthetic import SyntheticClips
+from vosbench.harness.training.frtm.job import Job
+from vosbench.harness.training.loop import Training, train
+from vosbench.harness.training.processes import ALONE, Processes, joined
+from vosbench.harness.training.recipe import GateRecipe, Recipe, ReuseRecipe, StageRecipe
+
+STAGE = StageRecipe(2, batch=4, learning_rate=2e-3)
+SHALLOW = ReuseRecipe(STAGE, gaps=(1, 2), finetune="shallow", imitation=0.1, focus=1.0)
+RECIPES = {
+    "pairs": Recipe("g-frtm-lite", STAGE, SHALLOW, clips=4, soft_iou=0.1, mirror=True),
+    "windows": Recipe("g-frtm-lite", STAGE, None, clips=4, window=(1, 2), mirror=True),
+    "counted": Recipe(
+        "g-frtm-lite", None, ReuseRecipe(STAGE, GateRecipe(rate=0.4), gaps=(1,)), clips=4
+    ),
+    "sequences": Recipe(
+        "g-frtm-lite", None, ReuseRecipe(STAGE, finetune="all"), clips=4, sequences=True
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Double(ClipPool):
+    """A pool that gives float64."""
+
+    def deliver(self, clips: Sequence[EncodedClip]) -> EncodedClip:
+        given = super().deliver(clips)
+        return EncodedClip(*(getattr(given, name).double() for name in NAMES))
+
+
+def pool_of(root: Path) -> Double:
+    source = SyntheticClips(open_pictures(root / "pictures"), CLIPS)
+    return Double(source, make_encoder(), root / "cache", 4)
+
+
+def jobs(root: Path, folder: Path, processes: Processes = ALONE) -> Iterator[tuple[str, Training]]:
+    """A training of each kind."""
+    for name, recipe in RECIPES.items():
+        network: nn.Module = make_network(True).double()
+        held_out = pool_of(root) if name == "pairs" else None
+        job = Job(recipe, network, pool_of(root), held_out, folder / name, log_every=1)  # type: ignore[arg-type]
+        yield name, replace(job, processes=processes)
+
+
+def losses(job: Training) -> list[tuple[int, str, float]]:
+    curve = train(job).curve
+    return [(p.step, p.name, p.value) for p in curve if not p.name.startswith("speed/")]
+
+
+def main(root: Path, out: Path) -> None:
+    torch.set_num_threads(1)
+    with joined(torch.device("cpu")) as processes:
+        found = {name: losses(job) for name, job in jobs(root, out.parent, processes)}
+        if processes.leads:
+            out.write_text(json.dumps(found))
+        else:
+            out.with_suffix(".other").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
