@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vosbench.reports.policies import policy_spec, split_argument
+from vosbench.runners.registry import split_policy
 
 GATE_PREFIX = "g-"
 
@@ -68,9 +69,9 @@ class ModelName:
 
 def parse_model(name: str) -> ModelName:
     """Take a name apart; any text is a name."""
-    rest, _, policy = name.partition("+")
+    rest, policy = split_policy(name)
     base, _, variant = rest.partition("@")
-    policy, _, argument = policy.partition(":")
+    policy, _, argument = (policy or "").partition(":")
     return ModelName(base, variant, policy, argument)
 
 
