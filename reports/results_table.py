@@ -203,11 +203,12 @@ def _md_value(value: Value) -> str:
 
 
 def results_latex(table: ResultsTable) -> str:
-    """A ``tabular`` for booktabs and siunitx, no wider than a page; notes below it."""
+    """A table for booktabs, siunitx and tabularx, no wider than its column; notes below it."""
     columns = "".join(
         f"S[table-format={_digits(table, place)}.1]" + ("@{\\,}l" if _limited(table, place) else "")
         for place in range(len(table.columns))
     )
+    x = r">{\raggedright\arraybackslash\hangindent=0.6em}X"
     width = 2 + sum(1 + _limited(table, place) for place in range(len(table.columns)))
     heads = [
         rf"\multicolumn{{{1 + _limited(table, place)}}}{{c}}{{{latex(quantity.title)}}}"
@@ -215,7 +216,8 @@ def results_latex(table: ResultsTable) -> str:
     ]
     body = []
     for section in table.sections:
-        body.append(rf"\midrule \multicolumn{{{width}}}{{l}}{{\emph{{{latex(section.title)}}}}} \\")
+        title = rf"\multicolumn{{{width}}}{{@{{}}l@{{}}}}{{\emph{{{latex(section.title)}}}}}"
+        body.append(rf"\midrule {title} \\")
         for labels, values in section.lines:
             cells = [
                 text
@@ -226,20 +228,24 @@ def results_latex(table: ResultsTable) -> str:
     notes = r"\\ ".join(latex(note) for note in table.notes)
     return "\n".join(
         [
-            r"% needs \usepackage{booktabs,siunitx}",
-            r"\begingroup\scriptsize\setlength{\tabcolsep}{1.5pt}",
-            r"\sisetup{detect-weight=true}",
-            rf"\begin{{tabular}}{{@{{}}ll{columns}@{{}}}}",
+            r"% needs \usepackage{booktabs,siunitx,tabularx}",
+            r"\begingroup\scriptsize\setlength{\tabcolsep}{1.5pt}%",
+            r"\sisetup{detect-weight=true}%",
+            rf"\begin{{tabularx}}{{{_WIDTH}}}{{@{{}}{x}l{columns}@{{}}}}",
             r"\toprule",
             " & ".join(["model", r"$\tau$", *heads]) + r" \\",
             *body,
             r"\bottomrule",
-            r"\end{tabular}\par\smallskip",
+            r"\end{tabularx}\par\smallskip",
             rf"\raggedright {notes}\par",
             r"\endgroup",
             "",
         ]
     )
+
+
+_WIDTH = r"\ifdim\linewidth<4.5in\linewidth\else4.5in\fi"
+"""A table of few columns isn't spread over a page."""
 
 
 def _digits(table: ResultsTable, place: int) -> int:
@@ -260,5 +266,6 @@ def _tex_cells(table: ResultsTable, place: int, value: Value) -> list[str]:
         text = rf"\bfseries {value.text}{mark}"
     elif value.text and value.rank == 2:
         text = rf"{{\underline{{{value.text}}}{mark}}}"
-    limits = [rf"{{\tiny {latex(value.limits)}}}" if value.limits else ""]
+    low, _, high = value.limits.partition("–")
+    limits = [rf"$_{{{low}}}^{{{high}}}$" if value.limits else ""]
     return [text, *(limits if _limited(table, place) else [])]

@@ -27,7 +27,7 @@ _DATASETS: Mapping[str, str] = {"DAVIS16": "davis16", "DAVIS17": "davis17", "You
 CLAIM_COLUMNS = (
     "row", "claim", "where", "printed_dataset", "printed_model", "tau", "unit", "published",
     "measured", "difference", "comparable", "remark", "run_remark", "model", "dataset", "clips",
-    "protocol", "weights", "weights_note", "device", "key",
+    "protocol", "weights", "weights_note", "device", "conditions", "key",
 )  # fmt: skip
 """Of the checked claims: one row per number and run."""
 

@@ -146,7 +146,9 @@ def _run(row: dict[Any, Any]) -> str:
         str(row["model"]),
         f"weights {row['weights']}{note}" if row["weights"] else "",
         f"{row['protocol']}, {row['clips']} clip{'s' if row['clips'] != 1 else ''}",
-        row["device"] if isinstance(row["device"], str) else "",
+        ", ".join(filter(None, [row["device"], row["conditions"]]))
+        if isinstance(row["device"], str)
+        else "",
         f"not comparable: {row['run_remark']}" if row["run_remark"] else "",
     ]
     return "; ".join(filter(None, parts))

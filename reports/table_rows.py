@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from vosbench.reports.labels import short_note
+from vosbench.reports.labels import BUSY, short_note
 from vosbench.reports.published import Published, published_table, siblings
 
 TITLES: Mapping[int, str] = {
@@ -24,7 +24,7 @@ WHOLE_SETS: Mapping[str, int] = {"davis16": 20, "davis17": 30, "ytvos18": 474, "
 COLUMNS = (
     "table", "row", "method", "tau", "quantity", "unit", "published", "also_published",
     "measured", "difference", "comparable", "remark", "run_remark", "model", "dataset", "clips",
-    "protocol", "weights", "weights_note", "device", "key",
+    "protocol", "weights", "weights_note", "device", "conditions", "key",
 )  # fmt: skip
 """Of a comparison: one row per printed number and run, in the paper's units."""
 
@@ -95,8 +95,23 @@ def run_columns(run: Mapping[str, Any], result: Measured) -> dict[str, Any]:
         "weights": run["weights"],
         "weights_note": run["weights_note"],
         "device": run["device"],
+        "conditions": conditions(run),
         "key": run["key"],
     }
+
+
+def conditions(run: Mapping[str, Any]) -> str:
+    """``2 threads, float32, 3 repeats`` of a run's timing, and whether it was busy; "" without."""
+    if not run.get("repeats"):
+        return ""
+    threads = run.get("threads")
+    parts = [
+        "" if threads is None or pd.isna(threads) else f"{int(threads)} threads",
+        str(run["precision"]),
+        f"{run['repeats']} repeat{'' if run['repeats'] == 1 else 's'}",
+        BUSY if run.get("busy") else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _runs(printed: Published, found: pd.DataFrame) -> Iterator[tuple[dict[str, Any], Measured]]:
@@ -135,6 +150,8 @@ def read(run: Mapping[Any, Any], metric: str, factor: float) -> Measured | None:
             reasons.append("counted our way, not the published code's")
     if metric == "fps":
         reasons.append("another machine")
+        if run.get("busy"):
+            reasons.append(f"{BUSY}: others used the device meanwhile")
     value = run.get(name)
     if value is None or pd.isna(value):
         return None

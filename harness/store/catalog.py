@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -33,7 +33,7 @@ from vosbench.harness.trials import Kind
 
 def newest_change(source: Readable) -> str:
     """A text that is another one whenever a reader would find something new."""
-    queries: tuple[Select[Any], ...] = (
+    queries: Sequence[Select[Any]] = (
         select(Trial.state, func.count()).group_by(Trial.state).order_by(Trial.state),
         select(func.max(Attempt.id), func.max(Attempt.ended_at)),
         select(func.max(SequenceResult.id), func.count(SequenceResult.id)),

@@ -22,7 +22,7 @@ from vosbench.reports.tables import check_claims, make_table, table_names
 EVERYTHING = Selection()
 PAGE = r"""\documentclass[10pt]{article}
 \usepackage[paperwidth=8.5in,textwidth=%s,textheight=8in]{geometry}
-\usepackage[T1]{fontenc}\usepackage{booktabs,siunitx}
+\usepackage[T1]{fontenc}\usepackage{booktabs,siunitx,tabularx}
 \begin{document}\noindent
 %s
 \end{document}
@@ -95,6 +95,19 @@ def test_busy_timings_are_marked(own_db: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "busy: others used the device while these were timed: my_net&co" in to_text(table, 200)
 
 
+def test_the_papers_tables_say_what_times_belong_to(
+    own_db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = to_text(make_table("1", str(own_db)), 200)
+    assert "CPU machine-a, 2 threads, float32, 3 repeats" in told
+    assert "busy" not in told
+    busy = measured(str(own_db), EVERYTHING).assign(busy=True)
+    monkeypatch.setattr("vosbench.reports.tables.measured", lambda *_: busy)
+    told = to_text(make_table("1", str(own_db)), 200)
+    assert "3 repeats, busy" in told
+    assert "busy: others used the device meanwhile" in told
+
+
 @pytest.mark.parametrize("name", [*table_names(), "claims", "results"])
 def test_latex_compiles_within_its_width(name: str, own_db: Path, tmp_path: Path) -> None:
     if shutil.which("pdflatex") is None:
@@ -104,7 +117,7 @@ def test_latex_compiles_within_its_width(name: str, own_db: Path, tmp_path: Path
     else:
         table = check_claims(str(own_db)) if name == "claims" else make_table(name, str(own_db))
         text = write_table(table, tmp_path / "t.tex").read_text()
-    width = "6.875in"
+    width = "3.25in" if name == "results" else "6.875in"
     (tmp_path / "page.tex").write_text(PAGE % (width, text))
     ran = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"],
