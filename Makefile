@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_MODELS ?= g-frtm-half,frtm-half
 
-.PHONY: demo test lowest lint types install-demo install-test install-dev
+.PHONY: demo test test-gpu lowest lint types install-demo install-test install-dev
 
 demo: install-demo
 	$(BIN)/vosbench run --models $(DEMO_MODELS) --tau 0.1:1.0:0.1
@@ -12,6 +12,10 @@ demo: install-demo
 
 test: install-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+
+# What needs an NVIDIA card; each test says why it was skipped where there is none.
+test-gpu: install-test
+	$(BIN)/python -m pytest tests/gpu -q -rs
 
 # The fast part of the tests and the main job on the lowest versions that pyproject.toml allows.
 # Torch and torchvision, several GB, are those of $(VENV), and so is what only tests need.

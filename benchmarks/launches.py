@@ -65,7 +65,7 @@ def settings(taus: int) -> dict[str, tuple[GatePolicy, ...]]:
     return {
         "full": (Never(),),
         "reused": (Always(),),
-        f"{taus} policies": (*sweep, Learned(Decimal("0.5"))),
+        f"{taus + 1} policies": (*sweep, Learned(Decimal("0.5"))),
     }
 
 

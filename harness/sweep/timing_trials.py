@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vosbench.harness.evaluate.profile import path_arithmetic
+from vosbench.harness.evaluate.streaming import Stream
 from vosbench.harness.evaluate.timing import Timer, energy_notes, energy_numbers, trial_numbers
 from vosbench.harness.measure.device_lock import device_id, hold
 from vosbench.harness.measure.occupancy import occupancy, require_idle
@@ -58,7 +59,15 @@ class TimingTrials:
         """
         with hold(device_id(self.device), wait_s=self.wait_s):
             found = require_idle(occupancy(self.device), allow_busy=self.options.allow_busy)
-            timer = Timer(runner, self.device, self.options.breakdown, self.end_to_end)
+            stream = self.options.stream_fps
+            timer = Timer(
+                runner,
+                self.device,
+                self.options.breakdown,
+                self.end_to_end,
+                self.options.min_duration_s,
+                None if stream is None else Stream(stream),
+            )
             clips = []
             for clip in selection.clips:
                 go_on()

@@ -22,6 +22,7 @@ from vosbench.harness.contract.prove_networks import Arithmetic, Seen
 from vosbench.harness.contract.prove_record import Bench, Figure, NotDone
 from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.store import Command, Storage
+from vosbench.runners.frtm import FrtmTracker
 from vosbench.runners.interface import Frame, ObjectStep, Precision
 from vosbench.runners.interface import Path as Taken
 from vosbench.runners.network_runner import NetworkRunner
@@ -133,6 +134,20 @@ def test_a_walk_that_never_splits_is_seen(bench: Bench, monkeypatch: pytest.Monk
     monkeypatch.setattr(SharedWalk, "_split", together)
     with pytest.raises(ContractBreach):
         tracks.shared("g-frtm-lite", bench)
+
+
+def test_batches_that_mix_up_their_objects_are_seen(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = tracks.sequences((48, 64), 4)[1:]
+    assert broken(tracks.batched("g-frtm-lite", clips, bench)) == []
+    segments = FrtmTracker.segments
+
+    def mixed(self: FrtmTracker, *rest: Any) -> Any:
+        return segments(self, *rest)[::-1]
+
+    monkeypatch.setattr(FrtmTracker, "segments", mixed)
+    assert "equal labels" in broken(tracks.batched("g-frtm-lite", clips, bench))
 
 
 def test_two_halves_that_differ_are_noise(bench: Bench) -> None:
