@@ -9,10 +9,10 @@ import io
 import json
 import shutil
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from vosbench.harness.datasets.decode import Size
 from vosbench.harness.datasets.layout import read_json
 from vosbench.harness.datasets.manifest import pixel_sha256
 from vosbench.harness.datasets.motion_kinds import KINDS, Stage
-from vosbench.harness.datasets.motion_scene import render
+from vosbench.harness.datasets.motion_scene import Scene, render
 from vosbench.harness.datasets.objects import present_ids
 from vosbench.harness.datasets.palette import encode_labels
 from vosbench.harness.datasets.places import cache_dir
@@ -56,20 +56,31 @@ SEEDS: Mapping[str, int] = {
 _JPEG_QUALITY = 92
 
 
+Kinds: TypeAlias = Mapping[str, Callable[[Stage], Scene]]
+
+
 @dataclass(frozen=True)
 class MotionFactory:
-    """Opens the built-in dataset, making it first if the cache has none."""
+    """Opens a built-in dataset, making it first if the cache has none.
+
+    Attributes:
+        seeds, frames, kinds: as :func:`write_motion` takes them.
+    """
 
     spec: DatasetSpec
+    seeds: Mapping[str, int] = field(default_factory=lambda: SEEDS)
+    frames: int = FRAMES
+    kinds: Kinds = field(default_factory=lambda: KINDS)
 
     def __call__(self, _root: Path | None, _argument: str | None, /) -> Dataset:
         """Open it; it needs no folder."""
-        folder = ensure_motion()
+        folder = self.ensure()
         manifest = read_json(folder / "manifest.json")
         objects = {clip["name"]: clip["objects"] for clip in manifest["clips"]}
 
         def build(name: str) -> Clip:
-            return _clip(folder, name, {int(i): first for i, first in objects[name].items()})
+            known = {int(i): first for i, first in objects[name].items()}
+            return _clip(folder, name, known, self.frames)
 
         return Dataset(
             name=self.spec.name,
@@ -81,32 +92,36 @@ class MotionFactory:
             content_hash=pixel_sha256,
         )
 
+    def ensure(self) -> Path:
+        """Folder of the dataset in the cache; made in a few seconds if it is not there.
+
+        Several processes may make it at once: each writes a folder of its own, and the first to
+        finish moves it into place.
+
+        Raises:
+            InputError: the cache cannot be written.
+        """
+        folder = cache_dir() / self.spec.protocol.replace("@", "-")
+        if folder.exists():
+            return folder
+        temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+        try:
+            write_motion(temporary, self.seeds, SIZE, self.frames, self.kinds)
+            temporary.rename(folder)
+        except OSError as error:
+            if not folder.exists():
+                raise InputError(
+                    f"{folder}: cannot be written ({error.strerror}): set XDG_CACHE_HOME to a "
+                    "folder with 20 MB of room"
+                ) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return folder
+
 
 def ensure_motion() -> Path:
-    """Folder of the dataset in the cache; made in a few seconds if it is not there.
-
-    Several processes may make it at once: each writes a folder of its own, and the first to
-    finish moves it into place.
-
-    Raises:
-        InputError: the cache cannot be written.
-    """
-    folder = cache_dir() / f"motion-{VERSION}"
-    if folder.exists():
-        return folder
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    try:
-        write_motion(temporary)
-        temporary.rename(folder)
-    except OSError as error:
-        if not folder.exists():
-            raise InputError(
-                f"{folder}: cannot be written ({error.strerror}): set XDG_CACHE_HOME to a folder "
-                "with 20 MB of room"
-            ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
+    """Folder of ``motion``; see :meth:`MotionFactory.ensure`."""
+    return MOTION.ensure()
 
 
 def write_motion(
@@ -114,10 +129,12 @@ def write_motion(
     seeds: Mapping[str, int] = SEEDS,
     size: Size = SIZE,
     frames: int = FRAMES,
+    kinds: Kinds = KINDS,
 ) -> None:
     """Write clips (seed by kind) in the layout of DAVIS, with a manifest.json of pixel hashes."""
     entries = [
-        _write_clip(folder, make_clip(kind, seed, size, frames)) for kind, seed in seeds.items()
+        _write_clip(folder, make_clip(kind, seed, size, frames, kinds))
+        for kind, seed in seeds.items()
     ]
     lists = folder / "ImageSets"
     lists.mkdir()
@@ -144,8 +161,8 @@ def _write_clip(folder: Path, clip: SyntheticClip) -> dict[str, Any]:
     return {"name": clip.kind, "seed": clip.seed, "objects": objects, "sha256": hashes}
 
 
-def _clip(folder: Path, name: str, objects: Mapping[int, int]) -> Clip:
-    names = tuple(f"{t:05d}" for t in range(FRAMES))
+def _clip(folder: Path, name: str, objects: Mapping[int, int], frames: int) -> Clip:
+    names = tuple(f"{t:05d}" for t in range(frames))
     return Clip(
         name=name,
         size=SIZE,
@@ -185,18 +202,20 @@ class SyntheticClip:
     objects: dict[int, int]
 
 
-def make_clip(kind: str, seed: int, size: Size = (240, 432), frames: int = 40) -> SyntheticClip:
-    """Make a clip of one of the :data:`KINDS`; equal arguments make equal pixels.
+def make_clip(
+    kind: str, seed: int, size: Size = (240, 432), frames: int = 40, kinds: Kinds = KINDS
+) -> SyntheticClip:
+    """Make a clip of one of the :data:`KINDS`, or of others; equal arguments make equal pixels.
 
     Raises:
         InputError: there is no such kind, or size or length are too small to show anything.
     """
-    if kind not in KINDS:
-        raise InputError(f"no kind of clip named {kind!r}: there are {', '.join(KINDS)}")
+    if kind not in kinds:
+        raise InputError(f"no kind of clip named {kind!r}: there are {', '.join(kinds)}")
     if min(size) < 32 or frames < 1:
         raise InputError(f"a clip of {size} and {frames} frames: at least 32x32 and one frame")
     rng = np.random.Generator(np.random.PCG64(seed))
-    scene = KINDS[kind](Stage(rng, size, frames, hue=float(rng.random())))
+    scene = kinds[kind](Stage(rng, size, frames, hue=float(rng.random())))
     rendered = [render(scene, t, rng) for t in range(frames)]
     labels = np.stack([label for _, label in rendered])
     objects: dict[int, int] = {}

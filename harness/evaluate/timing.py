@@ -32,7 +32,7 @@ from vosbench.harness.evaluate.warm import warm_first_frame, warm_paths
 from vosbench.harness.measure.clock import clock_for
 from vosbench.harness.measure.energy_meter import measure, per_frame_j, source_for
 from vosbench.harness.measure.energy_readings import EnergyReading, NoSource
-from vosbench.harness.measure.probe import peak_memory_mib
+from vosbench.harness.measure.probe import forget_peak, peak_memory_mib
 from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes
 from vosbench.harness.measure.timing import ClipTimes, clip_fps, convention, summarise
 from vosbench.harness.trials import PATH_CODES, ClipResult
@@ -106,6 +106,7 @@ class Timer:
     def time(self, clip: Clip) -> TimedClip:
         """Warm up for the clip's size if that is new, then make all passes."""
         truth = Annotations(clip)
+        forget_peak(self.device)
         published = None
         if clip.size not in self._warm:
             if not self._warm:
@@ -117,11 +118,14 @@ class Timer:
         loops = [headline.times]
         while sum(float(times.frame_ms.sum()) for times in loops) < 1e3 * self.least_s:
             loops.append(self._pass(clip, truth, spans=False).times)
+        peak_mib = peak_memory_mib(self.device)
         stages: Mapping[str, NDArray[np.float64]] = {}
         if self.breakdown:
             stages = self._pass(clip, truth, spans=True).times.stage_ms
         total_ms, waited_ms = self._end_to_end(clip, truth) if self.end_to_end else (math.nan,) * 2
         timed = _timed(clip, replace(headline, times=_joined(loops)), published, stages)
+        own = {**timed.result.metrics, "peak_memory_mib": peak_mib}
+        timed = replace(timed, result=replace(timed.result, metrics=own))
         late = None if self.stream is None else streamed(self, clip, truth, self.stream)
         return replace(timed, end_to_end_ms=total_ms, waited_ms=waited_ms, latencies=late)
 
@@ -221,7 +225,10 @@ def trial_numbers(clips: Sequence[TimedClip], device: torch.device) -> dict[str,
         "objects_per_frame": model.objects_per_frame,
         "fps_end_to_end": 1e3 * frames / total_ms if total_ms > 0 else None,
         "input_wait_share": waited_ms / total_ms if total_ms > 0 else None,
-        "peak_memory_mib": peak_memory_mib(device),
+        "peak_memory_mib": max(
+            peak_memory_mib(device),
+            *(clip.result.metrics.get("peak_memory_mib", 0.0) for clip in clips),
+        ),
         "reuse_rate": float(np.nanmean([r["reuse_rate"] for r in per_object])),
     }
     found = {name: math.nan if value is None else value for name, value in known.items()}

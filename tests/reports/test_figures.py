@@ -19,7 +19,7 @@ from report_samples import CLIPS, TAUS, World, database, spec
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.measure.spans import Stage
-from vosbench.harness.store import Command, Selection, Storage, objects, results, series
+from vosbench.harness.store import Command, Selection, Storage, objects, results, sequences, series
 from vosbench.harness.trials import PATH_CODES, ClipResult, Kind
 from vosbench.reports.export import scalars
 from vosbench.reports.figures import (
@@ -263,6 +263,26 @@ def test_path_cost_shows_flops_where_they_were_stored(
     assert dict(flops) == {"full": 13.6, "reuse": 0.0}
     svg = make_figure("path-cost", db, out=tmp_path / "f.svg")[0].read_text()
     assert "GFLOP per frame" in svg and "FLOPs weren't stored" not in svg
+
+
+def test_objects_scaling_is_the_median_over_sequences_and_repeats(tmp_path: Path) -> None:
+    db = database(tmp_path / "results.db", [spec("g-frtm-fast", "0.7")], World(repeats=2))
+    data = figure_data("objects-scaling", db)
+    each = sequences(db, Selection(kinds=(Kind.TIMING,)))
+    assert sorted(set(each["objects"])) == [1, 2]
+    for count, point in data.set_index("objects").iterrows():
+        alike = each[each["objects"] == count]["ms_per_frame"]
+        assert point["ms_per_frame"] == pytest.approx(alike.median())
+        assert point["sequences"] == len(alike)
+    svg = make_figure("objects-scaling", db, out=tmp_path / "f.svg")[0].read_text()
+    assert "as if each object cost" in svg
+
+
+def test_one_number_of_objects_is_no_scaling(tmp_path: Path) -> None:
+    one = spec("g-frtm-fast", "0.7", sequences=("still", "fast"))
+    db = database(tmp_path / "results.db", [one], World(repeats=1))
+    with pytest.raises(InputError, match="sequences of different numbers of objects"):
+        figure_data("objects-scaling", db)
 
 
 def test_every_stage_of_a_breakdown_has_a_colour_of_its_own() -> None:

@@ -178,7 +178,7 @@ def test_makers_at_the_same_time_agree(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     write = builtin.write_motion
     monkeypatch.setattr(
-        builtin, "write_motion", lambda folder: write(folder, {"still": 1}, SMALL, 2)
+        builtin, "write_motion", lambda folder, *_: write(folder, {"still": 1}, SMALL, 2)
     )
     barrier = threading.Barrier(3)
     found: list[Path] = []
@@ -202,7 +202,7 @@ def test_a_maker_that_dies_leaves_nothing_that_looks_whole(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
-    def die(folder: Path) -> None:
+    def die(folder: Path, *_: object) -> None:
         folder.mkdir(parents=True)
         raise KeyboardInterrupt
 
