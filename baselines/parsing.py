@@ -18,14 +18,34 @@ MOST = 2**31 - 1
 """The largest whole number that every database's INTEGER can hold."""
 
 
-def parse_json(text: str | bytes, source: str) -> Any:
-    """JSON's values; InputError, beginning with ``source``, for what is none."""
+def parse_json(text: str | bytes, source: str, *, strict: bool = False) -> Any:
+    """JSON's values; InputError, beginning with ``source``, for what is none.
+
+    Args:
+        strict: NaN, infinity and names that come twice in an object are refused as well.
+    """
+    stricter: dict[str, Any] = {}
+    if strict:
+        stricter = {"parse_constant": _no_number, "object_pairs_hook": _once_each}
     try:
-        return json.loads(text)
+        return json.loads(text, **stricter)
     except RecursionError:
         raise InputError(f"{source}: no valid JSON (nested too deeply)") from None
     except ValueError as error:
         raise InputError(f"{source}: no valid JSON ({error})") from error
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"'{twice}' comes twice in one object")
+    return found
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ COMMANDS = {
     "run": ("run", "Run models over thresholds and datasets; store the results."),
     "check": ("check", "Run the contract suite on a model."),
     "results": ("results", "Show results: a table, CSV or JSON."),
+    "import": ("bundle", "Add results that others bundled, as theirs."),
     "report": ("report", "Make figures and tables, published beside measured."),
     "render": ("render", "Make a video of a result."),
     "site": ("site", "Write all results as pages to open from a folder."),

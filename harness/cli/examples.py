@@ -14,8 +14,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "check": ("check g-frtm-lite", "check +every:3"),
     "results": (
         "results --sort jf_mean --top 10",
-        "results --models g-frtm-lite --csv results.csv",
+        "results --models g-frtm-lite --bundle ours.json --owner us",
     ),
+    "import": ("import theirs.json", "import theirs.json --study theirs --db all.db"),
     "report": (
         "report --fig fps-vs-jf --width 3.25in --no-title --out fig.pdf",
         "report --all --out report",

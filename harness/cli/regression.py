@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from vosbench.harness.cli.help import App
 from vosbench.harness.store import Storage, open_database
 from vosbench.harness.terminal import Terminal, plain_table
 from vosbench.harness.text import STDOUT, csv_text, parse_names, records_csv, say, write_file
+
+if TYPE_CHECKING:
+    from vosbench.harness.regression.importing import Imported
 
 Name = Annotated[str, typer.Argument(help="The baseline's name.")]
 
@@ -130,6 +133,11 @@ def load_baseline(
     run = load_run(file)
     with Storage.open(db) as storage:
         done = import_run(storage, run, study)
+    say_imported(done)
+
+
+def say_imported(done: Imported) -> None:
+    """What came of an import."""
     say(
         f"{done.stored} trials stored, {done.present} there before, {done.busy} busy, "
         f"{done.left_out} incomplete in the file"

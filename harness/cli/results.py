@@ -84,6 +84,13 @@ def show(
         Path | None,
         typer.Option("--export", help="All columns, as .csv, .parquet or .jsonl."),
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", help="Write them for others, to `vosbench import`."),
+    ] = None,
+    owner: Annotated[
+        str, typer.Option("--owner", metavar="WHO", help="Whose they are, in the bundle.")
+    ] = "",
 ) -> None:
     """Show results: a table, --csv, or --json (a list with one object per trial).
 
@@ -91,6 +98,11 @@ def show(
     """
     where = options.selection(models, dataset, study, kind)
     chosen = Chosen(sort, top, parse_names(columns or ()))
+    if bundle is not None:
+        from vosbench.harness.regression.bundles import write_bundle
+
+        say(f"wrote {bundle}: {write_bundle(db, where, bundle, owner)} trials")
+        return
     grouped = None if by is None else by_attribute(objects(db, where), by)
     if export is not None:
         _export(chosen.frame(results(db, where) if grouped is None else grouped), export)

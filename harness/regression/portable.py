@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -74,17 +75,27 @@ class _Saved:
     trials: tuple[_Trial, ...]
 
 
-def save_run(run: Run, path: Path) -> None:
+def save_run(run: Run, path: Path, by: str = "") -> None:
     """Write a run's ended trials with their scalars; arrays (series) stay behind.
 
-    The file appears whole or not at all, and equal runs give equal bytes.
+    The file appears whole or not at all, and equal runs give equal bytes. It is a bundle too
+    (:mod:`vosbench.harness.regression.bundles`).
+
+    Args:
+        by: whose results they are, for those who import them.
 
     Raises:
         InputError: nothing to save, or the file can't be written.
     """
     if not any(trial.state is State.COMPLETE for trial in run.trials):
         raise InputError(f"no complete trial in {run.source}: nothing to save in {path}")
-    text = json.dumps(_run_values(run), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    values = _run_values(run) | {"by": by}
+    text = json.dumps(
+        values | {"sha256": content_sha256(values)},
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+    )
     try:
         with replacing(path) as draft:
             draft.write_text(text + "\n", encoding="utf-8")
@@ -101,7 +112,7 @@ def load_run(path: Path) -> Run:
     """
     values = parse_json(read_text(path, "a saved run"), str(path))
     try:
-        return _run(values, path)
+        return run_of(values, path)
     except InputError as error:
         raise InputError(f"{error}; save it again with --save") from error
 
@@ -123,6 +134,7 @@ def _run_values(run: Run) -> dict[str, Any]:
 def _trial_values(trial: MeasuredTrial) -> dict[str, Any]:
     return {
         "spec": _spec_values(trial.spec),
+        "key": trial.spec.key,
         "state": trial.state.value,
         "error": trial.error,
         "version": trial.version,
@@ -167,7 +179,15 @@ def _numbers(values: Mapping[str, float | None]) -> Mapping[str, float]:
     return {name: math.nan if value is None else value for name, value in values.items()}
 
 
-def _run(values: object, path: Path) -> Run:
+def content_sha256(values: Mapping[str, Any]) -> str:
+    """Hash over all of a file but its field ``sha256``, however it is laid out."""
+    content = {name: value for name, value in values.items() if name != "sha256"}
+    text = json.dumps(content, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def run_of(values: object, path: Path) -> Run:
+    """The run that a file's values are; raises InputError as :func:`load_run` does."""
     head = record(_Head, values, str(path), whole=True)
     if head.format != FORMAT:
         raise InputError(f"{path}: its format is {head.format!r}, not {FORMAT!r}")

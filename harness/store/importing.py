@@ -71,7 +71,7 @@ def import_trials(
         if not row.attempts and _store(connection, row.id, new[row.key], origin, worker)
     }
     here = [trial.spec for key, trial in foreign.items() if key in stored | present]
-    command = Command(f"vosbench baseline load {shlex.quote(origin)}")
+    command = Command(f"vosbench import {shlex.quote(origin)}")
     add_plan(connection, study, command, here, lambda spec: spec.key)
     return ImportCount(len(stored), len(present), len(new) - len(stored))
 
@@ -120,7 +120,11 @@ def _store(
             environment_id=select(Environment.id)
             .where(Environment.key == machine)
             .scalar_subquery(),
-            annotations={IMPORTED_FROM: origin, MEASURED_AT: trial.measured_at},
+            annotations={
+                IMPORTED_FROM: origin,
+                MEASURED_AT: trial.measured_at,
+                "remarks": f"imported from {origin}: measured elsewhere, not run here",
+            },
             state=COMPLETE,
             ended_at=DatabaseNow(),
         )
