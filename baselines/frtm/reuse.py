@@ -64,16 +64,31 @@ class TemplateMatching(nn.Module):
         return d
 
 
+class _MaxPool(nn.AdaptiveMaxPool2d):
+    """Adaptive max-pooling whose gradient a GPU can give with the same bits again.
+
+    torch's adds up with atomics where windows overlap; that of picking values by index doesn't,
+    once deterministic algorithms are asked for, as training does.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (torch.are_deterministic_algorithms_enabled() and x.requires_grad):
+            return super().forward(x)  # type: ignore[no-any-return, no-untyped-call]
+        with torch.no_grad():
+            pooled, places = F.adaptive_max_pool2d(x, self.output_size, return_indices=True)
+        return x.flatten(2).gather(2, places.flatten(2)).view_as(pooled)
+
+
 class Gate(nn.Sequential):
     """The reuse gate: two convolutions and two max-poolings (eq. 1), two outputs."""
 
     def __init__(self, width: int = WIDTH) -> None:
         last = nn.Conv2d(16, 2, 3)
         super().__init__(
-            nn.AdaptiveMaxPool2d(7),
+            _MaxPool(7),
             nn.Conv2d(width, 16, 3, stride=2, padding=1),
             nn.BatchNorm2d(16),
-            nn.AdaptiveMaxPool2d(3),
+            _MaxPool(3),
             last,
         )
         assert last.bias is not None

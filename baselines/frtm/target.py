@@ -89,8 +89,8 @@ class TargetModel:
     classified: int = 0
 
     def score(self, f16: Tensor) -> Tensor:
-        """The coarse score S: f16 (1, C16, h, w) → (1, 1, h, w)."""
-        return scores((self,), f16)
+        """The coarse scores S of T frames: f16 (T, C16, h, w) → (T, 1, h, w)."""
+        return scores((self,), f16).transpose(0, 1)
 
     def filter_problem(self) -> FilterProblem:
         """What the optimiser solves: ``filter`` over the memory."""
@@ -117,13 +117,13 @@ class TargetModel:
 
 
 def scores(models: Sequence[TargetModel], f16: Tensor) -> Tensor:
-    """The coarse scores S of N objects in one frame: f16 (1, C16, h, w) → (N, 1, h, w)."""
+    """The coarse scores S of N objects in T frames: f16 (T, C16, h, w) → (N, T, h, w)."""
     if not takes_shortcuts():
         parts = [
             F.conv2d(_project(m.project, f16), m.kernel.view(1, -1, 3, 3), padding=1)
             for m in models
         ]
-        return torch.cat(parts)
+        return torch.cat(parts, dim=1).transpose(0, 1)
     if len(models) == 1:
         both = models[0].project.t() @ models[0].kernel
     else:

@@ -10,8 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from vosbench.baselines.arithmetic import as_described
 from vosbench.baselines.frtm.samples import Samples
-from vosbench.baselines.frtm.target import Memory, TargetConfig, TargetModel, fit, initial_weights
+from vosbench.baselines.frtm.target import (
+    Memory,
+    TargetConfig,
+    TargetModel,
+    fit,
+    initial_weights,
+    scores,
+)
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 from plain_frtm import PlainTarget
@@ -105,6 +113,19 @@ def test_the_whole_equals_the_plain_form_with_autograd() -> None:
         plain.update(query, soft)
     torch.testing.assert_close(ours.kernel, plain.kernel.view_as(ours.kernel), rtol=1e-8, atol=1e-8)
     torch.testing.assert_close(ours.memory.weights, plain.weights)
+
+
+def test_several_frames_are_scored_at_once() -> None:
+    """As training encodes a clip; also where operations are counted."""
+    model, frames = fitted(), draw(7, 4, 5, *SIZE)
+    each = torch.cat([model.score(frame[None]) for frame in frames])
+    assert each.shape == (4, 1, *SIZE)
+    torch.testing.assert_close(model.score(frames), each)
+    both = scores((model, model.optimised()), frames)
+    assert both.shape == (2, 4, *SIZE)
+    with as_described():
+        torch.testing.assert_close(model.score(frames), each)
+        torch.testing.assert_close(scores((model, model.optimised()), frames), both)
 
 
 def test_starting_values_depend_on_the_seed_alone() -> None:
