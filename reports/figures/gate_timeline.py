@@ -18,6 +18,9 @@ from vosbench.reports.style import INK, PATH_COLOURS, SEQUENCE
 _STRIP = (-0.16, 0.09)
 """Bottom and height of the strip of decisions, below the probabilities."""
 
+_HEIGHTS = {"reuse": 0.5}
+"""So that what was reused is told from the rest without colours."""
+
 _LINES = (
     ("p_gate", "P_gate", SEQUENCE[0], "-", 2.0),
     ("full_iou", "IoU, last full frame to this one", SEQUENCE[2], "-", 1.3),
@@ -59,8 +62,11 @@ def _panel(axes: Axes, rows: pd.DataFrame, handles: dict[str, Artist]) -> None:
     for path, colour in PATH_COLOURS.items():
         taken = frames[(rows["path"] == path).to_numpy()]
         if len(taken):
-            axes.broken_barh([(frame - 0.5, 1.0) for frame in taken], _STRIP, color=colour)
-            handles.setdefault(path, Patch(color=colour))
+            bottom, height = _STRIP
+            place = (bottom, height * _HEIGHTS.get(path, 1.0))
+            axes.broken_barh([(frame - 0.5, 1.0) for frame in taken], place, color=colour)
+            said = f"{path} (half as high)" if path in _HEIGHTS else path
+            handles.setdefault(said, Patch(color=colour))
     axes.set_ylim(_STRIP[0] - 0.02, 1.03)
     axes.set_xlim(every[0] - 0.5, every[-1] + 0.5)
     axes.set_yticks(np.arange(0, 1.01, 0.2))
@@ -69,7 +75,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, handles: dict[str, Artist]) -> None:
 GATE_TIMELINE = FigureKind(
     "gate-timeline",
     "P_gate, decisions and adjacent IoU along a clip",
-    "an accuracy trial of a gated model with that τ and clip",
+    "accuracy trial of a gated model with that τ and clip",
     "vosbench run --models g-frtm-fast --tau 0.7 --dataset motion",
     one_clip,
     draw,

@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
@@ -19,12 +17,13 @@ from vosbench.harness.trials import PATH_CODES, Kind
 from vosbench.reports.choices import choose
 from vosbench.reports.figures import canvas
 from vosbench.reports.figures.gate_data import decisions
+from vosbench.reports.figures.maps import border, colour_bar, limit, show_map
 from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.frames import trials
 from vosbench.reports.labels import remarks
 from vosbench.reports.names import parse_model
 from vosbench.reports.overlay import object_palette, overlay
-from vosbench.reports.style import INK, PATH_COLOURS, SMALLEST_PT, sheet
+from vosbench.reports.style import PATH_COLOURS, SMALLEST_PT, sheet
 
 _PICTURES = ("image", "labels", "truth")
 _MAPS = ("score", "delta", "r8")
@@ -33,7 +32,6 @@ _TITLES = {
     "truth": "truth", "labels": "result", "baseline": "no gate", "score": "S, Ŝ", "delta": "Δ",
     "r8": "R8, R̂8",
 }  # fmt: skip
-_COLOURS = {"score": "viridis", "delta": "PuOr", "r8": "magma"}
 _COLOUR_NAMES = {
     "init": "black", "full": "red", "reuse": "blue", "copy": "orange", "mixed": "grey",
 }  # fmt: skip
@@ -126,20 +124,20 @@ def draw(rows: pd.DataFrame) -> Figure:
     shown = _worth_showing(rows)
     given = ["truth", "labels", *(["baseline"] if "baseline" in rows else [])]
     titles = [_TITLES[name] for name in (*given, *_MAPS)]
-    figure, grid = _grid(shown, len(titles))
-    limits = {name: _limit(shown[name]) for name in _MAPS}
+    figure, grid = picture_grid(shown, len(titles))
+    limits = {name: limit(shown[name]) for name in _MAPS}
     several = shown["object"].nunique() > 1
     for (_, row), axes in zip(shown.iterrows(), grid, strict=True):
         for picture, name in zip(axes, given, strict=False):
             picture.imshow(overlay(row["image"], row[name], palette=object_palette()))
         for picture, name in zip(axes[len(given) :], _MAPS, strict=True):
-            _show_map(picture, row[name], name, limits[name])
+            show_map(picture, row[name], name, limits[name])
         _frame_label(axes[0], row, several=several)
-        _border(axes[1], PATH_COLOURS[row["path"]])
+        border(axes[1], PATH_COLOURS[row["path"]])
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title, fontsize=SMALLEST_PT if sheet().paper else None)
     for place, name in enumerate(_MAPS, len(given)):
-        _colour_bar(figure, grid[:, place], name, limits[name])
+        colour_bar(figure, grid[:, place], name, limits[name])
     first = rows.iloc[0]
     tau = "" if first["tau"] is None else f", τ = {first['tau'].normalize():f}"
     title = f"{first['curve']} on {first['sequence']}{tau}"
@@ -171,7 +169,8 @@ def _notes(rows: pd.DataFrame, shown: pd.DataFrame) -> Iterator[str]:
     yield f"border: the path that was taken ({colours})"
 
 
-def _grid(shown: pd.DataFrame, columns: int) -> tuple[Figure, NDArray[np.object_]]:
+def picture_grid(shown: pd.DataFrame, columns: int) -> tuple[Figure, NDArray[np.object_]]:
+    """A figure with a row of empty pictures for each row of ``shown``, and room for its label."""
     height, width = shown["image"].iloc[0].shape[:2]
     label_in = 0.62 if sheet().paper else 0.9
     page_in = sheet().width_in or 1.75 * columns + label_in
@@ -196,47 +195,6 @@ def _frame_label(axes: Axes, row: pd.Series, *, several: bool) -> None:
     axes.set_ylabel(f"{first}\n{second}", rotation=0, ha="right", va="center", fontsize=size)
 
 
-def _border(axes: Axes, colour: str) -> None:
-    for spine in axes.spines.values():
-        spine.set(color=colour, linewidth=1.5 if sheet().paper else 2.5, visible=True)
-
-
-def _show_map(
-    axes: Axes, values: NDArray[np.float64], name: str, limits: tuple[float, float]
-) -> None:
-    if np.isnan(values).all():
-        axes.set_facecolor("#eeeeee")
-        axes.text(
-            0.5, 0.5, "none", ha="center", va="center", fontsize=SMALLEST_PT, color=INK,
-            transform=axes.transAxes,
-        )  # fmt: skip
-        axes.set_box_aspect(values.shape[0] / values.shape[1])
-        return
-    low, high = limits
-    axes.imshow(values, cmap=_COLOURS[name], vmin=low, vmax=high, interpolation="nearest")
-
-
-def _colour_bar(
-    figure: Figure, column: NDArray[np.object_], name: str, limits: tuple[float, float]
-) -> None:
-    scale = ScalarMappable(Normalize(*limits), _COLOURS[name])
-    bar = figure.colorbar(scale, ax=list(column), location="bottom", aspect=14, pad=0.01)
-    bar.set_ticks(limits, labels=[f"{limit:.2g}".replace("-", "−") for limit in limits])
-    bar.ax.tick_params(labelsize=SMALLEST_PT, length=2, pad=1)
-    left, right = bar.ax.get_xticklabels()
-    left.set_horizontalalignment("left")
-    right.set_horizontalalignment("right")
-    bar.outline.set_visible(False)
-
-
-def _limit(arrays: pd.Series) -> tuple[float, float]:
-    """The largest magnitude over all frames, so that colours mean the same in each; from 0 where
-    nothing is negative."""
-    known = [a[np.isfinite(a)] for a in arrays if np.isfinite(a).any()]
-    largest = max((float(np.abs(a).max()) for a in known), default=1.0) or 1.0
-    return (-largest if any((a < 0).any() for a in known) else 0.0), largest
-
-
 def _cells(arrays: list[NDArray[np.generic]]) -> NDArray[np.object_]:
     """Arrays as the cells of one column."""
     column = np.empty(len(arrays), dtype=object)
@@ -252,8 +210,8 @@ def _known(values: NDArray[np.float64], statistic: object) -> float:
 
 QUALITATIVE = FigureKind(
     "qualitative",
-    "figures 5, 10, 11: frames with masks, S, Δ and R8",
-    "a trial that was traced",
+    "figures 5 and 10: frames with masks, S, Δ and R8",
+    "trial that was traced",
     "vosbench run --models g-frtm-fast --tau 0.7 --dataset motion --trace 10:14",
     traced,
     draw,

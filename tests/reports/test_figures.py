@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import pytest
 import report_samples
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from report_samples import CLIPS, TAUS, World, database, spec
 
 from vosbench.baselines.errors import InputError
@@ -32,9 +34,11 @@ from vosbench.reports.figures import (
 )
 from vosbench.reports.figures.canvas import MOST_ENTRIES
 from vosbench.reports.figures.gate_calibration import roc
+from vosbench.reports.figures.object_scores import _published
+from vosbench.reports.figures.object_scores import draw as draw_object_scores
 from vosbench.reports.figures.pareto import pareto_front
 from vosbench.reports.figures.path_cost import STAGES, frame_paths
-from vosbench.reports.style import STAGE_COLOURS
+from vosbench.reports.style import STAGE_COLOURS, Sheet, styled
 
 EVERYTHING = Selection()
 
@@ -293,6 +297,47 @@ def test_every_stage_of_a_breakdown_has_a_colour_of_its_own() -> None:
 def test_frame_paths_know_mixed_and_first_frames() -> None:
     codes = np.array([[1, 0], [2, 1], [3, 3], [2, 3], [4, 0], [0, 0]], dtype=np.uint8)
     assert frame_paths(codes) == ["init", "init", "reuse", "mixed", "copy", "absent"]
+
+
+def test_object_scores_have_a_column_for_each_object(results_db: Path) -> None:
+    data = figure_data("object-scores", results_db, EVERYTHING, FigureOptions())
+    assert set(data["sequence"]) == {"slow"}  # the first with several objects
+    assert sorted(data["object_id"].unique()) == [1, 2]
+    each = objects(results_db, Selection(keys=[data["key"].iloc[0]]))
+    each = each[each["sequence"] == "slow"].set_index("object_id")["reuse_rate"]
+    assert data.drop_duplicates("object_id").set_index("object_id")["reuse_rate"].to_dict() == (
+        each.to_dict()
+    )
+    assert data["published"].isna().all()
+    with styled():
+        figure = draw_object_scores(data)
+    titles = [found for axes in figure.axes if (found := axes.get_title("left"))]
+    assert [title.partition("\n")[0] for title in titles] == [
+        "truth", "result", "S, Ŝ of 1", "S, Ŝ of 2",
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="no traced trial of a sequence with several objects"):
+        figure_data("object-scores", results_db, EVERYTHING, FigureOptions(sequence="still"))
+
+
+def test_the_papers_reuse_rates_stand_below_its_own_sequence(
+    tmp_path: Path, results_db: Path
+) -> None:
+    data = figure_data("object-scores", results_db, EVERYTHING, FigureOptions())
+    dogs = data.assign(sequence="dogs-jump", published=data["object"].map(_published("dogs-jump")))
+    with styled(Sheet(3.25)) as told:
+        draw_object_scores(dogs)
+    assert "reuse in the paper (figure 11): 15.2, 43.9 %" in " ".join(told.notes)
+
+
+@pytest.mark.shared
+def test_the_papers_rates_are_of_as_many_objects_as_its_sequence_has() -> None:
+    shared = Path(os.environ.get("VOSBENCH_SHARED", Path(__file__).parents[3] / "shared"))
+    files = sorted((shared / "dogs-jump/Annotations/480p/dogs-jump").glob("*.png"))
+    if not files:
+        pytest.skip(f"no dogs-jump in {shared}: set VOSBENCH_SHARED")
+    with Image.open(files[0]) as picture:
+        ids = set(map(int, np.unique(picture))) - {0, 255}
+    assert ids == {number + 1 for number in _published("dogs-jump")}
 
 
 def test_qualitative_shows_the_traced_frames(results_db: Path) -> None:
