@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_MODELS ?= g-frtm-half,frtm-half
 
-.PHONY: demo test test-gpu lowest lint types install-demo install-test install-dev
+.PHONY: demo test test-gpu lowest lint types docs install-demo install-test install-dev
 
 demo: install-demo
 	$(BIN)/vosbench run --models $(DEMO_MODELS) --tau 0.1:1.0:0.1
@@ -51,6 +51,20 @@ types: install-dev
 	  ln -sfn $(CURDIR)/$$room build/types/vosbench/$$room; done
 	MYPYPATH=build/types $(BIN)/mypy --explicit-package-bases \
 	  -p vosbench.baselines -p vosbench.runners -p vosbench.harness -p vosbench.reports
+
+# The API reference, from docstrings; a warning is an error. (Of a NamedTuple pdoc can't tell where
+# its annotations are from.)
+API = vosbench.harness.api vosbench.harness.store vosbench.harness.metric vosbench.harness.contract \
+  vosbench.harness.datasets.dataset vosbench.harness.datasets.clip vosbench.runners.interface \
+  vosbench.runners.policy vosbench.runners.tracking vosbench.runners.tracker_runner \
+  vosbench.reports.figures.options
+docs: install-docs
+	$(BIN)/python -W error::UserWarning -W error::RuntimeWarning \
+	  -W "ignore:Error parsing type annotation ForwardRef" \
+	  -m pdoc --docformat google --output-directory build/api $(API)
+
+install-docs: $(BIN)/python
+	$(BIN)/python -m pip install --quiet ".[docs]"
 
 install-demo: $(BIN)/python
 	$(BIN)/python -m pip install --quiet .
