@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     ytvos: Annotated[
-        str, typer.Option("--ytvos", help="A trial by its id or the start of its key.")
+        str, typer.Option("--ytvos", metavar="TRIAL", help="By its id or the start of its key.")
     ],
     out: Annotated[Path, typer.Option("--out", help="The zip to write.")] = Path("submission.zip"),
     db: options.Db = options.DEFAULT_DB,

@@ -31,7 +31,7 @@ def profile(
     ] = "motion",
     data_root: options.DataRoot = None,
     sequence: Annotated[
-        str | None, typer.Option("--sequences", "--sequence", help="Another one of it.")
+        str | None, typer.Option("--sequences", "--sequence", help="Another sequence of it.")
     ] = None,
     weights: Annotated[
         str | None, typer.Option("--weights", help="Checkpoint; default: shipped ones.")
