@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from numpy.typing import NDArray
 
 from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.overlap import Masks, mask_of
@@ -12,7 +15,7 @@ from vosbench.runners.interface import Frame
 
 def frame_of(t: int, image: Labels, device: torch.device) -> Frame:
     """Frame ``t`` from its pixels, uint8 RGB (H, W, 3)."""
-    return Frame(t, torch.from_numpy(image).permute(2, 0, 1).contiguous().to(device))
+    return Frame(t, _sent(image, device).permute(2, 0, 1).contiguous())
 
 
 def given_masks(
@@ -23,4 +26,12 @@ def given_masks(
     if not new:
         return {}
     assert masks is not None, "a clip's objects start in annotated frames"
-    return {i: torch.from_numpy(mask_of(masks, i)).to(device) for i in new}
+    return {i: _sent(mask_of(masks, i), device) for i in new}
+
+
+def _sent(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """To a GPU from pinned memory, so that nobody waits; it computes on meanwhile."""
+    tensor = torch.from_numpy(array)
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

@@ -74,11 +74,10 @@ def draw(rows: pd.DataFrame) -> Figure:
                     color=look.colour, linestyle=":", linewidth=0.8,
                 )  # fmt: skip
         counts = sorted(set(part["objects"]))
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        axes.set_xlim(left=0)
+        axes.set_ylim(0, 1.12 * part[name].max())  # the dotted line may leave the panel
         axes.set_xticks(counts, [str(count) for count in counts])
-        axes.minorticks_off()
-    sheet.label("objects", "per frame")
+    sheet.label("objects", "")
     notes = [
         "dotted: as if each object cost what the first one did",
         left_out,
