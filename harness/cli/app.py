@@ -33,7 +33,7 @@ COMMANDS = {
     "eval": ("evaluate", "Score predicted PNGs as the official evaluations do."),
     "models": ("listings", "List models, policies and shipped weights."),
     "datasets": ("listings", "List datasets and their protocols."),
-    "export": ("export", "Write the YouTube-VOS submission of a run."),
+    "export": ("export", "Write the archive that a leaderboard takes."),
     "profile": ("profile", "Show ms, GFLOP and joules of each path, by stage."),
     "env": ("instruments", "Show the environment stored with results."),
     "doctor": ("instruments", "Try every instrument of this machine."),

@@ -33,8 +33,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "models": ("models", "models --switches"),
     "datasets": ("datasets", "datasets --json"),
     "export": (
-        "export --ytvos 12 --out submission.zip",
-        "export --ytvos 12 --db ytvos.db --data-root YouTubeVOS",
+        "export 12 --out submission.zip",
+        "export 12 --db mose.db --data-root MOSE",
     ),
     "profile": (
         "profile g-frtm-fast --weights random:0",

@@ -1,8 +1,9 @@
-"""``vosbench export``: predictions of a run, as a benchmark's server wants them."""
+"""``vosbench export``: predictions of a run, as a leaderboard's server wants them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,6 @@ import typer
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli import options
 from vosbench.harness.cli.one_trial import find_trial
-from vosbench.harness.cli.waiting import waiting
 from vosbench.harness.store import Selection, series
 from vosbench.harness.text import say
 
@@ -28,25 +28,42 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
+    trial: Annotated[
+        str | None, typer.Argument(help="A trial by its id or the start of its key.")
+    ] = None,
     ytvos: Annotated[
-        str, typer.Option("--ytvos", metavar="TRIAL", help="By its id or the start of its key.")
-    ],
+        str | None, typer.Option("--ytvos", metavar="TRIAL", help="The same, of YouTube-VOS only.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="The zip to write.")] = Path("submission.zip"),
     db: options.Db = options.DEFAULT_DB,
     data_root: options.DataRoot = None,
 ) -> None:
-    """Write the YouTube-VOS submission of a run with --save-masks, and verify it."""
-    from vosbench.harness.datasets import registry
-    from vosbench.harness.datasets.export import export_ytvos
+    """Write what a leaderboard's server takes of a run with --save-masks, and verify it.
 
-    trial = find_trial(db, ytvos)
-    dataset = registry.reopen(trial["dataset"], data_root, trial["protocol"])
-    selection = dataset.select(trial["sequences"], trial["max_frames"])
-    if selection.manifest_sha256 != trial["manifest_sha256"]:
-        raise InputError(f"the files of {trial['dataset']} changed since the run: run it again")
+    DAVIS 2017 test-dev, YouTube-VOS, MOSE, MOSEv2, LVOS and SA-V.
+    """
+    from vosbench.harness.datasets import export as archives
+    from vosbench.harness.datasets import registry
+
+    name = trial or ytvos
+    if name is None or (trial and ytvos):
+        raise InputError("name one trial: vosbench export TRIAL (`vosbench results --each`)")
+    found = find_trial(db, name)
+    layout = archives.layout_of(found["dataset"])
+    if ytvos and layout is not archives.YTVOS:
+        raise InputError(f"{found['dataset']} isn't YouTube-VOS: write vosbench export {ytvos}")
+    dataset = registry.reopen(found["dataset"], data_root, found["protocol"])
+    selection = dataset.select(found["sequences"], found["max_frames"])
+    if selection.manifest_sha256 != found["manifest_sha256"]:
+        raise InputError(f"the files of {found['dataset']} changed since the run: run it again")
     clips = list(selection.clips)
-    with waiting("writing"):
-        exported = export_ytvos(clips, _predictions(db, trial["key"], clips), out)
+    predictions = _predictions(db, found["key"], clips)
+    first = next(predictions)  # before anything else is said: whether there are any
+    lacking = sorted({*dataset.sequences} - {*found["sequences"]})
+    if lacking or found["max_frames"] is not None:
+        what = f"leaves out {len(lacking)} sequences" if lacking else "is cut by --max-frames"
+        raise InputError(f"the run {what}, and the server wants all of {found['dataset']}")
+    exported = archives.export_archive(layout, clips, chain([first], predictions), out)
     say(
         f"wrote {exported.path}: {exported.videos} videos, {exported.frames} frames, "
         f"sha256 {exported.sha256[:16]}…, read back and verified"

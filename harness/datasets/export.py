@@ -1,11 +1,11 @@
-"""The zip that the YouTube-VOS server scores, written and then verified by reading it back."""
+"""Archives that leaderboards' servers score, written and then verified by reading them back."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,29 +36,57 @@ class Exported:
     frames: int
 
 
-def export_ytvos(clips: Iterable[Clip], predictions: Iterable[Prediction], path: Path) -> Exported:
+@dataclass(frozen=True)
+class Layout:
+    """How a server wants a submission.
+
+    Attributes:
+        folder: what its sequences lie in, "" for the root.
+        by_object: a folder for each object of a sequence, a mask of 0 and 255 in each frame; else
+            palette PNGs.
+        frames: indices of the frames that it wants of a sequence.
+    """
+
+    folder: str = ""
+    by_object: bool = False
+    frames: Callable[[Clip], Sequence[int]] = lambda clip: range(len(clip))
+
+    def entries(self, clip: Clip) -> Iterator[tuple[str, int, int]]:
+        """Each file's name in the archive, with its frame and its object, 0 for all."""
+        for t in self.frames(clip):
+            name = f"{clip.frame_names[t]}.png"
+            if not self.by_object:
+                yield f"{self.folder}{clip.name}/{name}", t, 0
+                continue
+            for i in clip.objects:
+                yield f"{self.folder}{clip.name}/{clip.object_names.get(i, f'{i:03}')}/{name}", t, i
+
+
+def export_archive(
+    layout: Layout, clips: Iterable[Clip], predictions: Iterable[Prediction], path: Path
+) -> Exported:
     """Write ``path`` from the frames that the server wants; others in ``predictions`` are skipped.
 
-    Entries are ``Annotations/VIDEO/FRAME.png``, palette PNGs. The file appears only when it has
-    been read back and every label map was found as it was given.
+    The file appears only when it has been read back and every map was found as it was given.
 
     Raises:
         InputError: a frame that is wanted is missing or given twice, has another size than its
             clip, or holds ids that the clip's objects don't have.
     """
-    wanted = {_entry(clip, t): clip for clip in clips for t in output_frames(clip)}
+    clips = list(clips)
+    wanted = {entry for clip in clips for entry, _, _ in layout.entries(clip)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        written = _write(temporary, wanted, predictions)
-        missing = [entry for entry in wanted if entry not in written]
+        written = _write(layout, temporary, predictions)
+        missing = sorted(wanted - {*written})
         if missing:
             raise InputError(
                 f"no prediction for {missing[0]} ({len(missing)} of {len(wanted)} frames are "
                 "missing): finish the run before exporting it"
             )
-        verify_ytvos(temporary, written)
+        verify(temporary, {entry: written[entry] for entry in wanted})
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    return Exported(path, digest, len({clip.name for clip in wanted.values()}), len(written))
+    return Exported(path, digest, len(clips), len(written))
 
 
 def output_frames(clip: Clip) -> tuple[int, ...]:
@@ -68,8 +96,36 @@ def output_frames(clip: Clip) -> tuple[int, ...]:
     return tuple(range(len(clip)))
 
 
-def verify_ytvos(path: Path, expected: Mapping[str, str]) -> None:
-    """Read a submission back; ``expected`` holds the SHA-256 of every label map by entry.
+YTVOS = Layout("Annotations/", frames=output_frames)
+ALL_FRAMES = Layout()
+SAV = Layout(by_object=True, frames=lambda clip: tuple(clip.annotation_paths))
+LAYOUTS: Mapping[str, Layout] = {
+    "davis17-test-dev": ALL_FRAMES,
+    "ytvos18-valid": YTVOS,
+    "ytvos19-valid": YTVOS,
+    "ytvos18-valid-all-frames": YTVOS,
+    "ytvos19-valid-all-frames": YTVOS,
+    "ytvos-layout": YTVOS,
+    "mose": ALL_FRAMES,
+    "mosev2": ALL_FRAMES,
+    "lvos": ALL_FRAMES,
+    "lvos-v1": ALL_FRAMES,
+    "sav": SAV,
+    "sav-test": SAV,
+}
+"""By dataset: what its server, or the official tool for its predictions, takes."""
+
+
+def layout_of(dataset: str) -> Layout:
+    """The layout of a dataset's server; raises InputError for one without."""
+    name = dataset.partition(":")[0]
+    if name not in LAYOUTS:
+        raise InputError(f"{name} has no server whose archive is known: {', '.join(LAYOUTS)} have")
+    return LAYOUTS[name]
+
+
+def verify(path: Path, expected: Mapping[str, str]) -> None:
+    """Read a submission back; ``expected`` holds the SHA-256 of every map by entry.
 
     Raises:
         RuntimeError: what is read is not what was written.
@@ -80,25 +136,28 @@ def verify_ytvos(path: Path, expected: Mapping[str, str]) -> None:
         for entry, digest in expected.items():
             with Image.open(io.BytesIO(archive.read(entry))) as image:
                 labels = np.array(image)
-                if image.mode != "P" or _digest(labels) != digest:
+                if image.mode not in ("P", "L") or _digest(labels) != digest:
                     raise RuntimeError(f"{path}: {entry} is not the label map that was written")
 
 
-def _write(
-    path: Path, wanted: Mapping[str, Clip], predictions: Iterable[Prediction]
-) -> dict[str, str]:
+def _write(layout: Layout, path: Path, predictions: Iterable[Prediction]) -> dict[str, str]:
     written: dict[str, str] = {}
+    wanted: dict[str, dict[int, list[tuple[str, int]]]] = {}
     # PNGs are compressed already.
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for clip, t, labels in predictions:
-            entry = _entry(clip, t)
-            if entry not in wanted:
-                continue
-            if entry in written:
-                raise InputError(f"{entry}: predicted twice: export one run at a time")
-            _check(entry, clip, labels)
-            archive.writestr(zipfile.ZipInfo(entry, _TIME), encode_labels(labels))
-            written[entry] = _digest(labels)
+            if clip.name not in wanted:
+                wanted[clip.name] = {}
+                for entry, frame, object_id in layout.entries(clip):
+                    wanted[clip.name].setdefault(frame, []).append((entry, object_id))
+            for entry, object_id in wanted[clip.name].get(t, ()):
+                if entry in written:
+                    raise InputError(f"{entry}: predicted twice: export one run at a time")
+                _check(entry, clip, labels)
+                plane = (labels == object_id).astype(np.uint8) * 255 if object_id else labels
+                encoded = encode_mask(plane) if object_id else encode_labels(plane)
+                archive.writestr(zipfile.ZipInfo(entry, _TIME), encoded)
+                written[entry] = _digest(plane)
     return written
 
 
@@ -110,8 +169,11 @@ def _check(entry: str, clip: Clip, labels: NDArray[np.uint8]) -> None:
         raise InputError(f"{entry}: predicts object {min(unknown)}, which {clip.name} doesn't have")
 
 
-def _entry(clip: Clip, t: int) -> str:
-    return f"Annotations/{clip.name}/{clip.frame_names[t]}.png"
+def encode_mask(plane: NDArray[np.uint8]) -> bytes:
+    """A mask of 0 and 255, (H, W), as a grey PNG."""
+    stream = io.BytesIO()
+    Image.fromarray(plane, "L").save(stream, "PNG")
+    return stream.getvalue()
 
 
 def _digest(labels: NDArray[np.uint8]) -> str:

@@ -16,7 +16,7 @@ from PIL import Image
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets import export
 from vosbench.harness.datasets.clip import Clip
-from vosbench.harness.datasets.export import export_ytvos
+from vosbench.harness.datasets.export import YTVOS, export_archive
 from vosbench.harness.datasets.generic import YTVOS_LAYOUT
 from vosbench.harness.datasets.palette import label_palette
 from vosbench.harness.datasets.youtube_vos import (
@@ -169,7 +169,7 @@ def _all(clips: list[Clip]) -> Iterator[export.Prediction]:
 def test_the_zip_holds_what_the_server_wants(make_ytvos: Make, tmp_path: Path) -> None:
     root = make_ytvos(split="valid", first_masks_only=True)
     clips = list(YTVOS19_VALID_ALL(root, None).clips)
-    done = export_ytvos(clips, _all(clips), tmp_path / "out" / "s.zip")
+    done = export_archive(YTVOS, clips, _all(clips), tmp_path / "out" / "s.zip")
     assert (done.videos, done.frames) == (2, 6)
     with zipfile.ZipFile(done.path) as archive:
         assert sorted(archive.namelist()) == [
@@ -179,7 +179,7 @@ def test_the_zip_holds_what_the_server_wants(make_ytvos: Make, tmp_path: Path) -
             assert image.mode == "P"
             assert image.getpalette()[3:6] == label_palette()[1].tolist()
             assert np.flatnonzero(np.array(image)[:, 0]).tolist() == [5, 6, 7]
-    again = export_ytvos(clips, _all(clips), tmp_path / "again.zip")
+    again = export_archive(YTVOS, clips, _all(clips), tmp_path / "again.zip")
     assert again.sha256 == done.sha256
 
 
@@ -200,7 +200,7 @@ def test_bad_predictions_leave_no_zip(make_ytvos: Make, tmp_path: Path, what: st
         given[1][2][0, 0] = 9
         message = "predicts object 9"
     with pytest.raises(InputError, match=message):
-        export_ytvos(clips, given, tmp_path / "s.zip")
+        export_archive(YTVOS, clips, given, tmp_path / "s.zip")
     assert not list(tmp_path.glob("*.zip*"))
     assert not list(tmp_path.glob(".*zip*"))
 
@@ -212,7 +212,7 @@ def test_a_zip_that_reads_back_otherwise_is_not_delivered(
     encode = export.encode_labels
     monkeypatch.setattr(export, "encode_labels", lambda labels: encode(labels[::-1].copy()))
     with pytest.raises(RuntimeError, match="not the label map that was written"):
-        export_ytvos(clips, _all(clips), tmp_path / "s.zip")
+        export_archive(YTVOS, clips, _all(clips), tmp_path / "s.zip")
     assert not (tmp_path / "s.zip").exists()
 
 
