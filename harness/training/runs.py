@@ -189,6 +189,8 @@ def run_training(
     planned.folder.mkdir(parents=True, exist_ok=True)
     planned.out.absolute().parent.mkdir(parents=True, exist_ok=True)
     with _held(planned.folder):
+        with replacing(planned.folder / "recipe.json") as partial:
+            partial.write_text(planned.request.to_json(), encoding="utf-8")
         account = _Account.begin(storage, planned, environment)
         with account.closing():
             state = planned.opened.train(

@@ -74,6 +74,8 @@ def test_loss_falls_and_a_killed_run_ends_like_an_undisturbed_one(
     assert "segmentation 24/36" in whole.err  # validated at the end of each stage
     (row,) = listed(vosbench)
     assert (row["state"], row["steps_done"], row["seed"]) == ("complete", 36, 0)
+    kept = json.loads((tmp_path / "whole/recipe.json").read_text())
+    assert kept["data"]["pictures"][0]["weight"] == 1 and kept["recipe"]["clips"] == 6
     assert (row["margins"], row["data"]) == ("1,0", "pictures pictures")
     assert row["recipe"]["segmentation"]["learning_rate"] == 3e-3
     curve = json.loads(vosbench("trainings", "show", row["key"][:9], "--json").out)["curve"]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from store_samples import grid, worker
 
 from vosbench.harness.contract import prove_networks as networks
@@ -215,11 +216,12 @@ def test_a_lock_that_holds_nobody_off_is_seen(
 
 def test_a_training_that_resumes_elsewhere_is_seen(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    one.write_bytes(b"weights")
-    two.write_bytes(b"weights")
+    header = {"minutes": "1.0", "note": "a", "steps": "5", "trained": "true"}
+    save_file({"w": torch.ones(3)}, one, header)
+    save_file({"w": torch.ones(3)}, two, dict(reversed(header.items())))
     assert broken(programs.compared(one, two, disturbed=True)) == []
     assert broken(programs.compared(one, two, disturbed=False)) == ["killed on its way"]
-    two.write_bytes(b"others")
+    save_file({"w": torch.tensor([1.0, 1.0, 1.0000001])}, two, header)
     assert broken(programs.compared(one, two, disturbed=True)) == ["equal checkpoints"]
 
 
