@@ -28,6 +28,7 @@ COMMANDS = {
     "results": ("results", "Show results: a table, CSV or JSON."),
     "import": ("bundle", "Add results that others bundled, as theirs."),
     "report": ("report", "Make figures and tables, published beside measured."),
+    "card": ("card", "Write a model's card: results and costs, as Markdown."),
     "render": ("render", "Make a video of a result."),
     "site": ("site", "Write all results as pages to open from a folder."),
     "eval": ("evaluate", "Score predicted PNGs as the official evaluations do."),

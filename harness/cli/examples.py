@@ -21,6 +21,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "report --fig fps-vs-jf --width 3.25in --no-title --out fig.pdf",
         "report --all --out report",
     ),
+    "card": ("card g-frtm-lite", "card g-frtm-lite --out card.md"),
     "render": (
         "render g-frtm-lite dog --tau 0.7 --out dog.mp4",
         "render 12 dog --out dog.gif --fps 5",
