@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 _PLAIN = {"τ": "tau", "₂": "2", "→": "->", "≥": ">=", "≤": "<=", "█": "#", "–": "-", "—": "-"}
-_PLAIN |= {"…": "...", "Δ": "Delta", "≈": "~", "×": "x", "·": ".", "−": "-"}
+_PLAIN |= {"…": "...", "Δ": "Delta", "≈": "~", "×": "x", "·": ".", "−": "-", "†": "*"}
 
 
 def prepare() -> None:

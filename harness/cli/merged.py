@@ -19,8 +19,8 @@ def merge_kinds(rows: Sequence[Row]) -> list[Row]:
     """Join accuracy and timing trials: medians over timing repeats of one environment.
 
     Rows keep their order; ``repeats`` counts the timings behind one, ``fps_low`` and ``fps_high``
-    are the slowest and the fastest. Where a setting was timed in several environments, each has a
-    row of its own, since such times are not averaged.
+    are the slowest and the fastest, ``busy`` says whether any was disturbed. Where a setting was
+    timed in several environments, each has a row of its own, since such times are not averaged.
     """
     merged: list[Row] = []
     for members in _grouped(rows, SETTING):
@@ -50,12 +50,13 @@ def _timed(repeats: Sequence[Row]) -> Row:
         "fps_low": min(known, default=math.nan),
         "fps_high": max(known, default=math.nan),
         "repeats": len(known),
+        "busy": any(row.get("busy", False) for row in repeats),
         "state": _state([row["state"] for row in repeats]),
     }
 
 
 def _both(accuracy: Row, timed: Row) -> Row:
-    of_time = ("device", "environment_key", "repeats", "fps_low", "fps_high", *_SPEED)
+    of_time = ("device", "environment_key", "repeats", "busy", "fps_low", "fps_high", *_SPEED)
     return {
         **accuracy,
         **{name: timed[name] for name in of_time},

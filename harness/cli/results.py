@@ -18,6 +18,7 @@ from vosbench.harness.cli.attributes import Attribute, by_attribute
 from vosbench.harness.cli.merged import Row, merge_kinds
 from vosbench.harness.cli.results_table import column_names, results_table, sorted_rows
 from vosbench.harness.store import Selection, objects, result_rows, results
+from vosbench.harness.store.catalog import busy_keys
 from vosbench.harness.terminal import Terminal, lines, plain_table
 from vosbench.harness.text import STDOUT, csv_text, json_text, parse_names, say, write_file
 from vosbench.harness.trials import Kind
@@ -120,6 +121,7 @@ def show(
     elif not rows:
         raise InputError(f"nothing in {db} matches: `vosbench results` without filters shows all")
     else:
+        rows = with_busy(db, where, rows)
         shown = chosen.rows(rows if each else merge_kinds(rows))
         _print_table(with_limits(db, shown), out, ids=each, columns=chosen.columns)
 
@@ -228,9 +230,16 @@ def _by_table(frame: pd.DataFrame) -> Table:
 
 def print_summary(db: str, study: str) -> None:
     """The table at the end of a run."""
-    rows = merge_kinds(result_rows(db, Selection(studies=(study,))))
+    where = Selection(studies=(study,))
+    rows = merge_kinds(with_busy(db, where, result_rows(db, where)))
     console = Terminal()
     console.print(results_table(with_limits(db, rows), width=console.width))
+
+
+def with_busy(db: str, where: Selection, rows: Sequence[Row]) -> list[Row]:
+    """Rows with ``busy``: whether others used the device while they were timed."""
+    busy = busy_keys(db, where)
+    return [{**row, "busy": row["key"] in busy} for row in rows]
 
 
 def with_limits(db: str, rows: Sequence[Row]) -> list[Row]:

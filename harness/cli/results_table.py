@@ -17,6 +17,9 @@ from vosbench.harness.terminal import lines, plain_table
 NARROW = 80
 """Columns of a table that isn't printed to a terminal of more."""
 
+BUSY = "†"
+"""Behind times that were disturbed."""
+
 _LONGEST = 18
 """Longest list of sequences that is named in a cell."""
 
@@ -266,7 +269,7 @@ def _number(row: Row, name: str, factor: float, limits: str = "") -> str:
     value = row[name]
     if not _is_known(value):
         return "–"
-    text = f"{factor * float(value):.1f}"
+    text = f"{factor * float(value):.1f}" + (BUSY if limits == "fps" and row.get("busy") else "")
     low, high = row.get(f"{limits}_low"), row.get(f"{limits}_high")
     if limits == "fps" and row.get("repeats", 0) < 2:
         return text
@@ -308,6 +311,8 @@ def _notes(rows: Sequence[Row], titles: set[str]) -> Iterator[str]:
         yield "In brackets: 95 %, over sequences drawn again with replacement."
     if "FPS" in titles and any(row.get("repeats", 0) > 1 for row in rows):
         yield "FPS: median of the repeats; in brackets the slowest and the fastest."
+    if "FPS" in titles and any(row.get("busy") and _is_known(row["fps"]) for row in rows):
+        yield f"{BUSY} others used the device meanwhile."
     yield from _measured_on(rows, titles)
     if not all(row["trained"] for row in rows):
         yield "untrained: random weights; these numbers say nothing about a model."

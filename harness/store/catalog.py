@@ -76,6 +76,22 @@ def series_names(source: Readable, where: Selection, prefix: str) -> tuple[str, 
     return read_from(source, work)
 
 
+def busy_keys(source: Readable, where: Selection) -> frozenset[str]:
+    """Keys of the timing trials during which others used the device."""
+
+    def work(connection: Connection) -> frozenset[str]:
+        query = (
+            select(Trial.key, Attempt.annotations)
+            .join(Attempt, (Attempt.trial_id == Trial.id) & (Attempt.number == Trial.attempts))
+            .where(Trial.kind == Kind.TIMING, *where.conditions())
+        )
+        return frozenset(
+            key for key, notes in connection.execute(query) if (notes or {}).get("busy")
+        )
+
+    return read_from(source, work)
+
+
 def timing_conditions(source: Readable) -> pd.DataFrame:
     """Of complete timing trials: ``key``, ``threads`` of their machine, and ``busy``, whether
     others used the device; None where it isn't known."""

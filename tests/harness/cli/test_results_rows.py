@@ -103,6 +103,14 @@ def test_repeats_are_one_row_with_their_range() -> None:
     assert "(" not in "".join(line for line in shown([alone]) if "frtm" in line)
 
 
+def test_times_that_were_disturbed_are_marked() -> None:
+    repeats = [timed(4.0, repeat=0, busy=False), timed(5.0, repeat=1, busy=True)]
+    text = "\n".join(shown(merge_kinds([row(), *repeats])))
+    assert "4.5† (4.0–5.0)" in text
+    assert "† others used the device meanwhile." in text
+    assert "†" not in "\n".join(shown(merge_kinds([row(), repeats[0]])))
+
+
 def test_settings_that_differ_in_the_cut_are_not_merged() -> None:
     rows = merge_kinds([row(), row(runner_version="2"), timed(4.0, max_frames=3)])
     assert len(rows) == 3
