@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 def site(
     port: Annotated[
         int | None,
-        typer.Argument(metavar="[PORT]", min=0, max=65535, help="With --serve: its port; 8765."),
+        typer.Argument(metavar="PORT", min=0, max=65535, help="With --serve: its port; 8765."),
     ] = None,
     out: Annotated[
         Path | None,

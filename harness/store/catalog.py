@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, func, select
 
 from vosbench.harness.setting import CURVE
 from vosbench.harness.store.models import (
@@ -33,7 +33,7 @@ from vosbench.harness.trials import Kind
 
 def newest_change(source: Readable) -> str:
     """A text that is another one whenever a reader would find something new."""
-    queries: Sequence[Select[Any]] = (
+    queries: Sequence[Any] = (
         select(Trial.state, func.count()).group_by(Trial.state).order_by(Trial.state),
         select(func.max(Attempt.id), func.max(Attempt.ended_at)),
         select(func.max(SequenceResult.id), func.count(SequenceResult.id)),
