@@ -9,6 +9,7 @@ whole batch, up to rounding.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -192,7 +193,11 @@ def distributed(network: nn.Module, processes: Processes) -> nn.Module:
         return module
     share_batch_norm(network)
     # Some layers rest in a part of a stage, such as FRTM-half's finest level.
-    return DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", FutureWarning
+        )  # its new name is not known before torch 2.14
+        return DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=True)
 
 
 def unshared(module: nn.Module) -> AbstractContextManager[None]:
