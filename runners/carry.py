@@ -41,10 +41,11 @@ def flow_back(now: NDArray[np.uint8], before: NDArray[np.uint8], short_side: int
     if min(small) < _LEAST:
         return np.zeros((height, width, 2), np.float32)
     frames = [cv2.resize(x, small, interpolation=cv2.INTER_AREA) for x in (now, before)]
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    found: Any = search.calc(*frames, None)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    begin_anew: Any = None  # which the stubs don't know of
+    found: Any = search.calc(frames[0], frames[1], begin_anew)
     if halvings:
-        scale = np.float32([width / small[0], height / small[1]])
+        scale = np.array([width / small[0], height / small[1]], np.float32)
         found = cv2.resize(found, (width, height)) * scale
     return np.asarray(found, np.float32)
 
@@ -66,10 +67,15 @@ class Carrier:
     def advance(self, image: torch.Tensor) -> None:
         """Go on to the next frame, uint8 RGB (3, H, W) of the same size."""
         now = grey(image)
-        at = self._grid + flow_back(now, self._before, _SHORT_SIDE)
-        self._places = cv2.remap(
-            self._places, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        x, y = np.moveaxis(self._grid + flow_back(now, self._before, _SHORT_SIDE), -1, 0)
+        places = cv2.remap(
+            self._places,
+            np.ascontiguousarray(x),
+            np.ascontiguousarray(y),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
         )
+        self._places = np.asarray(places, np.float32)
         self._before = now
 
     def carried(self, plane: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ changed most counts; of an object that isn't seen, the whole frame is looked at.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -85,11 +86,11 @@ def flow(seen: Evidence) -> float:
 
     now, before = map(grey, _pixels(seen))
     length = (flow_back(now, before, _FLOW_SIDE) ** 2).sum(-1) ** 0.5
-    found = []
+    found: list[float] = []
     for mask in _masks(seen):
         inside = mask.cpu().numpy()
         lengths = length[inside] if inside.any() else length.ravel()
-        found.append(float(lengths.mean()) / len(lengths) ** 0.5)
+        found.append(float(lengths.mean()) / math.sqrt(len(lengths)))
     return max(found)
 
 

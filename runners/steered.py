@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 def steered(runner: PolicyRunner, policy: GatePolicy) -> Steered:
     """The runner with its steps decided by ``policy``; it shares walks if the runner does."""
-    sharing = isinstance(runner, SharingRunner)
-    return SteeredSharing(runner, policy) if sharing else Steered(runner, policy)
+    if isinstance(runner, SharingRunner):
+        return SteeredSharing(runner, policy)
+    return Steered(runner, policy)
 
 
 class Steered:
