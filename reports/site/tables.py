@@ -84,7 +84,7 @@ def summary(runs: pd.DataFrame, measured_at: tuple[float, float] | None) -> dict
     """Of all runs: how many of each state, when the first and last were measured, what with."""
 
     def words(name: str) -> list[str]:
-        return list(dict.fromkeys(runs[name].dropna()))
+        return [word for word in dict.fromkeys(runs[name].dropna()) if word]
 
     first, last = measured_at or (None, None)
     return {
