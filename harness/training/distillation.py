@@ -54,8 +54,7 @@ class DistillationRecipe:
         learning_rate: the highest one; it rises over ``warm_up`` of the steps, then falls as a
             cosine to 0.
         smallest: side of the smallest crop, as a fraction of a picture's shorter side.
-        autocast: bfloat16 in the layers, where True: quick on GPUs and on CPUs with AVX-512 BF16 or
-            AMX, many times slower on other CPUs.
+        autocast: bfloat16 in the layers: see :class:`.recipe.Recipe`.
         accumulate: parts of a batch whose gradients are added up before a step; batch norm sees
             one part at a time.
     """
@@ -365,10 +364,10 @@ class _Speed:
 
     def values(self) -> dict[str, float]:
         """Both, by name; counting begins anew."""
-        seconds = max(self.seconds, 1e-9)
-        rates = (self.pictures / seconds, self.waited_s / seconds)
+        counted = {"pictures per s": self.pictures, "waiting": self.waited_s}
+        found = {SPEED + name: x / max(self.seconds, 1e-9) for name, x in counted.items()}
         self.pictures, self.seconds, self.waited_s = 0, 0.0, 0.0
-        return {f"{SPEED}pictures per s": rates[0], f"{SPEED}waiting": rates[1]}
+        return found
 
 
 def _taught(name: str) -> Backbone:
