@@ -39,7 +39,7 @@ _GATE_BIASES = ("convGS.4.bias", "gate.4.bias")
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CheckpointFile:
     """What a file holds.
 
     Attributes:
@@ -53,7 +53,7 @@ class Checkpoint:
     read_as: str = ""
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path) -> CheckpointFile:
     """Read a safetensors file, or a torch file that holds a state dict, bare or in a container.
 
     Which of the two it is, its first bytes say. Nothing in the file is executed.
@@ -72,7 +72,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return found
 
 
-def _read_safetensors(path: Path, file: BinaryIO) -> Checkpoint:
+def _read_safetensors(path: Path, file: BinaryIO) -> CheckpointFile:
     try:
         with safe_open(path, framework="pt") as opened:
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
@@ -83,10 +83,10 @@ def _read_safetensors(path: Path, file: BinaryIO) -> Checkpoint:
     if not tensors:
         raise InputError(f"{path} holds no tensor: it seems to be a safetensors file of nothing")
     own, removed = without_prefixes(tensors)
-    return Checkpoint(own, header, _understood(Held("", own, ()), removed))
+    return CheckpointFile(own, header, _understood(Held("", own, ()), removed))
 
 
-def _read_torch(path: Path, file: BinaryIO) -> Checkpoint:
+def _read_torch(path: Path, file: BinaryIO) -> CheckpointFile:
     try:
         content = load_torch(file)
         damaged = failed_checksum(file) if zipfile.is_zipfile(file) else None
@@ -109,7 +109,7 @@ def _read_torch(path: Path, file: BinaryIO) -> Checkpoint:
             f"{seems}"
         )
     own, removed = without_prefixes(found.tensors)
-    return Checkpoint(own, read_as=_understood(found, removed))
+    return CheckpointFile(own, read_as=_understood(found, removed))
 
 
 def _unreadable(path: Path, file: BinaryIO, foreign: str = "") -> InputError:

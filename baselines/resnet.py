@@ -34,7 +34,7 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     return made
 
 
-class _Block(nn.Module):
+class _ResidualBlock(nn.Module):
     """What both kinds of block share: how the shortcut joins."""
 
     relu: nn.ReLU
@@ -53,7 +53,7 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
     return nn.Sequential(_conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
 
 
-class BasicBlock(_Block):
+class BasicBlock(_ResidualBlock):
     """Two 3×3 convolutions."""
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
@@ -71,7 +71,7 @@ class BasicBlock(_Block):
         return self._added(x, self.bn2(self.conv2(y)))
 
 
-class Bottleneck(_Block):
+class Bottleneck(_ResidualBlock):
     """A 3×3 convolution between two 1×1 ones."""
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vosbench.harness.regression.statistics import Statistic, cost_evidence
 from vosbench.harness.regression.thresholds import METRICS
-from vosbench.harness.regression.verdict import Claim, Verdict, judge
+from vosbench.harness.regression.verdict import Judged, Verdict, judge
 
 CLIPS, REPEATS, POINTS = 20, 5, 30
 NOISE, SLOWDOWN, TOLERANCE = 0.05, 0.10, 0.05
@@ -87,7 +87,7 @@ def verdicts(
         costs = noise.draw(generator)
         base, head = costs[~is_head], costs[is_head] - math.log1p(-slowdown)
         evidence = cost_evidence(base, head, statistic, times=times)
-        claims.append(Claim(evidence, -math.log1p(-tolerance), METRICS["fps"]))
+        claims.append(Judged(evidence, -math.log1p(-tolerance), METRICS["fps"]))
     return [judgement.verdict for judgement in judge(claims)]
 
 

@@ -38,7 +38,7 @@ _EXACT = tuple((int(r), int(g), int(b)) for r, g, b in [*_PLAIN, *faded(_PLAIN)]
 
 
 @dataclass(frozen=True)
-class Footage:
+class ResultFootage:
     """One result on one clip, as it is shown.
 
     Attributes:
@@ -72,7 +72,7 @@ class Footage:
         return len(self.object_ids) > 1
 
 
-def write_footage(footage: Footage, out: Path, fps: float) -> int:
+def write_footage(footage: ResultFootage, out: Path, fps: float) -> int:
     """Write all frames to an .mp4 or .gif; returns their number.
 
     Raises:
@@ -81,7 +81,7 @@ def write_footage(footage: Footage, out: Path, fps: float) -> int:
     return write_video(draw_frames(footage), out, fps, exact=_EXACT)
 
 
-def draw_frames(footage: Footage) -> Iterator[Pixels]:
+def draw_frames(footage: ResultFootage) -> Iterator[Pixels]:
     """Each frame of the video, (H, W, 3) RGB, all of one even height and width."""
     width = int(np.clip(footage.labels.shape[2], *_WIDTHS))
     border = max(8, width // 80)
@@ -92,7 +92,7 @@ def draw_frames(footage: Footage) -> Iterator[Pixels]:
         yield _even(sheet)
 
 
-def _strip(footage: Footage, width: int) -> GateStrip:
+def _strip(footage: ResultFootage, width: int) -> GateStrip:
     tracks = [
         Track(
             f"object {number}" if footage.several else "",
@@ -105,11 +105,11 @@ def _strip(footage: Footage, width: int) -> GateStrip:
     return draw_strip(tracks, footage.thresholds, footage.measure, width)
 
 
-def _decisions(footage: Footage, t: int) -> tuple[str, ...]:
+def _decisions(footage: ResultFootage, t: int) -> tuple[str, ...]:
     return tuple(map(str, footage.paths[t]))
 
 
-def _picture(footage: Footage, t: int, width: int) -> Pixels:
+def _picture(footage: ResultFootage, t: int, width: int) -> Pixels:
     """The frame with its masks, ``width`` pixels wide; objects boxed where there are several."""
     labels = footage.labels[t]
     drawn = overlay(footage.image(t), labels, tint=0.45, palette=object_palette())
@@ -128,7 +128,7 @@ def _picture(footage: Footage, t: int, width: int) -> Pixels:
     return np.asarray(sheet)
 
 
-def _tag(footage: Footage, t: int, k: int) -> str:
+def _tag(footage: ResultFootage, t: int, k: int) -> str:
     """``2 reused 0.83``: which object, what was done, and how sure the gate was."""
     value = footage.values[t, k]
     known = "" if np.isnan(value) else f"{value:.2f}"
@@ -166,7 +166,7 @@ def _bordered(picture: Pixels, decisions: tuple[str, ...], border: int) -> Pixel
     return framed
 
 
-def _header(footage: Footage, t: int, width: int) -> Pixels:
+def _header(footage: ResultFootage, t: int, width: int) -> Pixels:
     """Title, frame and decision in one line; what has to be said about the weights below it."""
     line_px, text_px = 30, 15
     note = footage.note

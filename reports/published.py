@@ -84,7 +84,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Claim:
+class PaperClaim:
     """A number in the paper's text.
 
     Attributes:
@@ -152,10 +152,10 @@ def siblings(number: Published) -> tuple[Published, ...]:
 
 
 @cache
-def claims() -> tuple[Claim, ...]:
+def claims() -> tuple[PaperClaim, ...]:
     """What the paper's text claims, in its order."""
     return tuple(
-        Claim(
+        PaperClaim(
             row["claim"],
             row["dataset"],
             row["model"],

@@ -25,7 +25,7 @@ BUSY = "†"
 
 
 @dataclass(frozen=True)
-class Quantity:
+class ResultQuantity:
     """A column: where its value and limits are, its unit's factor and digits, what is better."""
 
     name: str
@@ -36,11 +36,11 @@ class Quantity:
 
 
 QUANTITIES = (
-    Quantity("jf_mean", "J&F", limits=("jf_low", "jf_high")),
-    Quantity("j_mean", "J"),
-    Quantity("f_mean", "F"),
-    Quantity("reuse_rate", "reuse", limits=("reuse_low", "reuse_high"), ranked=False),
-    Quantity("fps", "FPS", factor=1.0, limits=("fps_low", "fps_high")),
+    ResultQuantity("jf_mean", "J&F", limits=("jf_low", "jf_high")),
+    ResultQuantity("j_mean", "J"),
+    ResultQuantity("f_mean", "F"),
+    ResultQuantity("reuse_rate", "reuse", limits=("reuse_low", "reuse_high"), ranked=False),
+    ResultQuantity("fps", "FPS", factor=1.0, limits=("fps_low", "fps_high")),
 )
 """In %, frames a second; the reuse rate is no merit."""
 
@@ -67,7 +67,7 @@ class Section:
 class ResultsTable:
     """A table of results: columns, sections, notes, and the numbers as a frame."""
 
-    columns: tuple[Quantity, ...]
+    columns: tuple[ResultQuantity, ...]
     sections: tuple[Section, ...]
     notes: tuple[str, ...]
     frame: pd.DataFrame
@@ -116,7 +116,7 @@ def results_table(
 
 
 def _lines(
-    part: pd.DataFrame, columns: Sequence[Quantity]
+    part: pd.DataFrame, columns: Sequence[ResultQuantity]
 ) -> Iterator[tuple[tuple[str, str], tuple[Value, ...]]]:
     ranks = {q.name: _ranks(part[q.name] * q.factor) if q.ranked else {} for q in columns}
     for index, row in part.iterrows():
@@ -134,7 +134,7 @@ def _ranks(values: pd.Series[float]) -> Mapping[Any, int]:
     return {index: best.index(value) + 1 for index, value in written.items() if value in best}
 
 
-def _value(row: pd.Series, quantity: Quantity, rank: int) -> Value:
+def _value(row: pd.Series, quantity: ResultQuantity, rank: int) -> Value:
     value = row[quantity.name]
     if pd.isna(value):
         return Value()
@@ -146,7 +146,7 @@ def _value(row: pd.Series, quantity: Quantity, rank: int) -> Value:
     return Value(f"{value * quantity.factor:.1f}", limits, rank, mark)
 
 
-def _notes(found: pd.DataFrame, columns: Sequence[Quantity]) -> Iterator[str]:
+def _notes(found: pd.DataFrame, columns: Sequence[ResultQuantity]) -> Iterator[str]:
     yield "best of a column and part bold, second underlined; J&F, J, F and reuse in percent"
     if found["jf_low"].notna().any():
         yield INTERVAL_NOTE

@@ -12,10 +12,10 @@ from vosbench.harness.store import Readable, Selection, objects
 from vosbench.harness.trials import Kind
 from vosbench.reports.figures.motion import SIMILAR, adjacent_ious
 from vosbench.reports.frames import measured, trials
-from vosbench.reports.published import Claim, claims, methods
+from vosbench.reports.published import PaperClaim, claims, methods
 from vosbench.reports.table_rows import (
     WHOLE_SETS,
-    Measured,
+    MeasuredValue,
     incomparable,
     is_dataset,
     read,
@@ -31,7 +31,7 @@ CLAIM_COLUMNS = (
 )  # fmt: skip
 """Of the checked claims: one row per number and run."""
 
-Found = Iterator[tuple[Mapping[str, Any], Measured]]
+Found = Iterator[tuple[Mapping[str, Any], MeasuredValue]]
 
 
 def compare_claims(source: Readable, where: Selection) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def compare_claims(source: Readable, where: Selection) -> pd.DataFrame:
 
 
 def _matches(
-    claim: Claim, index: int, source: Readable, where: Selection, found: pd.DataFrame
+    claim: PaperClaim, index: int, source: Readable, where: Selection, found: pd.DataFrame
 ) -> Found:
     if claim.text.startswith("adjacent-mask IoU"):
         return _similar_neighbours(claim, source, where)
@@ -79,7 +79,7 @@ def _matches(
     return _runs(claim, metric, found)
 
 
-def _runs(claim: Claim, metric: str, found: pd.DataFrame) -> Found:
+def _runs(claim: PaperClaim, metric: str, found: pd.DataFrame) -> Found:
     model, _ = methods()[claim.model]
     seen: set[str] = set()
     for run in found[found["model"] == model].to_dict("records"):
@@ -93,7 +93,7 @@ def _runs(claim: Claim, metric: str, found: pd.DataFrame) -> Found:
             yield {str(name): value for name, value in run.items()}, result
 
 
-def _similar_neighbours(claim: Claim, source: Readable, where: Selection) -> Found:
+def _similar_neighbours(claim: PaperClaim, source: Readable, where: Selection) -> Found:
     """A property of the annotations: weights and model don't matter."""
     dataset = _DATASETS[claim.dataset]
     shares = {
@@ -108,10 +108,10 @@ def _similar_neighbours(claim: Claim, source: Readable, where: Selection) -> Fou
             about = {"model": "annotations", "weights": "", "device": None, "weights_note": ""}
             remark = "; ".join(incomparable(of_annotations))
             named = {str(name): value for name, value in run.items()}
-            yield named | about, Measured(shares[run["evaluation"]], remark, "")
+            yield named | about, MeasuredValue(shares[run["evaluation"]], remark, "")
 
 
-def _object_reuse(claim: Claim, object_id: int, source: Readable, where: Selection) -> Found:
+def _object_reuse(claim: PaperClaim, object_id: int, source: Readable, where: Selection) -> Found:
     """The clip is named as the dataset; the paper gives no τ, so every run of it is shown."""
     model, _ = methods()[claim.model]
     only = replace(where, models=[model], datasets=["davis17"], kinds=(Kind.ACCURACY,))
@@ -126,4 +126,4 @@ def _object_reuse(claim: Claim, object_id: int, source: Readable, where: Selecti
             reasons = incomparable({**run, "sequences": ("",) * WHOLE_SETS["davis17"]})
             if run["tau"] is not None:
                 reasons.append(f"τ = {run['tau'].normalize():f}")
-            yield run, Measured(float(rate), "; ".join(reasons), "the paper gives no τ for it")
+            yield run, MeasuredValue(float(rate), "; ".join(reasons), "the paper gives no τ for it")

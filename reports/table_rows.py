@@ -33,7 +33,7 @@ _SPEEDS = {"fps": "fps_published", "reuse_rate": "reuse_rate_published"}
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredValue:
     """A measured number in the paper's unit, and why it doesn't compare.
 
     Attributes:
@@ -81,7 +81,7 @@ def _rows(printed: Published, found: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield row | {"comparable": False, "remark": "not measured" if printed.model else ""}
 
 
-def run_columns(run: Mapping[str, Any], result: Measured) -> dict[str, Any]:
+def run_columns(run: Mapping[str, Any], result: MeasuredValue) -> dict[str, Any]:
     """What a comparison says about a run."""
     return {
         "measured": result.value,
@@ -114,7 +114,9 @@ def conditions(run: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _runs(printed: Published, found: pd.DataFrame) -> Iterator[tuple[dict[str, Any], Measured]]:
+def _runs(
+    printed: Published, found: pd.DataFrame
+) -> Iterator[tuple[dict[str, Any], MeasuredValue]]:
     """The runs that stand for a printed number, and their numbers."""
     quantity = printed.quantity
     if printed.model is None:
@@ -138,7 +140,7 @@ def is_dataset(name: str, printed: str) -> bool:
     return name in {"ytvos18", "ytvos19"} if printed == "ytvos" else name == printed
 
 
-def read(run: Mapping[Any, Any], metric: str, factor: float) -> Measured | None:
+def read(run: Mapping[Any, Any], metric: str, factor: float) -> MeasuredValue | None:
     """A run's number in the paper's unit and why it doesn't compare; None if it has none."""
     reasons = []
     name = metric
@@ -155,7 +157,7 @@ def read(run: Mapping[Any, Any], metric: str, factor: float) -> Measured | None:
     value = run.get(name)
     if value is None or pd.isna(value):
         return None
-    return Measured(float(value) * factor, "; ".join(incomparable(run)), "; ".join(reasons))
+    return MeasuredValue(float(value) * factor, "; ".join(incomparable(run)), "; ".join(reasons))
 
 
 def incomparable(run: Mapping[Any, Any]) -> list[str]:

@@ -29,7 +29,7 @@ AugmentedSet = tuple[Tensor, Tensor]
 """Images, uint8 (K, 3, H, W), the untouched one first, and 0/1 masks (K, H, W)."""
 
 
-class FrameFeatures:
+class FrtmFeatures:
     """Features of one frame; f16 and f32 are computed when somebody first asks."""
 
     def __init__(
@@ -84,7 +84,7 @@ class FrtmState:
 class FrtmMatch:
     """An object matched against a frame: D, the gate's probability, Δ once somebody asked."""
 
-    features: FrameFeatures
+    features: FrtmFeatures
     state: FrtmState
     d: Tensor | None = None
     p_gate: Tensor | None = None
@@ -141,13 +141,13 @@ class FrtmTracker:
         self._augment = augment
         self._start = start
 
-    def features(self, image: Tensor, spans: Spans) -> FrameFeatures:
-        return FrameFeatures(self.network.feature_extractor, image, spans, self.autocast)
+    def features(self, image: Tensor, spans: Spans) -> FrtmFeatures:
+        return FrtmFeatures(self.network.feature_extractor, image, spans, self.autocast)
 
     def compete(self, probabilities: Tensor) -> Aggregated:
         return aggregate(probabilities)
 
-    def begin(self, features: FrameFeatures, image: Tensor, mask: Tensor) -> FrtmState:
+    def begin(self, features: FrtmFeatures, image: Tensor, mask: Tensor) -> FrtmState:
         """Fit the target model; a gated network also takes template, S_0 and R8_0."""
         target = self._fit(features, image, mask)
         if self._gated is None:
@@ -162,11 +162,11 @@ class FrtmTracker:
         score = F.interpolate(given, f16.shape[-2:], mode="nearest")
         return FrtmState(target.scored(), ReuseState(template, score, r8))
 
-    def match(self, features: FrameFeatures, state: FrtmState, spans: Spans) -> FrtmMatch:
+    def match(self, features: FrtmFeatures, state: FrtmState, spans: Spans) -> FrtmMatch:
         return self.matches(features, (state,), spans)[0]
 
     def matches(
-        self, features: FrameFeatures, states: Sequence[FrtmState], spans: Spans
+        self, features: FrtmFeatures, states: Sequence[FrtmState], spans: Spans
     ) -> list[FrtmMatch]:
         """D and P_gate of each object."""
         carried = [state.reuse for state in states if state.reuse is not None]
@@ -272,7 +272,7 @@ class FrtmTracker:
         score = _rows([c.score for c in carried]) + delta
         return _Refined(r8, score, [match.state for match in matches])
 
-    def _finish(self, features: FrameFeatures, r8: Tensor, score: Tensor, spans: Spans) -> Tensor:
+    def _finish(self, features: FrtmFeatures, r8: Tensor, score: Tensor, spans: Spans) -> Tensor:
         """R8 (or R̂8) and S (or Ŝ), a row an object → foreground probabilities (N, H, W)."""
         refiner = self.network.refiner
         with spans("refiner shallow"), self.autocast():
@@ -282,7 +282,7 @@ class FrtmTracker:
                 logits = refiner.project(r4, features.size)
             return torch.sigmoid(logits[:, 0].to(score.dtype))
 
-    def _fit(self, features: FrameFeatures, image: Tensor, mask: Tensor) -> TargetModel:
+    def _fit(self, features: FrtmFeatures, image: Tensor, mask: Tensor) -> TargetModel:
         like = self.network.refiner.project.conv2.weight.new_empty(())
         samples = self._augment(image, mask)
         backbone, config = self.network.feature_extractor, self.network.config.target

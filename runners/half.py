@@ -24,7 +24,7 @@ from vosbench.baselines.frtm.half import (
     mask_levels,
 )
 from vosbench.baselines.frtm.target import TargetModel, fit
-from vosbench.runners.frtm import AugmentedSet, FrameFeatures, others_f16
+from vosbench.runners.frtm import AugmentedSet, FrtmFeatures, others_f16
 from vosbench.runners.interface import ObjectTrace, Spans, no_spans
 from vosbench.runners.policy import Path
 
@@ -47,7 +47,7 @@ class HalfFeatures:
         self._network = network
         self._image = image
         self._autocast = autocast
-        self._whole: FrameFeatures | None = None
+        self._whole: FrtmFeatures | None = None
         self.size = (int(image.shape[-2]), int(image.shape[-1]))
         with spans("half frame"), autocast():
             half = halved_image(image[None]).to(network.feature_extractor.mean.dtype)
@@ -55,11 +55,11 @@ class HalfFeatures:
             self.levels: tuple[Tensor, Tensor, Tensor, Tensor] = (h32, h16, h8, h4)
             self.keys: Keys = network.matching.keys(h32, h16)
 
-    def whole(self, spans: Spans) -> FrameFeatures:
+    def whole(self, spans: Spans) -> FrtmFeatures:
         """The whole frame's features, computed once for all objects."""
         if self._whole is None:
             extractor = self._network.feature_extractor
-            self._whole = FrameFeatures(extractor, self._image, spans, self._autocast)
+            self._whole = FrtmFeatures(extractor, self._image, spans, self._autocast)
         return self._whole
 
 

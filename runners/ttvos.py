@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from vosbench.baselines.ttvos.aggregate import Aggregated, aggregate
+from vosbench.baselines.ttvos.aggregate import TtvosAggregated, aggregate
 from vosbench.baselines.ttvos.gated import GatedTtvos
 from vosbench.baselines.ttvos.network import Ttvos
-from vosbench.baselines.ttvos.state import Evidence, FrameFeatures, ObjectState, Segmentation
+from vosbench.baselines.ttvos.state import MatchedObject, ObjectState, Segmentation, TtvosFeatures
 from vosbench.runners.interface import ObjectTrace, Path, Spans
 
 
@@ -23,9 +23,9 @@ from vosbench.runners.interface import ObjectTrace, Path, Spans
 class TtvosMatch:
     """An object matched against a frame; Δ once somebody asked."""
 
-    features: FrameFeatures
+    features: TtvosFeatures
     state: ObjectState
-    evidence: Evidence
+    evidence: MatchedObject
     delta: Tensor | None = None
 
     @property
@@ -59,18 +59,18 @@ class TtvosTracker:
         self.autocast = autocast
         self.cheap = Path.COPY if self._gated is None else Path.REUSE
 
-    def features(self, image: Tensor, spans: Spans) -> FrameFeatures:
+    def features(self, image: Tensor, spans: Spans) -> TtvosFeatures:
         with spans("f8"), self.autocast():
             return self.network.features(image)
 
-    def begin(self, features: FrameFeatures, image: Tensor, mask: Tensor) -> ObjectState:  # noqa: ARG002
+    def begin(self, features: TtvosFeatures, image: Tensor, mask: Tensor) -> ObjectState:  # noqa: ARG002
         with self.autocast():
             return self.network.begin_object(features, mask)
 
-    def compete(self, probabilities: Tensor) -> Aggregated:
+    def compete(self, probabilities: Tensor) -> TtvosAggregated:
         return aggregate(probabilities)
 
-    def match(self, features: FrameFeatures, state: ObjectState, spans: Spans) -> TtvosMatch:
+    def match(self, features: TtvosFeatures, state: ObjectState, spans: Spans) -> TtvosMatch:
         with spans("matching"), self.autocast():
             return TtvosMatch(features, state, self.network.match(features, state))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from vosbench.baselines.checkpoints import (
-    Checkpoint,
+    CheckpointFile,
     hash_tensors,
     load_into,
     random_tensors,
@@ -72,7 +72,7 @@ def _random(network: nn.Module, name: str) -> WeightsInfo:
 
 
 def _described(
-    network: nn.Module, path: Path, checkpoint: Checkpoint, shipped: bool
+    network: nn.Module, path: Path, checkpoint: CheckpointFile, shipped: bool
 ) -> WeightsInfo:
     header, read_as = checkpoint.header, checkpoint.read_as
     state: dict[str, Tensor] = network.state_dict()

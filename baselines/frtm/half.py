@@ -8,8 +8,7 @@ small decoder makes the mask. The gate is asked how well the last full frame's m
 full frame begins where a reused one ends: the same kind of decoder, over the whole frame's
 features, is guided by the carried mask and by the target model's score.
 
-Grids: 1/32, 1/16, 1/8, 1/4 of the frame, coarse to fine wherever there are four of something. hN
-is what the half-size frame gives on the grid 1/N; fN is what the frame itself gives.
+Grids: 1/32 to 1/4 of the frame. hN is what the half-size frame gives on 1/N, fN the frame itself.
 """
 
 from __future__ import annotations

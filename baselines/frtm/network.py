@@ -11,7 +11,7 @@ from torch import nn
 
 from vosbench.baselines.backbones import make_backbone
 from vosbench.baselines.frtm.refiner import Refiner
-from vosbench.baselines.frtm.reuse import WIDTH, Gate, Matching, delta_generator
+from vosbench.baselines.frtm.reuse import WIDTH, Gate, PublishedMatching, delta_generator
 from vosbench.baselines.frtm.target import FRTM_FAST_TARGET, FRTM_TARGET, TargetConfig
 
 
@@ -82,7 +82,9 @@ class GatedFrtmNetwork(FrtmNetwork):
     def __init__(self, config: FrtmConfig) -> None:
         super().__init__(config)
         self.convGS = Gate(config.match_width)
-        self.Tmatching = Matching(self.feature_extractor.spec.channels.f8, config.match_width)
+        self.Tmatching = PublishedMatching(
+            self.feature_extractor.spec.channels.f8, config.match_width
+        )
         self.Convert_Diff = delta_generator(config.match_width)
 
 

@@ -24,7 +24,7 @@ FORGETTING = (1 - 0.1) ** 750
 Unknowns: TypeAlias = tuple[Tensor, ...]
 
 
-class Problem(Protocol):
+class LeastSquares(Protocol):
     """A regularised least-squares problem, linearised where needed."""
 
     @property
@@ -113,7 +113,7 @@ def _axpy(a: Tensor, x: Unknowns, y: Unknowns) -> Unknowns:
 
 
 def minimise(
-    problem: Problem, x: Unknowns, steps: Iterable[int], momentum: Momentum | None = None
+    problem: LeastSquares, x: Unknowns, steps: Iterable[int], momentum: Momentum | None = None
 ) -> tuple[Unknowns, Momentum | None]:
     """Run one Gauss-Newton step per entry of ``steps``, with so many CG iterations each.
 

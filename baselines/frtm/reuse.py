@@ -106,7 +106,7 @@ def p_gate(logits: Tensor) -> Tensor:
     return torch.softmax(logits, dim=1)[:, 0]
 
 
-class Matching(nn.Module):
+class PublishedMatching(nn.Module):
     """Template and matching under the published names."""
 
     def __init__(self, f8_channels: int, width: int = WIDTH) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 EPSILON = 1e-7
 
 
-class Aggregated(NamedTuple):
+class TtvosAggregated(NamedTuple):
     """Winner per pixel, (H, W) int64 with 0 for background, and shares P_i, (N, H, W).
 
     Winner i is the i-th of the objects, counted from 1.
@@ -20,7 +20,7 @@ class Aggregated(NamedTuple):
     masks: Tensor
 
 
-def aggregate(probabilities: Tensor) -> Aggregated:
+def aggregate(probabilities: Tensor) -> TtvosAggregated:
     """Let N objects compete for each pixel: foreground probabilities (N, H, W) → Aggregated.
 
     P = odds / sum of odds; an object's odds are p/(1 − p), those of the background b/(1 − b) with
@@ -31,4 +31,4 @@ def aggregate(probabilities: Tensor) -> Aggregated:
     b = q.amin(dim=-3, keepdim=True)
     odds = torch.cat((b / (1 - b), p / q), dim=-3)
     shares = odds / odds.sum(dim=-3, keepdim=True)
-    return Aggregated(shares.argmax(dim=-3), shares[..., 1:, :, :])
+    return TtvosAggregated(shares.argmax(dim=-3), shares[..., 1:, :, :])

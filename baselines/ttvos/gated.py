@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from vosbench.baselines.frtm.refiner import LightTranslator, Translator
 from vosbench.baselines.frtm.reuse import Gate, delta_generator, p_gate
 from vosbench.baselines.ttvos.network import Ttvos, TtvosConfig
-from vosbench.baselines.ttvos.state import Evidence, FrameFeatures, ObjectState, Segmentation
+from vosbench.baselines.ttvos.state import MatchedObject, ObjectState, Segmentation, TtvosFeatures
 
 
 def _translator(config: TtvosConfig) -> nn.Module:
@@ -51,27 +51,27 @@ class GatedTtvos(Ttvos):
         self.delta = delta_generator(c8)
         self.translator = _translator(config)
 
-    def begin_object(self, features: FrameFeatures, mask: Tensor) -> ObjectState:
+    def begin_object(self, features: TtvosFeatures, mask: Tensor) -> ObjectState:
         """State of a new object from its given mask, (H, W), with u16 to reuse."""
         state = super().begin_object(features, mask)
         u16 = self.vos.refine.short_term(state.s16, state.masks, state.s16)
         return replace(state, u16=u16)
 
-    def match(self, features: FrameFeatures, state: ObjectState) -> Evidence:
+    def match(self, features: TtvosFeatures, state: ObjectState) -> MatchedObject:
         """Compare the frame with the object's template, and ask the gate; needs no s16."""
         evidence = super().match(features, state)
         return replace(evidence, p_gate=p_gate(self.gate(evidence.matched).to(self.dtype))[0])
 
-    def change(self, evidence: Evidence) -> Tensor:
+    def change(self, evidence: MatchedObject) -> Tensor:
         """Δ_t, the change of the mask since the last full frame, (1, 1, h16, w16)."""
         delta: Tensor = self.delta(evidence.matched)
         return delta
 
     def segment_reuse(
         self,
-        features: FrameFeatures,
+        features: TtvosFeatures,
         state: ObjectState,
-        evidence: Evidence,
+        evidence: MatchedObject,
         delta: Tensor | None = None,
     ) -> Segmentation:
         """The reuse path: û16 from u16 of the last full frame and Δ; s16 isn't computed.
@@ -87,7 +87,7 @@ class GatedTtvos(Ttvos):
 
     def advance(
         self,
-        features: FrameFeatures,
+        features: TtvosFeatures,
         state: ObjectState,
         segmentation: Segmentation,
         mask: Tensor,

@@ -44,7 +44,7 @@ def _branch(channels: int, width: int) -> nn.Sequential:
     )
 
 
-class TemplateGenerator(nn.Module):
+class TtvosTemplateGenerator(nn.Module):
     """Makes a template from a frame and the masks known by then (published as ``gcm``)."""
 
     def __init__(self, c8: int) -> None:
@@ -60,7 +60,7 @@ class TemplateGenerator(nn.Module):
         return torch.softmax(key @ value.transpose(1, 2) / math.sqrt(key.shape[-1]), dim=-1)
 
 
-class TemplateMatching(nn.Module):
+class TtvosTemplateMatching(nn.Module):
     """Compares a frame, given the masks before it, with the template (published as ``gcq``)."""
 
     def __init__(self, c8: int) -> None:
@@ -99,7 +99,7 @@ def _double(inputs: int, outputs: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
 
 
-class Decoded(NamedTuple):
+class TtvosDecoded(NamedTuple):
     """Logits of background and foreground (B, 2, H, W), and the update weight u (B, 1, 1, 1)."""
 
     logits: Tensor
@@ -140,11 +140,11 @@ class Refine(nn.Module):
         u16: Tensor = self.blend_s16(torch.cat((s16, recent), dim=1))
         return u16
 
-    def decode(self, u16: Tensor, matched: Tensor, s4: Tensor) -> Decoded:
+    def decode(self, u16: Tensor, matched: Tensor, s4: Tensor) -> TtvosDecoded:
         """u16 (B, width, h, w), matched map (B, C8, 2h, 2w), s4 (B, C4, 4h, 4w) → Decoded."""
         guess8 = self.deconv1_1(u16)
         t = torch.cat((self.conv_s8(matched), guess8), dim=1)
         coarse = self.deconv2(self.blend_s8(t))
         blended = self.blend_s4(torch.cat((self.conv_s4(s4), coarse), dim=1))
         half = self.deconv3(torch.cat((self.deconv1_2(guess8), coarse, blended), dim=1))
-        return Decoded(F.pixel_shuffle(half, 2), self.cal_UpW(t))
+        return TtvosDecoded(F.pixel_shuffle(half, 2), self.cal_UpW(t))

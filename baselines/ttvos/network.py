@@ -18,16 +18,16 @@ from torch import Tensor, nn
 from vosbench.baselines.ttvos.backbone import make_ttvos_backbone
 from vosbench.baselines.ttvos.modules import (
     Refine,
-    TemplateGenerator,
-    TemplateMatching,
+    TtvosTemplateGenerator,
+    TtvosTemplateMatching,
     with_places,
 )
 from vosbench.baselines.ttvos.padding import Padding
 from vosbench.baselines.ttvos.state import (
-    Evidence,
-    FrameFeatures,
+    MatchedObject,
     ObjectState,
     Segmentation,
+    TtvosFeatures,
     first_masks,
     shifted_masks,
 )
@@ -61,8 +61,8 @@ class TtvosLayers(nn.Module):
         self.backbone = make_ttvos_backbone(config.backbone)
         c4, c8, c16, _ = self.backbone.spec.channels
         self.refine = Refine(c4, c8, c16, config.short_term, config.width)
-        self.gcm = TemplateGenerator(c8)
-        self.gcq = TemplateMatching(c8)
+        self.gcm = TtvosTemplateGenerator(c8)
+        self.gcq = TtvosTemplateMatching(c8)
 
 
 class Ttvos(nn.Module):
@@ -78,27 +78,27 @@ class Ttvos(nn.Module):
         """Type of the weights, hence of masks and probabilities."""
         return self.vos.refine.deconv2.weight.dtype
 
-    def features(self, image: Tensor) -> FrameFeatures:
+    def features(self, image: Tensor) -> TtvosFeatures:
         """Features of a frame, uint8 RGB (3, H, W); s16 waits until it is asked for.
 
         Raises InputError for frames under 6×6 pixels.
         """
         padding = Padding.to_multiple(image.shape[-2], image.shape[-1])
         s4, s8 = self.vos.backbone.first(padding.pad(image.to(self.dtype))[None])
-        return FrameFeatures(s4, s8, with_places(s8), padding, self.vos.backbone)
+        return TtvosFeatures(s4, s8, with_places(s8), padding, self.vos.backbone)
 
-    def begin_object(self, features: FrameFeatures, mask: Tensor) -> ObjectState:
+    def begin_object(self, features: TtvosFeatures, mask: Tensor) -> ObjectState:
         """State of a new object from its given mask, (H, W), 0/1 or bool."""
         masks = first_masks(features.padding.pad(mask.to(self.dtype)[None])[0])
         template = self.vos.gcm(features.s8_places, masks)
         return ObjectState(masks, features.s16, None, template)
 
-    def match(self, features: FrameFeatures, state: ObjectState) -> Evidence:
+    def match(self, features: TtvosFeatures, state: ObjectState) -> MatchedObject:
         """Compare the frame with the object's template; needs no s16."""
-        return Evidence(self.vos.gcq(features.s8_places, state.masks, state.template), None)
+        return MatchedObject(self.vos.gcq(features.s8_places, state.masks, state.template), None)
 
     def segment_full(
-        self, features: FrameFeatures, state: ObjectState, evidence: Evidence
+        self, features: TtvosFeatures, state: ObjectState, evidence: MatchedObject
     ) -> Segmentation:
         """The full path: u16 from this frame's s16, the earlier one's and the masks."""
         u16 = self.vos.refine.short_term(features.s16, state.masks, state.s16)
@@ -107,7 +107,7 @@ class Ttvos(nn.Module):
 
     def advance(
         self,
-        features: FrameFeatures,
+        features: TtvosFeatures,
         state: ObjectState,
         segmentation: Segmentation,
         mask: Tensor,
@@ -120,7 +120,7 @@ class Ttvos(nn.Module):
         return ObjectState(masks, features.s16, None, template)
 
     def _decode(
-        self, features: FrameFeatures, evidence: Evidence, u16: Tensor
+        self, features: TtvosFeatures, evidence: MatchedObject, u16: Tensor
     ) -> tuple[Tensor, Tensor]:
         """u16 (or û16) → foreground probability (H16, W16), u (1, 1, 1)."""
         logits, update_weight = self.vos.refine.decode(u16, evidence.matched, features.s4)

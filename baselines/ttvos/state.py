@@ -18,7 +18,7 @@ from vosbench.baselines.ttvos.padding import Padding
 
 
 @dataclass(frozen=True, eq=False)
-class FrameFeatures:
+class TtvosFeatures:
     """Features of one frame, for all its objects.
 
     Attributes:
@@ -59,7 +59,7 @@ class ObjectState:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class MatchedObject:
     """An object matched against a frame, before anybody decided about it.
 
     Attributes:

@@ -16,7 +16,7 @@ from vosbench.harness.text import say
 from vosbench.runners.interface import Precision
 
 if TYPE_CHECKING:
-    from vosbench.harness.training.loop import Progress
+    from vosbench.harness.training.loop import TrainingProgress
 
 
 def register(app: typer.Typer) -> None:
@@ -94,6 +94,6 @@ def distil(
         say(f"variance left unexplained on held-out pictures: {levels}")
 
 
-def _show(console: Terminal, news: Progress) -> None:
+def _show(console: Terminal, news: TrainingProgress) -> None:
     values = ", ".join(f"{name} {value:.3f}" for name, value in news.values.items())
     console.say(f"step {news.step}/{news.steps}: {values}")

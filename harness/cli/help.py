@@ -56,7 +56,7 @@ _RANGE = re.compile(r"x\s*[<>]|[<>]=?\s*x")
 _WIDTH = 80
 
 
-class Command(TyperCommand):
+class HelpedCommand(TyperCommand):
     """A command whose help is ours.
 
     ``--csv`` without a path means standard output, as the flag of that name once did.
@@ -108,7 +108,7 @@ class Group(TyperGroup):
 
 
 class App(typer.Typer):
-    """Commands that are shown by :class:`Command`, in a group that is shown by :class:`Group`."""
+    """Commands shown by :class:`HelpedCommand`, in a group that is shown by :class:`Group`."""
 
     def __init__(self, **options: Any) -> None:
         usual = {"cls": Group, "rich_markup_mode": None, "pretty_exceptions_enable": False}
@@ -116,7 +116,7 @@ class App(typer.Typer):
 
     def command(self, name: str | None = None, **options: Any) -> Any:
         """See Typer."""
-        return super().command(name, **({"cls": Command} | options))
+        return super().command(name, **({"cls": HelpedCommand} | options))
 
 
 def _format_options(command: Any, ctx: Any, formatter: Any) -> None:

@@ -85,9 +85,9 @@ def doctor(
 def _prove(device: torch.device, seconds: float, budget_s: float, out: Path) -> None:
     """Print each outcome as it comes, and leave the report in ``out``."""
     from vosbench.harness.contract.prove import prove
-    from vosbench.harness.contract.prove_record import Outcome
+    from vosbench.harness.contract.prove_record import ProofOutcome
 
-    def heard(outcome: Outcome) -> None:
+    def heard(outcome: ProofOutcome) -> None:
         said = "; ".join(map(str, outcome.figures)) or outcome.detail
         write_out(f"{outcome.verdict:<9} {outcome.check}: {said}\n")
 

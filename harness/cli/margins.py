@@ -31,7 +31,7 @@ _GATE_STEPS, _GATE_RATE, _CLIPS = 600, 2e-3, 200
 
 
 @dataclass(frozen=True)
-class _Stage:
+class _MarginStage:
     """The trainings that a command asks for."""
 
     pairs: tuple[tuple[Decimal, Decimal], ...]
@@ -124,7 +124,9 @@ def with_trained(
     )
 
 
-def _parsed(request: Request, margins: str | None, train: str | None, seeds: str | None) -> _Stage:
+def _parsed(
+    request: Request, margins: str | None, train: str | None, seeds: str | None
+) -> _MarginStage:
     if margins is None or train is None:
         raise InputError(
             "--margins and --train belong together: margins to train with, and how "
@@ -140,7 +142,7 @@ def _parsed(request: Request, margins: str | None, train: str | None, seeds: str
             raise InputError(f"--train-seeds {seeds}: whole numbers, e.g. 0,1,2")
         numbers = tuple(dict.fromkeys(known))
     file = None if train == "default" else Path(train)
-    return _Stage(parse_margins(margins), file, numbers)
+    return _MarginStage(parse_margins(margins), file, numbers)
 
 
 def _name(training: PlannedTraining) -> str:

@@ -22,7 +22,7 @@ from vosbench.harness.trials import PATH_CODES, Kind
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.clip import Clip
-    from vosbench.reports.clip_video import Footage
+    from vosbench.reports.clip_video import ResultFootage
 
 _HOW = "run it with --save-masks into a new --db"
 _MEASURES = {True: ("full_iou", "IoU"), False: ("p_gate", "P_gate")}
@@ -69,8 +69,8 @@ def render(
     say(f"wrote {out}: {count} frames of {clip}, {fps:g} a second")
 
 
-def _footage(db: str, row: Mapping[str, Any], name: str, data_root: Path | None) -> Footage:
-    from vosbench.reports.clip_video import Footage
+def _footage(db: str, row: Mapping[str, Any], name: str, data_root: Path | None) -> ResultFootage:
+    from vosbench.reports.clip_video import ResultFootage
     from vosbench.reports.frames import trials
 
     where = Selection(keys=(row["key"],))
@@ -90,7 +90,7 @@ def _footage(db: str, row: Mapping[str, Any], name: str, data_root: Path | None)
     (note,) = trials(db, where, Kind.ACCURACY)["weights_note"]
     thresholds = _thresholds(row)
     at = "".join(f", {threshold}" for threshold in thresholds)
-    return Footage(
+    return ResultFootage(
         title=f"{row['model']} on {name}{at}",
         note=_note(str(note)),
         labels=labels,

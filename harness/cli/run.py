@@ -28,7 +28,7 @@ from vosbench.runners.interface import Precision
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vosbench.harness.datasets.dataset import Selection
+    from vosbench.harness.datasets.dataset import SelectedSequences
     from vosbench.harness.store import TrialRecord
     from vosbench.harness.sweep.plan import Plan
 
@@ -266,7 +266,7 @@ def _selections(
     protocol: str | None,
     sequences: list[str] | None,
     max_frames: int | None,
-) -> tuple[Selection, ...]:
+) -> tuple[SelectedSequences, ...]:
     from vosbench.harness.datasets import registry
 
     names = parse_names(datasets or ["motion"], names_a_place)

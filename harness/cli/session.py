@@ -19,7 +19,7 @@ from vosbench.runners.registry import base_name
 if TYPE_CHECKING:
     import torch
 
-    from vosbench.harness.measure.environment import Environment
+    from vosbench.harness.measure.environment import MachineEnvironment
     from vosbench.harness.sweep.job import Job
     from vosbench.harness.sweep.ray_cluster import Cluster
 
@@ -59,7 +59,7 @@ class Session:
 
     request: Request
     device: torch.device
-    environment: Environment
+    environment: MachineEnvironment
     db: str
     options: RunOptions = RunOptions()
     devices: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from vosbench.harness.terminal import Described, Terminal
 from vosbench.harness.text import say
 
 if TYPE_CHECKING:
-    from vosbench.harness.datasets.dataset import Selection
+    from vosbench.harness.datasets.dataset import SelectedSequences
     from vosbench.harness.store import Selection as RunSelection
     from vosbench.reports.overlay import Pixels
     from vosbench.reports.site import Footage, Making, RunClip
@@ -154,7 +154,7 @@ class _Footages:
 
     def __init__(self, data_root: Path | None) -> None:
         self._data_root = data_root
-        self._opened: dict[tuple[object, ...], Selection | InputError] = {}
+        self._opened: dict[tuple[object, ...], SelectedSequences | InputError] = {}
 
     def __call__(self, clip: RunClip) -> Footage:
         """Raises InputError where the dataset is missing, or its files changed since the run."""
@@ -168,7 +168,7 @@ class _Footages:
             raise InputError(f"the files of {clip.dataset} changed since the run")
         return _ClipFootage(selection, clip.sequence)
 
-    def _open(self, clip: RunClip) -> Selection | InputError:
+    def _open(self, clip: RunClip) -> SelectedSequences | InputError:
         from vosbench.harness.datasets import registry
 
         try:
@@ -179,7 +179,7 @@ class _Footages:
 
 
 class _ClipFootage:
-    def __init__(self, selection: Selection, sequence: str) -> None:
+    def __init__(self, selection: SelectedSequences, sequence: str) -> None:
         self._clip = selection.clip(sequence)
 
     def image(self, t: int, /) -> Pixels:

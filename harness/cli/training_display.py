@@ -8,7 +8,7 @@ from vosbench.harness.terminal import Terminal
 
 if TYPE_CHECKING:
     from vosbench.harness.store import Storage
-    from vosbench.harness.training.loop import Cadence, Progress, Report
+    from vosbench.harness.training.loop import Cadence, Report, TrainingProgress
     from vosbench.harness.training.runs import Finished, PlannedTraining
 
 
@@ -33,7 +33,7 @@ def run_shown(
     environment = read_environment(planned.device, precision)
     with reporting.terminal(console, planned.steps) as show:
 
-        def report(news: Progress) -> None:
+        def report(news: TrainingProgress) -> None:
             show(news)
             if logs is not None and news.values:
                 logs(news)

@@ -12,22 +12,27 @@ from pathlib import Path
 import torch
 
 from vosbench.harness.contract import prove_networks, prove_programs, prove_speed, prove_tracks
-from vosbench.harness.contract.prove_record import Bench, Check, Outcome, Report, Verdict
+from vosbench.harness.contract.prove_record import (
+    Bench,
+    Proof,
+    ProofOutcome,
+    ProofReport,
+    ProofVerdict,
+)
 from vosbench.harness.measure.doctor import examine
-from vosbench.harness.measure.judgements import Finding
-from vosbench.harness.measure.judgements import Verdict as Trust
+from vosbench.harness.measure.judgements import InstrumentFinding, Trust
 from vosbench.harness.measure.probe import read_environment
 
 BUDGET_S = 600.0
 
 _VERDICTS = {
-    Trust.TRUSTWORTHY: Verdict.PROVED,
-    Trust.DOUBTFUL: Verdict.DOUBTFUL,
-    Trust.UNAVAILABLE: Verdict.NOT_DONE,
+    Trust.TRUSTWORTHY: ProofVerdict.PROVED,
+    Trust.DOUBTFUL: ProofVerdict.DOUBTFUL,
+    Trust.UNAVAILABLE: ProofVerdict.NOT_DONE,
 }
 
 
-def all_checks() -> list[Check]:
+def all_checks() -> list[Proof]:
     """Quick and telling ones first, so that a spent budget costs least."""
     return [
         *prove_tracks.checks(),
@@ -37,10 +42,10 @@ def all_checks() -> list[Check]:
     ]
 
 
-def instruments(findings: Sequence[Finding]) -> Iterator[Outcome]:
+def instruments(findings: Sequence[InstrumentFinding]) -> Iterator[ProofOutcome]:
     """What the doctor found, as outcomes."""
     for finding in findings:
-        yield Outcome(
+        yield ProofOutcome(
             finding.instrument,
             "can be trusted",
             _VERDICTS[finding.verdict],
@@ -53,9 +58,9 @@ def prove(
     *,
     seconds: float = 2.0,
     budget_s: float = BUDGET_S,
-    checks: Sequence[Check] | None = None,
-    heard: Callable[[Outcome], None] = lambda _: None,
-) -> Report:
+    checks: Sequence[Proof] | None = None,
+    heard: Callable[[ProofOutcome], None] = lambda _: None,
+) -> ProofReport:
     """Make every check on ``device``; what the budget no longer allows is said to be not done.
 
     Args:
@@ -64,9 +69,9 @@ def prove(
         heard: is told each outcome as it comes.
     """
     began_s = time.monotonic()
-    outcomes: list[Outcome] = []
+    outcomes: list[ProofOutcome] = []
 
-    def tell(outcome: Outcome) -> None:
+    def tell(outcome: ProofOutcome) -> None:
         outcomes.append(outcome)
         heard(outcome)
 
@@ -75,12 +80,12 @@ def prove(
     for check in all_checks() if checks is None else checks:
         if time.monotonic() - began_s > budget_s:
             reason = f"the {budget_s:.0f} s are spent: give --budget"
-            tell(Outcome(check.name, check.claim, Verdict.NOT_DONE, detail=reason))
+            tell(ProofOutcome(check.name, check.claim, ProofVerdict.NOT_DONE, detail=reason))
             continue
         with tempfile.TemporaryDirectory(prefix="vosbench-prove-") as folder:
             tell(check.run(Bench(device, Path(folder), seconds)))
     found = read_environment(device, "float32")
-    report = Report(
+    report = ProofReport(
         datetime.now(UTC).isoformat(timespec="seconds"),
         found.stable.device_name,
         {"comparability key": found.key} | vars(found.stable) | vars(found.notes),

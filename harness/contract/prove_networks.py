@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vosbench.harness.contract.clip import ContractClip
 from vosbench.harness.contract.play import clip_info
-from vosbench.harness.contract.prove_record import Bench, Check, Figure
+from vosbench.harness.contract.prove_record import Bench, Figure, Proof
 from vosbench.harness.datasets.motion import make_clip
 from vosbench.harness.evaluate.inputs import frame_of
 from vosbench.harness.evaluate.warm import can_force, forced_walk
@@ -36,7 +36,7 @@ TRACKED = 2
 
 
 @dataclass(frozen=True)
-class Arithmetic:
+class NumberFormat:
     """A way of computing, and how far it may be from float64 on the CPU.
 
     Attributes:
@@ -56,16 +56,16 @@ class Arithmetic:
 
 
 ARITHMETICS = (
-    Arithmetic(Precision.FLOAT64, 1e-6, gpu=True),
-    Arithmetic(Precision.FLOAT32, 2e-2),
-    Arithmetic(Precision.FLOAT32, 5e-2, tf32=True, gpu=True),
-    Arithmetic(Precision.BF16, 0.1),
-    Arithmetic(Precision.FLOAT32_COMPILED, 2e-2),
+    NumberFormat(Precision.FLOAT64, 1e-6, gpu=True),
+    NumberFormat(Precision.FLOAT32, 2e-2),
+    NumberFormat(Precision.FLOAT32, 5e-2, tf32=True, gpu=True),
+    NumberFormat(Precision.BF16, 0.1),
+    NumberFormat(Precision.FLOAT32_COMPILED, 2e-2),
 )
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenFrame:
     """What a network made of the frames after the first, on one path."""
 
     labels: NDArray[np.uint8]
@@ -78,7 +78,7 @@ def build(model: str) -> Runner:
     return resolve(model).build(RunnerOptions(weights="random:0"))
 
 
-def observe(runner: Runner, clip: ContractClip, device: torch.device, path: Path) -> Seen:
+def observe(runner: Runner, clip: ContractClip, device: torch.device, path: Path) -> SeenFrame:
     """Walk the clip's first frames on one path, on a runner that was loaded onto ``device``."""
     info = clip_info(clip, device, truth=False)
     start = clip.start
@@ -101,10 +101,10 @@ def observe(runner: Runner, clip: ContractClip, device: torch.device, path: Path
                 for name, value in (("S", o.trace.score), ("R8", o.trace.r8)):
                     maps.setdefault(name, []).append(value.double().cpu().numpy())
     joined = {name: np.stack(each) for name, each in maps.items()}
-    return Seen(np.stack(labels), joined, np.array(gates))
+    return SeenFrame(np.stack(labels), joined, np.array(gates))
 
 
-def differences(seen: Seen, reference: Seen) -> dict[str, float]:
+def differences(seen: SeenFrame, reference: SeenFrame) -> dict[str, float]:
     """Largest relative difference of each map, of P_gate, and the share of unlike labels."""
     gaps = {
         name: float(np.abs(seen.maps[name] - other).max() / max(np.abs(other).max(), 1e-12))
@@ -130,7 +130,7 @@ def _tf32(on: bool) -> Iterator[None]:
 def conformance(
     runner: Runner,
     device: torch.device,
-    arithmetics: Sequence[Arithmetic] = ARITHMETICS,
+    arithmetics: Sequence[NumberFormat] = ARITHMETICS,
     clip: ContractClip | None = None,
     reference: Precision = Precision.FLOAT64,
 ) -> list[Figure]:
@@ -160,20 +160,20 @@ def conformance(
     return figures
 
 
-def _figures(where: str, gaps: Mapping[str, float], arithmetic: Arithmetic) -> list[Figure]:
+def _figures(where: str, gaps: Mapping[str, float], arithmetic: NumberFormat) -> list[Figure]:
     exact = arithmetic.precision is Precision.FLOAT64
     bounds = {name: arithmetic.gap if name != "S" or exact else None for name in gaps}
     return [Figure(f"{where}: {name}", gap, at_most=bounds[name]) for name, gap in gaps.items()]
 
 
-def _check(model: str) -> Check:
+def _check(model: str) -> Proof:
     def measure(bench: Bench) -> Sequence[Figure]:
         return conformance(build(model), bench.device)
 
     claim = f"{model} computes on the device, in each arithmetic, what float64 does on the CPU"
-    return Check(f"network {model}", claim, measure)
+    return Proof(f"network {model}", claim, measure)
 
 
-def checks(models: Sequence[str] = MODELS) -> list[Check]:
+def checks(models: Sequence[str] = MODELS) -> list[Proof]:
     """One check per network."""
     return [_check(model) for model in models]

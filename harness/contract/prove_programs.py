@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vosbench.baselines.checkpoints import hash_tensors, read_checkpoint
 from vosbench.baselines.errors import InputError
-from vosbench.harness.contract.prove_record import Bench, Check, Figure, NotDone
+from vosbench.harness.contract.prove_record import Bench, Figure, NotDone, Proof
 from vosbench.harness.measure.device_lock import device_id, hold
 from vosbench.harness.store import State, Storage, TrialRecord
 
@@ -173,15 +173,15 @@ def completed_trials(db: Path, said: str) -> list[Figure]:
     ]
 
 
-def checks() -> Sequence[Check]:
+def checks() -> Sequence[Proof]:
     """What is asked of processes."""
     return [
-        Check("device lock", "Two processes never time on one device at once", lock),
-        Check(
+        Proof("device lock", "Two processes never time on one device at once", lock),
+        Proof(
             "out of memory", "Memory that runs out is a failed trial, not a crash", memory_runs_out
         ),
-        Check("ray", "A Ray cluster of this machine works a grid off", cluster),
-        Check(
+        Proof("ray", "A Ray cluster of this machine works a grid off", cluster),
+        Proof(
             "training",
             f"A training of {sum(STEPS)} steps, killed and resumed, ends in the same bits",
             training,

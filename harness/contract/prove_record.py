@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class Verdict(StrEnum):
+class ProofVerdict(StrEnum):
     """What a check came to; only ``FAILED`` makes the command fail."""
 
     PROVED = "proved"
@@ -73,12 +73,12 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProofOutcome:
     """A check that was made, or was not."""
 
     check: str
     claim: str
-    verdict: Verdict
+    verdict: ProofVerdict
     figures: tuple[Figure, ...] = ()
     detail: str = ""
     traceback: str = ""
@@ -106,7 +106,7 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class Check:
+class Proof:
     """One promise, and how it is put to the test.
 
     Attributes:
@@ -119,7 +119,7 @@ class Check:
     claim: str
     measure: Callable[[Bench], Sequence[Figure]]
 
-    def run(self, bench: Bench) -> Outcome:
+    def run(self, bench: Bench) -> ProofOutcome:
         """Make the check; whatever it raises becomes its outcome."""
         began_s = time.monotonic()
         figures: tuple[Figure, ...] = ()
@@ -127,32 +127,32 @@ class Check:
         try:
             figures = tuple(self.measure(bench))
         except NotDone as reason:
-            verdict, detail = Verdict.NOT_DONE, str(reason)
+            verdict, detail = ProofVerdict.NOT_DONE, str(reason)
         except Exception as error:
-            verdict, trace = Verdict.FAILED, traceback.format_exc()
+            verdict, trace = ProofVerdict.FAILED, traceback.format_exc()
             detail = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
         else:
             broken = [str(figure) for figure in figures if not figure.holds]
             proved = any(figure.bounded for figure in figures)
-            verdict = Verdict.FAILED if broken or not proved else Verdict.PROVED
+            verdict = ProofVerdict.FAILED if broken or not proved else ProofVerdict.PROVED
             detail = "; ".join(broken) if broken or proved else "nothing was measured"
         spent_s = time.monotonic() - began_s
-        return Outcome(self.name, self.claim, verdict, figures, detail, trace, spent_s)
+        return ProofOutcome(self.name, self.claim, verdict, figures, detail, trace, spent_s)
 
 
 @dataclass(frozen=True)
-class Report:
+class ProofReport:
     """Every outcome, and the machine that they hold for."""
 
     date: str
     device: str
     environment: dict[str, Any]
-    outcomes: tuple[Outcome, ...] = field(default=())
+    outcomes: tuple[ProofOutcome, ...] = field(default=())
 
     @property
-    def failed(self) -> tuple[Outcome, ...]:
+    def failed(self) -> tuple[ProofOutcome, ...]:
         """The promises that were not kept."""
-        return tuple(o for o in self.outcomes if o.verdict is Verdict.FAILED)
+        return tuple(o for o in self.outcomes if o.verdict is ProofVerdict.FAILED)
 
     def to_json(self) -> str:
         """Everything, tracebacks included; numbers that are unknown become null."""

@@ -14,7 +14,7 @@ import torch
 
 from vosbench.harness.contract.clip import ContractClip
 from vosbench.harness.contract.play import clip_info
-from vosbench.harness.contract.prove_record import Bench, Check, Figure
+from vosbench.harness.contract.prove_record import Bench, Figure, Proof
 from vosbench.harness.contract.prove_tracks import MODEL, build, sequences
 from vosbench.harness.datasets import registry
 from vosbench.harness.evaluate.annotations import Annotations
@@ -134,7 +134,7 @@ def _begun(
     return walk, frame_of(1, clip.frames[clip.start + 1], device).image
 
 
-def checks() -> list[Check]:
+def checks() -> list[Proof]:
     """What is asked of clocks and memory."""
 
     def noise(bench: Bench) -> list[Figure]:
@@ -146,16 +146,16 @@ def checks() -> list[Check]:
         return grown(*held_mib(_loaded(bench), trio, bench.device))
 
     return [
-        Check(
+        Proof(
             "warm-up",
             f"Frames of {MODEL} take equally long once each path has run some times",
             lambda bench: warmed(_loaded(bench), _clip(), bench),
         ),
-        Check("noise", "Two halves of equal frames take equally long", noise),
-        Check(
+        Proof("noise", "Two halves of equal frames take equally long", noise),
+        Proof(
             "path costs",
             "A copied frame costs least, and a reused one computes less than a full one",
             lambda bench: costs(_loaded(bench), _clip(), bench),
         ),
-        Check("memory", "A long sequence needs no more memory than a short one", memory),
+        Proof("memory", "A long sequence needs no more memory than a short one", memory),
     ]

@@ -14,7 +14,7 @@ from vosbench.harness.contract import Subject
 from vosbench.harness.contract.clip import ContractClip
 from vosbench.harness.contract.clips import tiny_clips
 from vosbench.harness.contract.play import Recording, play, start
-from vosbench.harness.contract.prove_record import Bench, Check, Figure
+from vosbench.harness.contract.prove_record import Bench, Figure, Proof
 from vosbench.harness.contract.sharing import shared_walk, together
 from vosbench.harness.datasets.motion import make_clip
 from vosbench.harness.metrics import boundary_accuracy, region_similarity
@@ -52,7 +52,7 @@ def record(
 
 
 @dataclass(frozen=True)
-class Comparison:
+class WalkComparison:
     """Two recordings of a sequence.
 
     Attributes:
@@ -66,7 +66,7 @@ class Comparison:
     jf_points: float
 
 
-def compare(a: Recording, b: Recording) -> Comparison:
+def compare(a: Recording, b: Recording) -> WalkComparison:
     """Labels pixel by pixel, decisions one by one, and J&F against the annotation."""
     pairs = list(zip(a.played, b.played, strict=True))
     equal = float(np.mean([(x.labels == y.labels).mean() for x, y in pairs]))
@@ -77,7 +77,7 @@ def compare(a: Recording, b: Recording) -> Comparison:
         if one.path is not Path.INIT
     ]
     difference = 100 * abs(_jf(a) - _jf(b))
-    return Comparison(equal, float(np.mean(decisions)), difference)
+    return WalkComparison(equal, float(np.mean(decisions)), difference)
 
 
 def _jf(recording: Recording) -> float:
@@ -135,7 +135,7 @@ def batched(model: str, clips: Sequence[ContractClip], bench: Bench) -> list[Fig
     runner = resolve(model).build(RunnerOptions())
     assert isinstance(runner, NetworkRunner)
     policies = (Learned(TAU), Never(), Every(3))
-    found: list[Comparison] = []
+    found: list[WalkComparison] = []
     for clip in clips:
         walks = []
         for pixels in (0, PIXELS_AT_ONCE):
@@ -149,25 +149,25 @@ def batched(model: str, clips: Sequence[ContractClip], bench: Bench) -> list[Fig
     ]
 
 
-def _lockstep(model: str) -> Check:
+def _lockstep(model: str) -> Proof:
     claim = "Settings that share a walk get the masks of separate runs: bit for bit on a CPU"
-    return Check(f"lockstep {model}", claim, lambda bench: shared(model, bench))
+    return Proof(f"lockstep {model}", claim, lambda bench: shared(model, bench))
 
 
-def checks() -> list[Check]:
+def checks() -> list[Proof]:
     """What is asked of tracking as a whole."""
     return [
-        Check(
+        Proof(
             "masks",
             f"{MODEL} at τ={TAU} makes the same masks and decisions on the CPU and the device",
             lambda bench: across(build(), sequences() if bench.gpu else sequences(SMALL, 8), bench),
         ),
-        Check(
+        Proof(
             "determinism",
             "The same walk twice gives the same bits",
             lambda bench: repeated(build(), sequences(), bench),
         ),
-        Check(
+        Proof(
             "batches",
             f"Objects in one batch get from {MODEL} what they get one by one",
             lambda bench: batched(MODEL, sequences(frames=8)[1:], bench),

@@ -20,7 +20,7 @@ from vosbench.harness.datasets.palette import label_palette
 
 
 @dataclass(frozen=True)
-class Problem:
+class Defect:
     """A defect: the sequence it is in and one line that says what it is."""
 
     sequence: str
@@ -47,8 +47,8 @@ class CheckReport:
     frames: int
     annotations: int
     objects: int
-    problems: tuple[Problem, ...]
-    remarks: tuple[Problem, ...]
+    problems: tuple[Defect, ...]
+    remarks: tuple[Defect, ...]
     outlooks: tuple[Outlook, ...]
     manifest_sha256: str | None
 
@@ -65,21 +65,21 @@ def check(
     """
     selection = dataset.select(sequences)
     clips: list[Clip] = []
-    problems: list[Problem] = []
-    remarks: list[Problem] = []
+    problems: list[Defect] = []
+    remarks: list[Defect] = []
     outlooks: list[Outlook] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name in selection.sequences:
             try:
                 clip = selection.clip(name)
             except InputError as error:
-                problems.append(Problem(name, str(error)))
+                problems.append(Defect(name, str(error)))
             else:
                 clips.append(clip)
                 problems += _clip_problems(dataset, clip, pool)
                 seen = outlook(dataset, clip, pool)
                 outlooks.append(seen)
-                remarks += [Problem(name, line) for line in seen.remarks]
+                remarks += [Defect(name, line) for line in seen.remarks]
                 remarks += _palette_remarks(clip)
             if on_sequence is not None:
                 on_sequence(name)
@@ -98,10 +98,10 @@ def check(
     )
 
 
-def _clip_problems(dataset: Dataset, clip: Clip, pool: ThreadPoolExecutor) -> list[Problem]:
+def _clip_problems(dataset: Dataset, clip: Clip, pool: ThreadPoolExecutor) -> list[Defect]:
     unfit = _messages(clip.require_images)
     if not clip.image_paths:
-        return [Problem(clip.name, message) for message in unfit]
+        return [Defect(clip.name, message) for message in unfit]
 
     def frame(t: int) -> list[str]:
         return _messages(lambda: clip.image(t)) + _messages(lambda: clip.annotation(t))
@@ -110,7 +110,7 @@ def _clip_problems(dataset: Dataset, clip: Clip, pool: ThreadPoolExecutor) -> li
     if not messages:
         # An audit reads the annotations again; damaged ones are reported already.
         messages = list(dataset.audit(clip))
-    return [Problem(clip.name, message) for message in messages]
+    return [Defect(clip.name, message) for message in messages]
 
 
 def _messages(read: Callable[[], object]) -> list[str]:
@@ -121,7 +121,7 @@ def _messages(read: Callable[[], object]) -> list[str]:
     return []
 
 
-def _palette_remarks(clip: Clip) -> list[Problem]:
+def _palette_remarks(clip: Clip) -> list[Defect]:
     """At most one remark a clip, since annotations of a clip come from one tool."""
     if clip.merge_objects:
         return []
@@ -134,8 +134,8 @@ def _palette_remarks(clip: Clip) -> list[Problem]:
             continue
         if colours is None:
             return [
-                Problem(clip.name, f"{path}: grey, without a palette; its ids are read as they are")
+                Defect(clip.name, f"{path}: grey, without a palette; its ids are read as they are")
             ]
         if max(ids) >= len(colours) or not np.array_equal(colours[ids], usual):
-            return [Problem(clip.name, f"{path}: its colours are not those of DAVIS; ids count")]
+            return [Defect(clip.name, f"{path}: its colours are not those of DAVIS; ids count")]
     return []

@@ -12,7 +12,7 @@ import numpy as np
 
 from vosbench.harness.datasets.dataset import DatasetSpec
 from vosbench.harness.datasets.motion import SIZE, MotionFactory
-from vosbench.harness.datasets.motion_kinds import Stage
+from vosbench.harness.datasets.motion_kinds import SceneStage
 from vosbench.harness.datasets.motion_scene import Actor, Pose, Scene
 
 COUNTS = (1, 2, 5, 10, 40)
@@ -22,7 +22,7 @@ _SEED = 719
 _COLUMNS, _ROWS = 8, 5
 
 
-def crowd(stage: Stage, count: int) -> Scene:
+def crowd(stage: SceneStage, count: int) -> Scene:
     """``count`` objects in cells of a grid, the cells in an order that spreads them."""
     cells = stage.rng.permutation(_COLUMNS * _ROWS)
     rates = stage.rng.uniform(0.3, 0.9, (len(cells), 2))

@@ -106,7 +106,7 @@ class Dataset:
 
     def select(
         self, sequences: Sequence[str] | None = None, max_frames: int | None = None
-    ) -> Selection:
+    ) -> SelectedSequences:
         """Some sequences (None: all), cut after ``max_frames`` frames (None: whole).
 
         Raises:
@@ -122,11 +122,11 @@ class Dataset:
                 raise InputError(f"sequence {name} is selected twice: name it once")
         if not names:
             raise InputError(f"no sequence of {self.name} is selected: name at least one")
-        return Selection(self, names, max_frames)
+        return SelectedSequences(self, names, max_frames)
 
 
 @dataclass(frozen=True)
-class Selection:
+class SelectedSequences:
     """The clips of one evaluation."""
 
     dataset: Dataset

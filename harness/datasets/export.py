@@ -37,7 +37,7 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class Layout:
+class ExportLayout:
     """How a server wants a submission.
 
     Attributes:
@@ -63,7 +63,7 @@ class Layout:
 
 
 def export_archive(
-    layout: Layout, clips: Iterable[Clip], predictions: Iterable[Prediction], path: Path
+    layout: ExportLayout, clips: Iterable[Clip], predictions: Iterable[Prediction], path: Path
 ) -> Exported:
     """Write ``path`` from the frames that the server wants; others in ``predictions`` are skipped.
 
@@ -96,10 +96,10 @@ def output_frames(clip: Clip) -> tuple[int, ...]:
     return tuple(range(len(clip)))
 
 
-YTVOS = Layout("Annotations/", frames=output_frames)
-ALL_FRAMES = Layout()
-SAV = Layout(by_object=True, frames=lambda clip: tuple(clip.annotation_paths))
-LAYOUTS: Mapping[str, Layout] = {
+YTVOS = ExportLayout("Annotations/", frames=output_frames)
+ALL_FRAMES = ExportLayout()
+SAV = ExportLayout(by_object=True, frames=lambda clip: tuple(clip.annotation_paths))
+LAYOUTS: Mapping[str, ExportLayout] = {
     "davis17-test-dev": ALL_FRAMES,
     "ytvos18-valid": YTVOS,
     "ytvos19-valid": YTVOS,
@@ -116,7 +116,7 @@ LAYOUTS: Mapping[str, Layout] = {
 """By dataset: what its server, or the official tool for its predictions, takes."""
 
 
-def layout_of(dataset: str) -> Layout:
+def layout_of(dataset: str) -> ExportLayout:
     """The layout of a dataset's server; raises InputError for one without."""
     name = dataset.partition(":")[0]
     if name not in LAYOUTS:
@@ -140,7 +140,7 @@ def verify(path: Path, expected: Mapping[str, str]) -> None:
                     raise RuntimeError(f"{path}: {entry} is not the label map that was written")
 
 
-def _write(layout: Layout, path: Path, predictions: Iterable[Prediction]) -> dict[str, str]:
+def _write(layout: ExportLayout, path: Path, predictions: Iterable[Prediction]) -> dict[str, str]:
     written: dict[str, str] = {}
     wanted: dict[str, dict[int, list[tuple[str, int]]]] = {}
     # PNGs are compressed already.

@@ -24,7 +24,7 @@ from vosbench.harness.datasets.dataset import Dataset, DatasetSpec
 from vosbench.harness.datasets.decode import Size
 from vosbench.harness.datasets.layout import read_json
 from vosbench.harness.datasets.manifest import pixel_sha256
-from vosbench.harness.datasets.motion_kinds import KINDS, Stage
+from vosbench.harness.datasets.motion_kinds import KINDS, SceneStage
 from vosbench.harness.datasets.motion_scene import Scene, render
 from vosbench.harness.datasets.objects import present_ids
 from vosbench.harness.datasets.palette import encode_labels
@@ -56,7 +56,7 @@ SEEDS: Mapping[str, int] = {
 _JPEG_QUALITY = 92
 
 
-Kinds: TypeAlias = Mapping[str, Callable[[Stage], Scene]]
+Kinds: TypeAlias = Mapping[str, Callable[[SceneStage], Scene]]
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def make_clip(
     if min(size) < 32 or frames < 1:
         raise InputError(f"a clip of {size} and {frames} frames: at least 32x32 and one frame")
     rng = np.random.Generator(np.random.PCG64(seed))
-    scene = kinds[kind](Stage(rng, size, frames, hue=float(rng.random())))
+    scene = kinds[kind](SceneStage(rng, size, frames, hue=float(rng.random())))
     rendered = [render(scene, t, rng) for t in range(frames)]
     labels = np.stack([label for _, label in rendered])
     objects: dict[int, int] = {}

@@ -1,6 +1,6 @@
 """The kinds of clip: who is in the scene and how everything moves.
 
-Every kind is a function of a :class:`Stage`; what it leaves to chance comes from the stage's
+Every kind is a function of a :class:`SceneStage`; what it leaves to chance comes from the stage's
 generator, so that other seeds make other clips of the same kind.
 """
 
@@ -21,7 +21,7 @@ Path = Callable[[int], Pose | None]
 
 
 @dataclass(frozen=True)
-class Stage:
+class SceneStage:
     """What a kind builds with.
 
     Attributes:
@@ -98,7 +98,7 @@ def bounced(position: float, low: float, high: float) -> float:
     return low + (offset if offset <= span else 2 * span - offset)
 
 
-def still(stage: Stage) -> Scene:
+def still(stage: SceneStage) -> Scene:
     """An object that hardly moves: it sways by a fraction of a pixel."""
     x, y = stage.at(0.5, 0.55)
     radius = stage.radius(0.2, 0.28)
@@ -110,7 +110,7 @@ def still(stage: Stage) -> Scene:
     return stage.scene(actor)
 
 
-def slow(stage: Stage) -> Scene:
+def slow(stage: SceneStage) -> Scene:
     """An object that crosses a third of the frame at leisure."""
     (x0, y), (x1, _) = stage.at(0.32, 0.6), stage.at(0.66, 0.6)
     radius = stage.radius(0.17, 0.23)
@@ -122,17 +122,17 @@ def slow(stage: Stage) -> Scene:
     return stage.scene(actor, view=stage.still_view(shake=0.7))
 
 
-def fast(stage: Stage) -> Scene:
+def fast(stage: SceneStage) -> Scene:
     """An object that shoots to and fro: a third of its size a frame."""
     return _bouncing(stage, stage.radius(0.11, 0.14), pace=0.6, climb=0.3)
 
 
-def dart(stage: Stage) -> Scene:
+def dart(stage: SceneStage) -> Scene:
     """A small object that darts about: nearly half of its size a frame."""
     return _bouncing(stage, stage.radius(0.075, 0.09), pace=0.75, climb=0.5)
 
 
-def _bouncing(stage: Stage, radius: float, pace: float, climb: float) -> Scene:
+def _bouncing(stage: SceneStage, radius: float, pace: float, climb: float) -> Scene:
     height, width = stage.size
     x0, y0 = stage.at(float(stage.rng.uniform(0.2, 0.8)), float(stage.rng.uniform(0.3, 0.7)))
     edge = 1.15 * radius
@@ -145,7 +145,7 @@ def _bouncing(stage: Stage, radius: float, pace: float, climb: float) -> Scene:
     return stage.scene(stage.actor(1, pose), view=stage.still_view(shake=1.0))
 
 
-def pan(stage: Stage) -> Scene:
+def pan(stage: SceneStage) -> Scene:
     """The camera sweeps over the scene and follows an object that walks."""
     height, width = stage.size
     y = 0.6 * height
@@ -162,7 +162,7 @@ def pan(stage: Stage) -> Scene:
     return stage.scene(stage.actor(1, pose, shape), view=view, margin=0.35)
 
 
-def zoom(stage: Stage) -> Scene:
+def zoom(stage: SceneStage) -> Scene:
     """The camera zooms in on an object and out again, turning a little."""
     x, y = stage.at(0.53, 0.52)
     radius = stage.radius(0.14, 0.17)
@@ -176,7 +176,7 @@ def zoom(stage: Stage) -> Scene:
     return stage.scene(actor, view=view)
 
 
-def deform(stage: Stage) -> Scene:
+def deform(stage: SceneStage) -> Scene:
     """An object in one place whose outline flows."""
     x, y = stage.at(0.5, 0.5)
     radius = stage.radius(0.2, 0.25)
@@ -189,7 +189,7 @@ def deform(stage: Stage) -> Scene:
     return stage.scene(stage.actor(1, pose, shape), view=stage.still_view(shake=0.5))
 
 
-def occlusion(stage: Stage) -> Scene:
+def occlusion(stage: SceneStage) -> Scene:
     """An object walks behind a wall, is gone for some frames, and comes out again."""
     (x0, y), (x1, _) = stage.at(0.14, 0.55), stage.at(0.86, 0.55)
     radius = stage.radius(0.13, 0.15)
@@ -205,7 +205,7 @@ def occlusion(stage: Stage) -> Scene:
     return stage.scene(walker, wall)
 
 
-def crossing(stage: Stage) -> Scene:
+def crossing(stage: SceneStage) -> Scene:
     """Two objects pass each other; the second one hides the first."""
     (x0, y0), (x1, y1) = stage.at(0.2, 0.5), stage.at(0.8, 0.56)
     first, second = stage.radius(0.16, 0.2), stage.radius(0.14, 0.18)
@@ -220,7 +220,7 @@ def crossing(stage: Stage) -> Scene:
     return stage.scene(stage.actor(1, rightward), stage.actor(2, leftward))
 
 
-def late(stage: Stage) -> Scene:
+def late(stage: SceneStage) -> Scene:
     """One object from the start; another comes in from the side after a third of the clip."""
     height, width = stage.size
     x, y = stage.at(0.36, 0.55)
@@ -240,7 +240,7 @@ def late(stage: Stage) -> Scene:
     return stage.scene(resident, stage.actor(2, newcomer))
 
 
-def rotation(stage: Stage) -> Scene:
+def rotation(stage: SceneStage) -> Scene:
     """A long object that turns about itself while the camera tilts."""
     x, y = stage.at(0.5, 0.5)
     radius = stage.radius(0.27, 0.32)
@@ -255,7 +255,7 @@ def rotation(stage: Stage) -> Scene:
     return stage.scene(actor, view=view)
 
 
-def distractor(stage: Stage) -> Scene:
+def distractor(stage: SceneStage) -> Scene:
     """The object moves among its likes: same shape, same surface, not annotated."""
     (x0, y0), (x1, y1) = stage.at(0.22, 0.4), stage.at(0.74, 0.62)
     radius = stage.radius(0.13, 0.16)
@@ -276,7 +276,7 @@ def distractor(stage: Stage) -> Scene:
     return stage.scene(*likes, stage.actor(1, tracked, shape, texture))
 
 
-def trio(stage: Stage) -> Scene:
+def trio(stage: SceneStage) -> Scene:
     """Three objects of three paces: one still, one slow, one fast."""
     height, width = stage.size
     still_at, slow_at = stage.at(0.24, 0.62), stage.at(0.5, 0.42)
@@ -300,7 +300,7 @@ def _slab(thickness: float) -> Shape:
     return Superellipse(1.0, thickness, 6.0)
 
 
-KINDS: Mapping[str, Callable[[Stage], Scene]] = {
+KINDS: Mapping[str, Callable[[SceneStage], Scene]] = {
     kind.__name__: kind
     for kind in (
         still,

@@ -15,7 +15,7 @@ from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.overlap import Masks
 
 
-class Decoded(NamedTuple):
+class DecodedFrame(NamedTuple):
     """A frame: its index, its pixels uint8 RGB (H, W, 3), and its annotated masks or None."""
 
     t: int
@@ -47,10 +47,10 @@ class Prefetch:
     def __len__(self) -> int:
         return len(self._clip)
 
-    def __iter__(self) -> Iterator[Decoded]:
+    def __iter__(self) -> Iterator[DecodedFrame]:
         self.waited_s = 0.0
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="vosbench-decode")
-        pending: deque[Future[Decoded]] = deque()
+        pending: deque[Future[DecodedFrame]] = deque()
         try:
             for t in range(len(self._clip)):
                 while len(pending) < self._ahead and t + len(pending) < len(self._clip):
@@ -62,6 +62,6 @@ class Prefetch:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _decode(self, t: int) -> Decoded:
+    def _decode(self, t: int) -> DecodedFrame:
         annotation = self._clip.masks(t) if self._annotations else None
-        return Decoded(t, self._clip.image(t), annotation)
+        return DecodedFrame(t, self._clip.image(t), annotation)

@@ -11,7 +11,7 @@ import numpy as np
 from vosbench.harness.datasets.clip import Clip
 from vosbench.harness.datasets.dataset import Dataset
 from vosbench.harness.datasets.overlap import flat, mask_of
-from vosbench.harness.datasets.prefetch import Decoded, Prefetch
+from vosbench.harness.datasets.prefetch import DecodedFrame, Prefetch
 from vosbench.harness.evaluate.annotations import Annotations
 from vosbench.harness.evaluate.faults import checked_masks
 from vosbench.harness.evaluate.lanes import Lane, split_lane
@@ -167,7 +167,7 @@ class _ObservedWalk:
         kept = KeptMasks() if computed_metrics() else None
         self.lanes = [Lane(tuple(range(policies)), clip.scored_ids, scorer, masks, kept)]
 
-    def advance(self, decoded: Decoded) -> None:
+    def advance(self, decoded: DecodedFrame) -> None:
         """Take one frame through the walk and into the lanes."""
         t = decoded.t
         self._truth.observe(t, decoded.annotation)
@@ -188,7 +188,7 @@ class _ObservedWalk:
                 lane.trace.note(t, decoded.image, flat(masks), annotation, step)
         self.lanes = [lane for lane, _ in branches]
 
-    def _step(self, decoded: Decoded) -> tuple[Step, ...]:
+    def _step(self, decoded: DecodedFrame) -> tuple[Step, ...]:
         # Imports torch, which a plan that only asks for scoring rules doesn't need.
         from vosbench.harness.evaluate.inputs import frame_of, given_masks
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from vosbench.harness.datasets.dataset import Selection
+from vosbench.harness.datasets.dataset import SelectedSequences
 from vosbench.harness.trials import ClipResult
 
 _NAMED = 3
 
 
-def unscored(selection: Selection) -> dict[str, str]:
+def unscored(selection: SelectedSequences) -> dict[str, str]:
     """Why there is no J&F, of all sequences or of some; empty where all have one."""
     plans = {clip.name: selection.dataset.plan(clip) for clip in selection.clips}
     reasons = {name: plan.unscored for name, plan in plans.items() if plan.unscored is not None}
@@ -21,7 +21,7 @@ def unscored(selection: Selection) -> dict[str, str]:
     return {"unscored": f"{many}{name}: {reason}"}
 
 
-def remarks(selection: Selection, clips: Sequence[ClipResult]) -> dict[str, str]:
+def remarks(selection: SelectedSequences, clips: Sequence[ClipResult]) -> dict[str, str]:
     """What may surprise in the sequences or the masks, in a line; empty where nothing does."""
     one = [clip.name for clip in selection.clips if clip.binary]
     lines = []

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from vosbench.harness.datasets.overlap import flat
-from vosbench.harness.datasets.prefetch import Decoded, Prefetch
+from vosbench.harness.datasets.prefetch import DecodedFrame, Prefetch
 from vosbench.harness.evaluate.accuracy import clip_info
 from vosbench.harness.evaluate.annotations import Annotations
 from vosbench.harness.evaluate.faults import checked_masks
@@ -198,7 +198,7 @@ class Timer:
         oracle = self.runner.spec.needs_truth
         self.runner.start(clip_info(clip, truth if oracle else None, self.device))
 
-    def _inputs(self, clip: Clip, decoded: Decoded) -> tuple[Frame, dict[int, torch.Tensor]]:
+    def _inputs(self, clip: Clip, decoded: DecodedFrame) -> tuple[Frame, dict[int, torch.Tensor]]:
         masks = given_masks(clip, decoded.t, decoded.annotation, self.device)
         return frame_of(decoded.t, decoded.image, self.device), masks
 
@@ -337,8 +337,8 @@ def _series(
     return path, p_gate
 
 
-def _chunks(clip: Clip) -> Iterator[list[Decoded]]:
-    chunk: list[Decoded] = []
+def _chunks(clip: Clip) -> Iterator[list[DecodedFrame]]:
+    chunk: list[DecodedFrame] = []
     for decoded in Prefetch(clip):
         chunk.append(decoded)
         if len(chunk) == CHUNK_FRAMES:

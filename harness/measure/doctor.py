@@ -12,8 +12,8 @@ from vosbench.harness.measure.energy_meter import idle
 from vosbench.harness.measure.energy_readings import MIN_WINDOW_S
 from vosbench.harness.measure.judgements import (
     GPU_INSTRUMENTS,
-    Finding,
-    Verdict,
+    InstrumentFinding,
+    Trust,
     judge_cpu_clock,
     judge_cpu_energy,
     judge_graphs,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vosbench.harness.terminal import Terminal
 
 
-def examine_cpu() -> list[Finding]:
+def examine_cpu() -> list[InstrumentFinding]:
     """The CPU's clock, energy and other users; takes about a second and a half."""
     import torch
 
@@ -40,12 +40,12 @@ def examine_cpu() -> list[Finding]:
     ]
 
 
-def no_gpu(reason: str) -> list[Finding]:
+def no_gpu(reason: str) -> list[InstrumentFinding]:
     """One line for each instrument that needs a GPU."""
-    return [Finding(name, Verdict.UNAVAILABLE, reason) for name in GPU_INSTRUMENTS]
+    return [InstrumentFinding(name, Trust.UNAVAILABLE, reason) for name in GPU_INSTRUMENTS]
 
 
-def examine(seconds: float = 2.0) -> list[Finding]:
+def examine(seconds: float = 2.0) -> list[InstrumentFinding]:
     """Try every instrument of this machine; with a GPU, under a load of so many seconds.
 
     Raises nothing for what is missing: that is a finding.
@@ -63,13 +63,13 @@ def examine(seconds: float = 2.0) -> list[Finding]:
 
 
 _STYLES = {
-    Verdict.TRUSTWORTHY: "green",
-    Verdict.DOUBTFUL: "yellow",
-    Verdict.UNAVAILABLE: "dim",
+    Trust.TRUSTWORTHY: "green",
+    Trust.DOUBTFUL: "yellow",
+    Trust.UNAVAILABLE: "dim",
 }
 
 
-def render(findings: Sequence[Finding], console: Terminal) -> None:
+def render(findings: Sequence[InstrumentFinding], console: Terminal) -> None:
     """Print the findings, one row each."""
     from vosbench.harness.terminal import plain_table, styled
 

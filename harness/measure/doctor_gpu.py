@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vosbench.harness.measure.clock import clock_for
 from vosbench.harness.measure.energy_readings import NoSource
 from vosbench.harness.measure.judgements import (
-    Finding,
+    InstrumentFinding,
     judge_clocks,
     judge_counter,
     judge_events,
@@ -62,7 +62,7 @@ def _watching(uuid: str) -> Iterator[_Seen]:
         watcher.join()
 
 
-def examine_gpu(uuid: str, load: Load, seconds: float) -> list[Finding]:
+def examine_gpu(uuid: str, load: Load, seconds: float) -> list[InstrumentFinding]:
     """Judge a GPU's instruments from one load on it.
 
     Args:

@@ -76,7 +76,7 @@ class EnvironmentNotes:
 
 
 @dataclass(frozen=True)
-class Environment:
+class MachineEnvironment:
     """The environment of a run: what compares, and what explains."""
 
     stable: StableEnvironment
@@ -94,7 +94,9 @@ class Environment:
         return json.dumps(record, indent=2, sort_keys=True)
 
 
-def differences(one: Environment, other: Environment) -> tuple[tuple[str, object, object], ...]:
+def differences(
+    one: MachineEnvironment, other: MachineEnvironment
+) -> tuple[tuple[str, object, object], ...]:
     """(field, value, value) wherever the stable parts disagree: why two keys are not the same."""
     ours, theirs = asdict(one.stable), asdict(other.stable)
     return tuple((name, ours[name], theirs[name]) for name in ours if ours[name] != theirs[name])

@@ -21,7 +21,7 @@ GPU_INSTRUMENTS = (
 )
 
 
-class Verdict(StrEnum):
+class Trust(StrEnum):
     """How far an instrument's numbers can be used."""
 
     TRUSTWORTHY = "trustworthy"
@@ -30,19 +30,19 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class InstrumentFinding:
     """One instrument: the verdict, and in one line what was seen."""
 
     instrument: str
-    verdict: Verdict
+    verdict: Trust
     detail: str
 
 
-def _judged(instrument: str, good: bool, detail: str) -> Finding:
-    return Finding(instrument, Verdict.TRUSTWORTHY if good else Verdict.DOUBTFUL, detail)
+def _judged(instrument: str, good: bool, detail: str) -> InstrumentFinding:
+    return InstrumentFinding(instrument, Trust.TRUSTWORTHY if good else Trust.DOUBTFUL, detail)
 
 
-def judge_cpu_clock(steps_ns: Sequence[int]) -> Finding:
+def judge_cpu_clock(steps_ns: Sequence[int]) -> InstrumentFinding:
     """Trust a clock that never goes back and moves in steps of at most a microsecond."""
     smallest_ns = min((step for step in steps_ns if step > 0), default=None)
     if min(steps_ns) < 0 or smallest_ns is None:
@@ -50,35 +50,35 @@ def judge_cpu_clock(steps_ns: Sequence[int]) -> Finding:
     return _judged("cpu clock", smallest_ns <= 1000, f"steps of {smallest_ns} ns")
 
 
-def judge_events(events_ms: float, wall_ms: float) -> Finding:
+def judge_events(events_ms: float, wall_ms: float) -> InstrumentFinding:
     """Trust events that agree with wall time around one synchronised load within 2 %."""
     off = events_ms / wall_ms - 1
     detail = f"events {events_ms:.1f} ms, wall {wall_ms:.1f} ms ({off:+.1%})"
     return _judged(GPU_INSTRUMENTS[0], abs(off) <= 0.02, detail)
 
 
-def judge_counter(counter: EnergyReading, integral: EnergyReading) -> Finding:
+def judge_counter(counter: EnergyReading, integral: EnergyReading) -> InstrumentFinding:
     """Trust a counter whose mean power agrees with the sampled one within 5 %."""
     name = GPU_INSTRUMENTS[1]
     if counter.method is not EnergyMethod.NVML_COUNTER or counter.mean_w is None:
         reason = counter.reason if counter.mean_w is None else "this GPU has none"
-        return Finding(name, Verdict.UNAVAILABLE, reason or "")
+        return InstrumentFinding(name, Trust.UNAVAILABLE, reason or "")
     if integral.mean_w is None:
         detail = f"{counter.mean_w:.1f} W, nothing to compare with: {integral.reason}"
-        return Finding(name, Verdict.DOUBTFUL, detail)
+        return InstrumentFinding(name, Trust.DOUBTFUL, detail)
     off = counter.mean_w / integral.mean_w - 1
     detail = f"counter {counter.mean_w:.1f} W, integral {integral.mean_w:.1f} W ({off:+.1%})"
     return _judged(name, abs(off) <= 0.05, detail)
 
 
-def judge_sampling(integral: EnergyReading) -> Finding:
+def judge_sampling(integral: EnergyReading) -> InstrumentFinding:
     """Trust sampled power if it changes at least ten times in the shortest window allowed."""
     name = GPU_INSTRUMENTS[2]
     if integral.gross_j is None:
-        return Finding(name, Verdict.UNAVAILABLE, integral.reason or "")
+        return InstrumentFinding(name, Trust.UNAVAILABLE, integral.reason or "")
     period_ms = integral.update_period_ms
     if period_ms is None:
-        return Finding(name, Verdict.DOUBTFUL, f"{integral.samples} samples, all equal")
+        return InstrumentFinding(name, Trust.DOUBTFUL, f"{integral.samples} samples, all equal")
     per_second = integral.samples / integral.duration_s
     detail = f"{per_second:.0f} samples/s, value updated every {period_ms:.0f} ms"
     if integral.method is EnergyMethod.NVML_AVERAGE:
@@ -86,31 +86,31 @@ def judge_sampling(integral: EnergyReading) -> Finding:
     return _judged(name, period_ms <= 1e3 * MIN_WINDOW_S / 10, detail)
 
 
-def judge_clocks(sm_mhz: Sequence[int]) -> Finding:
+def judge_clocks(sm_mhz: Sequence[int]) -> InstrumentFinding:
     """Trust timings at SM clocks that stay within 1 % under load."""
     name = GPU_INSTRUMENTS[3]
     if not sm_mhz:
-        return Finding(name, Verdict.UNAVAILABLE, "the SM clock can't be read")
+        return InstrumentFinding(name, Trust.UNAVAILABLE, "the SM clock can't be read")
     low, high = min(sm_mhz), max(sm_mhz)
     if high <= low * 1.01:
-        return Finding(name, Verdict.TRUSTWORTHY, f"SM clock steady at {high} MHz")
+        return InstrumentFinding(name, Trust.TRUSTWORTHY, f"SM clock steady at {high} MHz")
     detail = f"SM clock between {low} and {high} MHz: lock it (nvidia-smi -lgc)"
-    return Finding(name, Verdict.DOUBTFUL, detail)
+    return InstrumentFinding(name, Trust.DOUBTFUL, detail)
 
 
-def judge_throttling(reasons: frozenset[str] | None) -> Finding:
+def judge_throttling(reasons: frozenset[str] | None) -> InstrumentFinding:
     """Trust timings during which nothing but a user's choice lowered the clocks."""
     name = GPU_INSTRUMENTS[4]
     if reasons is None:
-        return Finding(name, Verdict.UNAVAILABLE, "throttle reasons can't be read")
+        return InstrumentFinding(name, Trust.UNAVAILABLE, "throttle reasons can't be read")
     bad = sorted(reasons - HARMLESS_REASONS)
     return _judged(name, not bad, f"throttled: {', '.join(bad)}" if bad else "none under load")
 
 
-def judge_users(instrument: str, found: Occupancy) -> Finding:
+def judge_users(instrument: str, found: Occupancy) -> InstrumentFinding:
     """Trust timings on a device that nobody else uses."""
     if found.reason:
-        return Finding(instrument, Verdict.UNAVAILABLE, found.reason)
+        return InstrumentFinding(instrument, Trust.UNAVAILABLE, found.reason)
     return _judged(instrument, not found.busy, str(found))
 
 
@@ -118,7 +118,7 @@ GRAPH_GAP = 1e-3
 """Largest difference of a compiled part's outputs, in units of the largest: TF32 stays below."""
 
 
-def judge_graphs(gap: float | str) -> Finding:
+def judge_graphs(gap: float | str) -> InstrumentFinding:
     """Trust compiled precisions whose CUDA graphs keep what they gave, and give what is right.
 
     Args:
@@ -126,13 +126,13 @@ def judge_graphs(gap: float | str) -> Finding:
             none.
     """
     if isinstance(gap, str):
-        return Finding("gpu graphs", Verdict.UNAVAILABLE, f"no compiled precision: {gap}")
+        return InstrumentFinding("gpu graphs", Trust.UNAVAILABLE, f"no compiled precision: {gap}")
     return _judged("gpu graphs", gap <= GRAPH_GAP, f"outputs within {gap:.1e} of eager ones")
 
 
-def judge_cpu_energy(reading: EnergyReading) -> Finding:
+def judge_cpu_energy(reading: EnergyReading) -> InstrumentFinding:
     """Trust RAPL where it can be read."""
     if reading.mean_w is None:
-        return Finding("cpu energy (rapl)", Verdict.UNAVAILABLE, reading.reason or "")
+        return InstrumentFinding("cpu energy (rapl)", Trust.UNAVAILABLE, reading.reason or "")
     detail = f"{reading.mean_w:.1f} W over {reading.duration_s:.1f} s of idling"
     return _judged("cpu energy (rapl)", True, detail)

@@ -13,7 +13,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from vosbench.harness.measure.environment import Environment, EnvironmentNotes, StableEnvironment
+from vosbench.harness.measure.environment import (
+    EnvironmentNotes,
+    MachineEnvironment,
+    StableEnvironment,
+)
 from vosbench.harness.measure.nvml import (
     NvmlDevice,
     NvmlError,
@@ -50,7 +54,7 @@ class _Questions:
 
 def read_environment(
     device: torch.device, precision: str, *, locked_clocks: str | None = None
-) -> Environment:
+) -> MachineEnvironment:
     """The environment of work on ``device``, as it is now.
 
     Args:
@@ -65,7 +69,7 @@ def read_environment(
             gpu = questions.ask("nvml", lambda: stack.enter_context(opened))
         stable = _stable(device, precision, locked_clocks, gpu, questions)
         notes = _notes(gpu, questions)
-    return Environment(stable, notes)
+    return MachineEnvironment(stable, notes)
 
 
 def _stable(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from vosbench.harness.regression.comparison import Comparison, Finding, Measured, PointResult
+from vosbench.harness.regression.comparison import Comparison, Finding, MeasuredChange, PointResult
 from vosbench.harness.regression.evidence import Pending, gather
 from vosbench.harness.regression.pairing import Pair, pairs
 from vosbench.harness.regression.points import by_point, labels
@@ -85,7 +85,7 @@ def _finding(pending: Pending, judgement: Judgement) -> Finding:
         verdict=judgement.verdict,
         reason=judgement.reason,
         leaning=judgement.leaning,
-        measured=Measured(
+        measured=MeasuredChange(
             base=pending.base,
             head=pending.head,
             change=metric.change(judgement.worsening),

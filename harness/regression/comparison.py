@@ -28,7 +28,7 @@ class ClipChange:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredChange:
     """The two sides of a metric and the change between them.
 
     Attributes:
@@ -69,7 +69,7 @@ class Finding:
     metric: Metric
     verdict: Verdict
     reason: str
-    measured: Measured | None = None
+    measured: MeasuredChange | None = None
     leaning: str = ""
     clips: tuple[ClipChange, ...] = ()
     trial_id: int | None = None

@@ -18,7 +18,7 @@ from vosbench.harness.regression.statistics import (
     summary,
 )
 from vosbench.harness.regression.thresholds import Tolerance
-from vosbench.harness.regression.verdict import Claim, Verdict
+from vosbench.harness.regression.verdict import Judged, Verdict
 from vosbench.harness.setting import UNDER_TEST, values
 from vosbench.harness.store.measured import MeasuredTrial
 from vosbench.harness.trials import ClipResult, Kind
@@ -29,7 +29,7 @@ class Pending:
     """A claim that waits to be judged with all others, and what its finding will show."""
 
     metric: Metric
-    claim: Claim
+    claim: Judged
     base: float
     head: float
     units: int
@@ -124,7 +124,7 @@ def _accuracy(base: PointTrials, head: PointTrials, tolerance: Tolerance) -> Pen
     evidence = accuracy_evidence(sign * base_scores, sign * head_scores)
     return Pending(
         metric=metric,
-        claim=Claim(evidence, tolerance.limit, metric),
+        claim=Judged(evidence, tolerance.limit, metric),
         base=float(base_scores.mean()),
         head=float(head_scores.mean()),
         units=len(scores),
@@ -275,7 +275,7 @@ def _timing_claim(
         }
     return Pending(
         metric=metric,
-        claim=Claim(evidence, tolerance.limit, metric),
+        claim=Judged(evidence, tolerance.limit, metric),
         base=float(sides[0]),
         head=float(sides[1]),
         units=logs.shape[1],

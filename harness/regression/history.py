@@ -12,7 +12,7 @@ import pandas as pd
 from vosbench.harness.metric import Metric, Scale
 from vosbench.harness.regression.evidence import clip_values, machine_key
 from vosbench.harness.regression.points import GridPoint, labels
-from vosbench.harness.regression.segmentation import Segment, segment
+from vosbench.harness.regression.segmentation import LevelSegment, segment
 from vosbench.harness.regression.thresholds import METRICS
 from vosbench.harness.store import State
 from vosbench.harness.store.measured import MeasuredTrial, Run
@@ -45,7 +45,7 @@ class HistoryValue:
 
 
 @dataclass(frozen=True)
-class Step:
+class HistoryStep:
     """A level that changed, and the commit that shows it first.
 
     Attributes:
@@ -78,10 +78,10 @@ class HistorySeries:
     protocol: str
     machine: str | None
     values: tuple[HistoryValue, ...]
-    segments: tuple[Segment, ...]
+    segments: tuple[LevelSegment, ...]
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[HistoryStep, ...]:
         """Where the level changed."""
         found = []
         for before, after in zip(self.segments, self.segments[1:], strict=False):
@@ -89,7 +89,7 @@ class HistorySeries:
             if self.metric.scale is Scale.RATIO:
                 change = after.level / before.level - 1.0
             version = self.values[after.start].version
-            found.append(Step(after.start, version, before.level, after.level, change))
+            found.append(HistoryStep(after.start, version, before.level, after.level, change))
         return tuple(found)
 
 
@@ -208,12 +208,12 @@ def _mean(numbers: Sequence[float], metric: Metric) -> float:
     return float(np.exp(np.mean(np.log(numbers))))
 
 
-def _segments(values: Sequence[HistoryValue], metric: Metric) -> tuple[Segment, ...]:
+def _segments(values: Sequence[HistoryValue], metric: Metric) -> tuple[LevelSegment, ...]:
     numbers = np.array([value.value for value in values], dtype=np.float64)
     if metric.scale is not Scale.RATIO:
         return segment(numbers, least_noise=LEAST_POINTS)
     pieces = segment(np.log(numbers), least_noise=LEAST_RATIO)
-    return tuple(Segment(piece.start, piece.stop, math.exp(piece.level)) for piece in pieces)
+    return tuple(LevelSegment(piece.start, piece.stop, math.exp(piece.level)) for piece in pieces)
 
 
 def history_frame(series: Iterable[HistorySeries]) -> pd.DataFrame:

@@ -23,7 +23,7 @@ _NORMAL_MAD = 0.6744897501960817  # median of |Z| for a standard normal Z
 
 
 @dataclass(frozen=True)
-class Segment:
+class LevelSegment:
     """Values [start, stop) of one level, their median."""
 
     start: int
@@ -44,7 +44,7 @@ def noise_of(values: NDArray[np.float64]) -> float:
 
 def segment(
     values: Sequence[float] | NDArray[np.float64], *, least_noise: float = 0.0
-) -> tuple[Segment, ...]:
+) -> tuple[LevelSegment, ...]:
     """The piecewise constant function that fits best, each further piece at a price.
 
     Minimises absolute error + :data:`PENALTY` · noise · log(N) per piece over all partitions.
@@ -68,10 +68,11 @@ def segment(
         search = ruptures.Pelt(model="l1", min_size=MIN_SEGMENT, jump=1)
         edges = [0, *search.fit(y).predict(pen=price)]
     return tuple(
-        Segment(start, stop, float(np.median(y[start:stop]))) for start, stop in pairwise(edges)
+        LevelSegment(start, stop, float(np.median(y[start:stop])))
+        for start, stop in pairwise(edges)
     )
 
 
-def steps(pieces: Sequence[Segment]) -> tuple[int, ...]:
+def steps(pieces: Sequence[LevelSegment]) -> tuple[int, ...]:
     """Places at which a new level begins."""
     return tuple(piece.start for piece in pieces[1:])

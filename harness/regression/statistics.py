@@ -129,7 +129,7 @@ EXACT = Noise(0.0, None)
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ChangeEvidence:
     """What is known of one change.
 
     Attributes:
@@ -163,7 +163,7 @@ class Evidence:
         return Interval(self.worsening - half, self.worsening + half)
 
 
-def accuracy_evidence(base: Floats, head: Floats, *, seed: int = 0) -> Evidence:
+def accuracy_evidence(base: Floats, head: Floats, *, seed: int = 0) -> ChangeEvidence:
     """Evidence from scores of the same objects, higher being better: a paired bootstrap.
 
     Args:
@@ -172,7 +172,7 @@ def accuracy_evidence(base: Floats, head: Floats, *, seed: int = 0) -> Evidence:
     """
     units = np.asarray(base - head, dtype=np.float64)
     means = bootstrap_means(units, seed=seed) if len(units) >= MIN_BOOTSTRAP else np.empty(0)
-    return Evidence(float(units.mean()), units, means, EXACT, few_by_runs=False)
+    return ChangeEvidence(float(units.mean()), units, means, EXACT, few_by_runs=False)
 
 
 def cost_evidence(
@@ -182,7 +182,7 @@ def cost_evidence(
     *,
     times: tuple[Floats, Floats] | None = None,
     seed: int = 0,
-) -> Evidence:
+) -> ChangeEvidence:
     """Evidence from repeated costs of the same clips: log-ratios, bootstrapped by clip.
 
     Args:
@@ -201,7 +201,7 @@ def cost_evidence(
     units = np.asarray(of_repeats(head) - of_repeats(base), dtype=np.float64)
     noise = run_noise(base.mean(axis=1), head.mean(axis=1), statistic, times=times)
     means = bootstrap_means(units, seed=seed) if len(units) >= MIN_BOOTSTRAP else np.empty(0)
-    return Evidence(float(units.mean()), units, means, noise, few_by_runs=True)
+    return ChangeEvidence(float(units.mean()), units, means, noise, few_by_runs=True)
 
 
 def summary(statistic: Statistic) -> Callable[[Floats], Floats]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from scipy.stats import false_discovery_control
 
 from vosbench.harness.metric import Better, Metric
-from vosbench.harness.regression.statistics import RESAMPLES, Evidence, Interval
+from vosbench.harness.regression.statistics import RESAMPLES, ChangeEvidence, Interval
 
 ALPHA = 0.05
 """The rate of false discoveries over all grid points, and one minus the intervals' level."""
@@ -74,7 +74,7 @@ def exit_code(verdict: Verdict, allowed: Collection[Verdict] = ()) -> int:
 
 
 @dataclass(frozen=True)
-class Claim:
+class Judged:
     """One change to be judged.
 
     Attributes:
@@ -83,7 +83,7 @@ class Claim:
         metric: what changed.
     """
 
-    evidence: Evidence
+    evidence: ChangeEvidence
     limit: float
     metric: Metric
 
@@ -112,7 +112,7 @@ class Judgement:
     leaning: str = ""
 
 
-def is_beyond(claim: Claim, alpha: float) -> bool:
+def is_beyond(claim: Judged, alpha: float) -> bool:
     """Whether the whole interval at that level lies beyond limit and noise, on either side."""
     evidence = claim.evidence
     if evidence.noise is None:
@@ -122,7 +122,7 @@ def is_beyond(claim: Claim, alpha: float) -> bool:
     return interval.low > bound or interval.high < -bound
 
 
-def p_value(claim: Claim) -> float:
+def p_value(claim: Judged) -> float:
     """The least level at which :func:`is_beyond` holds; 1 if at none.
 
     Intervals widen and noise grows as the level falls, so that there is one such level. It is
@@ -142,7 +142,7 @@ def p_value(claim: Claim) -> float:
     return math.exp(high)
 
 
-def judge(claims: Sequence[Claim], alpha: float = ALPHA) -> tuple[Judgement, ...]:
+def judge(claims: Sequence[Judged], alpha: float = ALPHA) -> tuple[Judgement, ...]:
     """Judge changes together, so that their number is corrected for; one judgement each.
 
     Args:
@@ -156,7 +156,7 @@ def judge(claims: Sequence[Claim], alpha: float = ALPHA) -> tuple[Judgement, ...
     return tuple(_judge_one(claim, p, q, alpha, len(claims)) for claim, p, q in corrected)
 
 
-def _judge_one(claim: Claim, p: float, q: float, alpha: float, tests: int) -> Judgement:
+def _judge_one(claim: Judged, p: float, q: float, alpha: float, tests: int) -> Judgement:
     evidence = claim.evidence
     interval = evidence.interval(alpha)
     noise = math.nan if evidence.noise is None else evidence.noise.floor(alpha)
@@ -178,7 +178,7 @@ def _judge_one(claim: Claim, p: float, q: float, alpha: float, tests: int) -> Ju
     return Judgement(verdict, evidence.worsening, interval, noise, p, q, reason, leaning)
 
 
-def _leaning(claim: Claim, interval: Interval, noise: float) -> str:
+def _leaning(claim: Judged, interval: Interval, noise: float) -> str:
     """Where the whole interval and more than the noise lie; "" where that can't be said."""
     if math.isnan(noise):
         return ""
@@ -189,7 +189,7 @@ def _leaning(claim: Claim, interval: Interval, noise: float) -> str:
     return "probably worse" if worse else "probably better" if better else ""
 
 
-def _beyond(claim: Claim, noise: float) -> tuple[Verdict, str]:
+def _beyond(claim: Judged, noise: float) -> tuple[Verdict, str]:
     bound = f"beyond {claim.metric.size_text(claim.limit)}"
     if noise > claim.limit:
         bound = f"beyond the noise of {claim.metric.size_text(noise)}"
@@ -200,7 +200,7 @@ def _beyond(claim: Claim, noise: float) -> tuple[Verdict, str]:
     return Verdict.IMPROVED, f"better {bound}"
 
 
-def _too_little(claim: Claim, interval: Interval, noise: float) -> str:
+def _too_little(claim: Judged, interval: Interval, noise: float) -> str:
     """Why the evidence doesn't allow a pass; empty if it does."""
     limit, worsening = claim.limit, claim.evidence.worsening
     if math.isnan(noise):

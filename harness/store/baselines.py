@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select
 from vosbench.baselines.errors import InputError
 from vosbench.harness.store.database import Database
 from vosbench.harness.store.measured import MeasuredTrial, read_trials
-from vosbench.harness.store.models import Baseline, BaselineTrial, State, Trial, Verdict
+from vosbench.harness.store.models import Baseline, BaselineTrial, State, StoredVerdict, Trial
 from vosbench.harness.store.selection import Selection
 from vosbench.harness.trials import Kind
 
@@ -89,14 +89,16 @@ def put_verdicts(database: Database, name: str, rows: Sequence[Mapping[str, Any]
         baseline = _id(connection, name)
         for row in rows:
             connection.execute(
-                delete(Verdict).where(
-                    Verdict.baseline_id == baseline,
-                    Verdict.trial_id == row["trial_id"],
-                    Verdict.metric == row["metric"],
+                delete(StoredVerdict).where(
+                    StoredVerdict.baseline_id == baseline,
+                    StoredVerdict.trial_id == row["trial_id"],
+                    StoredVerdict.metric == row["metric"],
                 )
             )
         if rows:
-            connection.execute(insert(Verdict), [{**row, "baseline_id": baseline} for row in rows])
+            connection.execute(
+                insert(StoredVerdict), [{**row, "baseline_id": baseline} for row in rows]
+            )
 
     database.write(work)
 
@@ -107,10 +109,10 @@ def all_verdicts(database: Database) -> list[dict[str, Any]]:
 
     def work(connection: Connection) -> list[dict[str, Any]]:
         rows = connection.execute(
-            select(Verdict.__table__, Baseline.name.label("baseline"), Trial.key)
-            .join(Baseline, Baseline.id == Verdict.baseline_id)
-            .join(Trial, Trial.id == Verdict.trial_id)
-            .order_by(Verdict.created_at.desc(), Verdict.id)
+            select(StoredVerdict.__table__, Baseline.name.label("baseline"), Trial.key)
+            .join(Baseline, Baseline.id == StoredVerdict.baseline_id)
+            .join(Trial, Trial.id == StoredVerdict.trial_id)
+            .order_by(StoredVerdict.created_at.desc(), StoredVerdict.id)
         )
         return [dict(row._mapping) for row in rows]
 

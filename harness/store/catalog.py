@@ -19,12 +19,12 @@ from vosbench.harness.store.models import (
     SequenceResult,
     Series,
     State,
+    StoredVerdict,
     Study,
     StudyPlan,
     StudyTrial,
     Training,
     Trial,
-    Verdict,
 )
 from vosbench.harness.store.results import Readable, read_from
 from vosbench.harness.store.selection import Selection
@@ -38,7 +38,7 @@ def newest_change(source: Readable) -> str:
         select(func.max(Attempt.id), func.max(Attempt.ended_at)),
         select(func.max(SequenceResult.id), func.count(SequenceResult.id)),
         select(func.count(Training.id), func.sum(Training.steps_done)),
-        select(func.max(Verdict.id), func.max(Verdict.created_at)),
+        select(func.max(StoredVerdict.id), func.max(StoredVerdict.created_at)),
         select(func.max(Baseline.id), func.count(Baseline.id)),
     )
 

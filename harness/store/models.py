@@ -331,7 +331,7 @@ class BaselineTrial(Base):
     trial_id: Mapped[int] = _owner("trial", primary_key=True)
 
 
-class Verdict(Base):
+class StoredVerdict(Base):
     """How one trial compared with a baseline in one metric."""
 
     __tablename__ = "verdict"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets import registry
-from vosbench.harness.datasets.dataset import Selection
+from vosbench.harness.datasets.dataset import SelectedSequences
 from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.release import program_version
 from vosbench.harness.store import FiledPlan, Storage, Worker
@@ -25,7 +25,7 @@ from vosbench.harness.trials import Kind
 if TYPE_CHECKING:
     import torch
 
-    from vosbench.harness.measure.environment import Environment
+    from vosbench.harness.measure.environment import MachineEnvironment
     from vosbench.harness.sweep.plan import PlannedWeights
 
 
@@ -37,7 +37,7 @@ class ClipsRef:
         dataset: as it was asked for, with its argument.
         protocol: by which it is scored.
         root: its folder.
-        sequences, max_frames: as in :class:`Selection`.
+        sequences, max_frames: as in :class:`SelectedSequences`.
         manifest_sha256: what the selected frames hashed to when the study was planned.
     """
 
@@ -49,7 +49,7 @@ class ClipsRef:
     manifest_sha256: str
 
     @classmethod
-    def of(cls, selection: Selection) -> ClipsRef:
+    def of(cls, selection: SelectedSequences) -> ClipsRef:
         """The name of ``selection``."""
         dataset = selection.dataset
         return cls(
@@ -61,7 +61,7 @@ class ClipsRef:
             selection.manifest_sha256,
         )
 
-    def open(self, *, verify: bool) -> Selection:
+    def open(self, *, verify: bool) -> SelectedSequences:
         """The selection; with ``verify``, its frames are hashed and compared.
 
         Raises:
@@ -142,8 +142,8 @@ class Job:
         self,
         storage: Storage,
         *,
-        selections: Mapping[tuple[str, str], Selection],
-        environment: Environment,
+        selections: Mapping[tuple[str, str], SelectedSequences],
+        environment: MachineEnvironment,
         device: torch.device,
         worker: str,
         tell: Listener,
@@ -182,21 +182,21 @@ def weights_files(planned: Iterable[PlannedWeights]) -> dict[str, str]:
     }
 
 
-def opened(clips: Iterable[ClipsRef], *, verify: bool) -> dict[tuple[str, str], Selection]:
+def opened(clips: Iterable[ClipsRef], *, verify: bool) -> dict[tuple[str, str], SelectedSequences]:
     """The selections by (dataset, manifest hash), as the scheduler looks them up."""
     return {(ref.dataset, ref.manifest_sha256): _open(ref, verify) for ref in clips}
 
 
 # A worker of a cluster runs one task after another: it looks at its machine and data once.
 @lru_cache(maxsize=32)
-def _open(ref: ClipsRef, verify: bool) -> Selection:
+def _open(ref: ClipsRef, verify: bool) -> SelectedSequences:
     return ref.open(verify=verify)
 
 
 @lru_cache(maxsize=8)
 def _environment(
     device_name: str, precision: str, locked_clocks: str | None, threads: int
-) -> Environment:
+) -> MachineEnvironment:
     """The environment; ``threads`` has been set, and is part of what is remembered."""
     import torch
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.datasets.dataset import Selection
+from vosbench.harness.datasets.dataset import SelectedSequences
 from vosbench.harness.sweep.interleave import interleaved
 from vosbench.harness.trials import Kind, TrialSpec
 from vosbench.runners.interface import RunnerOptions
@@ -43,7 +43,7 @@ class Request:
     """
 
     models: tuple[str, ...]
-    selections: tuple[Selection, ...]
+    selections: tuple[SelectedSequences, ...]
     taus: tuple[Decimal, ...] = ()
     tau2s: tuple[Decimal, ...] = ()
     weights: tuple[str, ...] = ()
@@ -168,7 +168,7 @@ def _check_size(models: Iterable[Model], request: Request) -> None:
         )
 
 
-def _check_clips(selection: Selection, models: Iterable[Model]) -> None:
+def _check_clips(selection: SelectedSequences, models: Iterable[Model]) -> None:
     for clip in selection.clips:
         if not clip.objects:
             raise InputError(f"sequence {clip.name} has no object to track: leave it out")
@@ -191,7 +191,7 @@ def _check_grid(model: Model, grid: Sequence[TrialSpec]) -> None:
 
 
 def _base_spec(
-    model: Model, selection: Selection, weights: WeightsInfo, request: Request
+    model: Model, selection: SelectedSequences, weights: WeightsInfo, request: Request
 ) -> TrialSpec:
     spec = model.spec
     return TrialSpec(

@@ -19,7 +19,7 @@ from typing import Any
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.interrupts import reinstall
-from vosbench.harness.measure.environment import Environment
+from vosbench.harness.measure.environment import MachineEnvironment
 from vosbench.harness.store import Storage
 from vosbench.harness.store.address import parse_address
 from vosbench.harness.store.overview import Groups
@@ -94,13 +94,15 @@ class Cluster:
                 found.append(Device(node["NodeID"], cpus, 0))
         return tuple(found)
 
-    def environment(self, precision: str, threads: int, locked_clocks: str | None) -> Environment:
+    def environment(
+        self, precision: str, threads: int, locked_clocks: str | None
+    ) -> MachineEnvironment:
         """The environment of a worker: timings planned for it run on machines like it."""
         task = self.ray.remote(read_environment_task).options(
             num_cpus=threads, num_gpus=int(self.gpus)
         )
         found = self.ray.get(task.remote(self.device_name, precision, locked_clocks, threads))
-        assert isinstance(found, Environment)
+        assert isinstance(found, MachineEnvironment)
         return found
 
 

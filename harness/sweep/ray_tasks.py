@@ -16,7 +16,7 @@ from vosbench.harness.sweep.scheduler import LocalExecutor
 from vosbench.harness.trials import Kind
 
 if TYPE_CHECKING:
-    from vosbench.harness.measure.environment import Environment
+    from vosbench.harness.measure.environment import MachineEnvironment
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def run_timings_task(job: Job, device: str) -> TaskReport:
 
 def read_environment_task(
     device: str, precision: str, locked_clocks: str | None, threads: int
-) -> Environment:
+) -> MachineEnvironment:
     """The environment of the worker's machine."""
     import torch
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vosbench.baselines.errors import InputError, SurroundingsError
 from vosbench.baselines.text import error_text
-from vosbench.harness.datasets.dataset import Dataset, Selection
+from vosbench.harness.datasets.dataset import Dataset, SelectedSequences
 from vosbench.harness.evaluate.accuracy import Evaluation, SoloWalk, evaluate_clip
 from vosbench.harness.evaluate.faults import RunnerFault
 from vosbench.harness.evaluate.notes import remarks, unscored
@@ -54,7 +54,7 @@ class TimingEvaluator(Protocol):
         self,
         trial: ClaimedTrial,
         runner: Runner,
-        selection: Selection,
+        selection: SelectedSequences,
         go_on: Callable[[], None],
     ) -> None: ...
 
@@ -118,7 +118,7 @@ class LocalExecutor:
 
     storage: Storage
     plan: FiledPlan
-    selections: Mapping[tuple[str, str], Selection]
+    selections: Mapping[tuple[str, str], SelectedSequences]
     worker: Worker
     device: torch.device
     tell: Listener
@@ -211,7 +211,7 @@ class LocalExecutor:
             runner.load(self.device, Precision(spec.precision))
         return runner
 
-    def _selection(self, spec: TrialSpec) -> Selection:
+    def _selection(self, spec: TrialSpec) -> SelectedSequences:
         found = self.selections.get((spec.dataset, spec.manifest_sha256))
         if found is None or found.dataset.protocol.name != spec.protocol:
             raise InputError(
@@ -224,7 +224,7 @@ class LocalExecutor:
         self,
         trials: Sequence[ClaimedTrial],
         runner: Runner,
-        selection: Selection,
+        selection: SelectedSequences,
         held: _Held,
     ) -> None:
         kept = {trial.id: self.storage.kept(trial) for trial in trials}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from vosbench.harness.datasets.clip import Clip
-    from vosbench.harness.datasets.dataset import Selection
+    from vosbench.harness.datasets.dataset import SelectedSequences
     from vosbench.runners.interface import Runner
 
 
@@ -50,7 +50,7 @@ class TimingTrials:
         self,
         trial: ClaimedTrial,
         runner: Runner,
-        selection: Selection,
+        selection: SelectedSequences,
         go_on: Callable[[], None],
     ) -> None:
         """Time one trial and complete it; before each clip ``go_on`` may end it by raising.

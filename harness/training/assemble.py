@@ -20,14 +20,14 @@ from vosbench.harness.training.data.clips import ClipSource, Mixture
 from vosbench.harness.training.data.encoding import Encoder
 from vosbench.harness.training.data.live import LivePool
 from vosbench.harness.training.data.pictures import blended, open_pictures
-from vosbench.harness.training.data.pool import ClipPool, Stream
+from vosbench.harness.training.data.pool import ClipPool, ClipStream
 from vosbench.harness.training.data.synthetic import SyntheticClips, SyntheticConfig
 from vosbench.harness.training.data.videos import MotionClips, VideoClips
 from vosbench.harness.training.device import CPU
 from vosbench.harness.training.frtm.gate_only import GateJob
-from vosbench.harness.training.frtm.job import Job
+from vosbench.harness.training.frtm.job import FrtmJob
 from vosbench.harness.training.frtm.scaling import load_all_but_gate, load_refiner
-from vosbench.harness.training.loop import Training
+from vosbench.harness.training.loop import TrainingJob
 from vosbench.harness.training.recipe import Recipe
 
 CONFIGS = {
@@ -110,9 +110,9 @@ class TrainingData:
         apart = self.fresh > 0 and device.type != "cpu"
         return Encoder(copy.deepcopy(backbone) if apart else backbone.to(device), target)
 
-    def stream(self) -> Stream | None:
+    def stream(self) -> ClipStream | None:
         """How clips stream; None for a fixed pool."""
-        return Stream(self.fresh) if self.fresh else None
+        return ClipStream(self.fresh) if self.fresh else None
 
     def real(self) -> ClipSource | None:
         """Clips of the real sequences, frame 0 first; None where none are named."""
@@ -162,7 +162,7 @@ def prepare(
     start: Path | None = None,
     backbone: Path | None = None,
     device: torch.device = CPU,
-) -> Training:
+) -> TrainingJob:
     """Make a training ready to run with :func:`.loop.train`.
 
     Args:
@@ -187,7 +187,7 @@ class Gathered:
     pool: ClipPool
     validation: ClipPool | None
 
-    def job(self, folder: Path, start: Path | None) -> Training:
+    def job(self, folder: Path, start: Path | None) -> TrainingJob:
         """The training; arguments and errors as those of :func:`prepare`."""
         if start is not None:
             _take_over(self.network, start, self.recipe, self.pool)
@@ -204,7 +204,7 @@ class Gathered:
             and isinstance(network, GatedFrtmNetwork)
         ):
             return GateJob(self.recipe, network, self.pool, self.validation, folder)
-        return Job(self.recipe, network, self.pool, self.validation, folder)
+        return FrtmJob(self.recipe, network, self.pool, self.validation, folder)
 
 
 def gather(

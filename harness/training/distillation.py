@@ -2,8 +2,7 @@
 
 Where the ImageNet weights of a ResNet can't be had, those of EfficientNet-Lite0 can: the ResNet
 learns to hold the same features at strides 4, 8, 16 and 32, up to a 1×1 convolution each, which is
-dropped afterwards (Romero et al., "FitNets", 2015). Nothing random is carried from step to step,
-so a run that was cut off goes on bit for bit.
+dropped afterwards (Romero et al., "FitNets", 2015). A run that was cut off goes on bit for bit.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from vosbench.harness.training.checkpoint import halved
 from vosbench.harness.training.data.crops import Image, centred, decoded, draw_crops
 from vosbench.harness.training.data.pictures import PictureFolder, open_pictures
 from vosbench.harness.training.device import CPU, compile_layers, repeatable
-from vosbench.harness.training.loop import Progress
+from vosbench.harness.training.loop import TrainingProgress
 from vosbench.harness.training.recipe import LATER, lasting
 from vosbench.harness.training.state import CurvePoint, TrainingState, load_state, save_state
 
@@ -185,7 +184,7 @@ def open_distillation(recipe: DistillationRecipe, pictures: Path, folder: Path) 
 
 def distil(
     job: Distillation,
-    report: Callable[[Progress], None] | None = None,
+    report: Callable[[TrainingProgress], None] | None = None,
     stop_after: int | None = None,
 ) -> Distilled:
     """Distil from where the folder's state says, or from the beginning.
@@ -198,7 +197,7 @@ def distil(
         InputError: no weights of the teacher, a damaged picture, or a foreign state.
     """
     with repeatable(job.device), ThreadPoolExecutor(1) as ahead:
-        run = _Run(job, report, ahead)
+        run = _DistillationRun(job, report, ahead)
         last = job.recipe.steps if stop_after is None else run.state.step + stop_after
         started, spent = time.monotonic(), run.state.elapsed_s
         while run.state.step < min(last, job.recipe.steps):
@@ -209,13 +208,13 @@ def distil(
         return run.finish()
 
 
-class _Run:
+class _DistillationRun:
     """One run of a distillation, from its newest saved state on."""
 
     def __init__(
         self,
         job: Distillation,
-        report: Callable[[Progress], None] | None,
+        report: Callable[[TrainingProgress], None] | None,
         ahead: ThreadPoolExecutor,
     ) -> None:
         self._job, self._report, self._ahead = job, report, ahead
@@ -345,7 +344,7 @@ class _Run:
         state, steps = self.state, self._job.recipe.steps
         state.curve += [CurvePoint(state.step, name, value) for name, value in values.items()]
         if self._report is not None:
-            self._report(Progress(STAGE, state.step, steps, values))
+            self._report(TrainingProgress(STAGE, state.step, steps, values))
 
 
 @dataclass

@@ -38,7 +38,7 @@ from vosbench.harness.training.state import (
 
 
 @dataclass(frozen=True)
-class Training(ABC):
+class TrainingJob(ABC):
     """A training: what learns, from what, and where its state is kept.
 
     Attributes:
@@ -87,11 +87,11 @@ class Training(ABC):
         """Score the network, in eval mode, on held-out clips; named values."""
 
 
-AnyTraining = TypeVar("AnyTraining", bound=Training)
+AnyTraining = TypeVar("AnyTraining", bound=TrainingJob)
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """News of a training: steps done of how many, in all stages, and the newest values."""
 
     stage: str
@@ -100,7 +100,7 @@ class Progress:
     values: Mapping[str, float]
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[TrainingProgress], None]
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def paced(job: AnyTraining, cadence: Cadence) -> AnyTraining:
 
 
 @dataclass(frozen=True)
-class _Stage:
+class _RunStage:
     name: str
     index: int
     recipe: StageRecipe
@@ -158,18 +158,18 @@ class _Stage:
         return self.taken + step * self.recipe.batch
 
 
-def _stages(recipe: Recipe) -> Iterator[_Stage]:
+def _stages(recipe: Recipe) -> Iterator[_RunStage]:
     first = recipe.segmentation
     if first is not None:
-        yield _Stage("segmentation", 0, first, None, 0, 0)
+        yield _RunStage("segmentation", 0, first, None, 0, 0)
     if recipe.reuse is not None:
         before = 0 if first is None else first.steps
         taken = 0 if first is None else first.steps * first.batch
-        yield _Stage("reuse", 1, recipe.reuse.stage, recipe.reuse, before, taken)
+        yield _RunStage("reuse", 1, recipe.reuse.stage, recipe.reuse, before, taken)
 
 
 def train(
-    job: Training, report: Report | None = None, stop_after: int | None = None
+    job: TrainingJob, report: Report | None = None, stop_after: int | None = None
 ) -> TrainingState:
     """Train from where the folder's state says, or from the beginning.
 
@@ -210,7 +210,7 @@ def check_parts(recipe: Recipe, processes: Processes) -> None:
             )
 
 
-def _begin(job: Training) -> TrainingState:
+def _begin(job: TrainingJob) -> TrainingState:
     job.folder.mkdir(parents=True, exist_ok=True)
     weights = own_weights(job.network)
     digest = hashlib.sha256(f"{job.recipe.sha256}/{job.pool.sha256}".encode())
@@ -226,8 +226,8 @@ def _begin(job: Training) -> TrainingState:
 
 
 def _run_stage(
-    job: Training,
-    stage: _Stage,
+    job: TrainingJob,
+    stage: _RunStage,
     state: TrainingState,
     left: int,
     report: Report | None,
@@ -242,7 +242,9 @@ def _run_stage(
         while state.step < last:
             terms = run.step(state.step)
             state.step += 1
-            news = partial(Progress, stage.name, stage.before + state.step, job.recipe.steps)
+            news = partial(
+                TrainingProgress, stage.name, stage.before + state.step, job.recipe.steps
+            )
             ends = state.step == last
             if state.step % job.log_every == 0 or ends:
                 _note(state, news(run.values(terms)), told)
@@ -273,8 +275,8 @@ class _Run:
         steps, seconds: since values were last asked for.
     """
 
-    job: Training
-    stage: _Stage
+    job: TrainingJob
+    stage: _RunStage
     module: nn.Module
     optimiser: torch.optim.Adam
     waited_s: float
@@ -282,7 +284,7 @@ class _Run:
     seconds: float = 0.0
 
     @classmethod
-    def prepare(cls, job: Training, stage: _Stage, state: TrainingState) -> _Run:
+    def prepare(cls, job: TrainingJob, stage: _RunStage, state: TrainingState) -> _Run:
         """Freeze what the stage leaves alone, and bring its optimiser to the state."""
         job.network.requires_grad_(False)
         modules = tuple(job.learning(stage.reuse))
@@ -374,7 +376,7 @@ class _Run:
         return job.processes.tell(scores)
 
 
-def _keep_best(job: Training, state: TrainingState, validation: Mapping[str, float]) -> None:
+def _keep_best(job: TrainingJob, state: TrainingState, validation: Mapping[str, float]) -> None:
     if not job.choose:
         return
     unknown = [name for name in job.choose if name not in validation]
@@ -392,7 +394,7 @@ def _prefixed(series: Mapping[str, float]) -> Mapping[str, float]:
     return {VALIDATION + name: value for name, value in series.items()}
 
 
-def _note(state: TrainingState, news: Progress, report: Report | None) -> None:
+def _note(state: TrainingState, news: TrainingProgress, report: Report | None) -> None:
     state.curve += [CurvePoint(news.step, name, value) for name, value in news.values.items()]
     if report is not None:
         report(news)

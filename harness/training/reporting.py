@@ -13,7 +13,7 @@ from rich.progress import Progress as Bars
 
 from vosbench.harness.store import VALIDATION
 from vosbench.harness.terminal import Described, Terminal
-from vosbench.harness.training.loop import Progress
+from vosbench.harness.training.loop import TrainingProgress
 
 
 class _Newest:
@@ -22,7 +22,7 @@ class _Newest:
     def __init__(self) -> None:
         self._values: dict[str, float] = {}
 
-    def text(self, news: Progress, *, brief: bool) -> str:
+    def text(self, news: TrainingProgress, *, brief: bool) -> str:
         """The loss and the validation; ``brief`` leaves out what has no room beside a bar."""
         self._values |= news.values
         left_out = ("reuse ",) if brief else ()
@@ -35,7 +35,7 @@ class _Newest:
 
 
 @contextmanager
-def terminal(console: Terminal, steps: int) -> Iterator[Callable[[Progress], None]]:
+def terminal(console: Terminal, steps: int) -> Iterator[Callable[[TrainingProgress], None]]:
     """Show a bar with the newest values; on anything but a terminal, a line per validation."""
     newest = _Newest()
     if not console.is_terminal:
@@ -52,7 +52,7 @@ def terminal(console: Terminal, steps: int) -> Iterator[Callable[[Progress], Non
         task = bars.add_task("preparing", total=steps, values="")
         stage = ""
 
-        def show(news: Progress) -> None:
+        def show(news: TrainingProgress) -> None:
             nonlocal stage
             if news.stage != stage:
                 # Stages differ in speed; a resumed training begins in the middle.
@@ -63,7 +63,7 @@ def terminal(console: Terminal, steps: int) -> Iterator[Callable[[Progress], Non
         yield show
 
 
-def _line(console: Terminal, news: Progress, newest: _Newest) -> None:
+def _line(console: Terminal, news: TrainingProgress, newest: _Newest) -> None:
     text = newest.text(news, brief=False)
     place = f"{news.stage} {news.step}/{news.steps}"
     if any(name.startswith(VALIDATION) for name in news.values):
@@ -72,7 +72,7 @@ def _line(console: Terminal, news: Progress, newest: _Newest) -> None:
         console.say(place)
 
 
-def tensorboard(folder: Path) -> Callable[[Progress], None] | None:
+def tensorboard(folder: Path) -> Callable[[TrainingProgress], None] | None:
     """A listener that writes TensorBoard's logs to ``folder``; None where it isn't installed."""
     if importlib.util.find_spec("tensorboard") is None:
         return None
@@ -80,7 +80,7 @@ def tensorboard(folder: Path) -> Callable[[Progress], None] | None:
 
     writer: Any = SummaryWriter(str(folder))
 
-    def write(news: Progress) -> None:
+    def write(news: TrainingProgress) -> None:
         for name, value in news.values.items():
             writer.add_scalar(name, value, news.step)
         writer.flush()

@@ -18,7 +18,7 @@ import torch
 from vosbench.baselines.atomic import replacing
 from vosbench.baselines.errors import InputError
 from vosbench.harness.datasets.places import cache_dir
-from vosbench.harness.measure.environment import Environment
+from vosbench.harness.measure.environment import MachineEnvironment
 from vosbench.harness.release import program_version
 from vosbench.harness.store import (
     CurveValue,
@@ -29,7 +29,7 @@ from vosbench.harness.store import (
     Worker,
 )
 from vosbench.harness.training.device import CPU
-from vosbench.harness.training.loop import Cadence, Progress, Report
+from vosbench.harness.training.loop import Cadence, Report, TrainingProgress
 from vosbench.harness.training.recipe import GateRecipe
 from vosbench.harness.training.request import TrainingRequest, start_sha256
 from vosbench.harness.training.state import TrainingState
@@ -172,7 +172,7 @@ def weights_of(path: Path, model: str) -> WeightsInfo:
 def run_training(
     planned: PlannedTraining,
     storage: Storage,
-    environment: Environment,
+    environment: MachineEnvironment,
     report: Report,
     *,
     cadence: Cadence | None = None,
@@ -212,7 +212,7 @@ def follow(planned: PlannedTraining, cadence: Cadence) -> None:
 
 
 def _both(first: Report, second: Report) -> Report:
-    def report(news: Progress) -> None:
+    def report(news: TrainingProgress) -> None:
         second(news)
         first(news)
 
@@ -244,7 +244,7 @@ class _Account:
 
     @classmethod
     def begin(
-        cls, storage: Storage, planned: PlannedTraining, environment: Environment
+        cls, storage: Storage, planned: PlannedTraining, environment: MachineEnvironment
     ) -> _Account:
         request, known = planned.request, environment.notes
         version = program_version(
@@ -262,7 +262,7 @@ class _Account:
         now_s = time.monotonic()
         return cls(storage, planned, earlier.elapsed_s if earlier else 0.0, now_s, now_s)
 
-    def tell(self, news: Progress) -> None:
+    def tell(self, news: TrainingProgress) -> None:
         """Say how far it is, every few seconds; a store that is busy hears of it later."""
         now_s = time.monotonic()
         if news.stage == "clips" or now_s - self.told_s < _TELL_EVERY_S:

@@ -20,7 +20,7 @@ from vosbench.harness.training.data.producing import producing
 from vosbench.harness.training.device import CPU
 from vosbench.harness.training.frtm import half_trainer as half
 from vosbench.harness.training.frtm.half_trainer import HalfTrainer
-from vosbench.harness.training.loop import Cadence, Progress, Report, paced
+from vosbench.harness.training.loop import Cadence, Report, TrainingProgress, paced
 from vosbench.harness.training.processes import Processes
 from vosbench.harness.training.recipe import Recipe, StageRecipe
 from vosbench.harness.training.request import TrainingRequest
@@ -78,7 +78,7 @@ def _draw_clips(pool: ClipPool, recipe: Recipe, processes: Processes, report: Re
     if kept and drawn >= 2 * pool.size:
         for index in range(processes.rank, pool.size, processes.count):
             pool.ensure(index)
-            report(Progress("clips", index + 1, pool.size, {}))
+            report(TrainingProgress("clips", index + 1, pool.size, {}))
     processes.wait()
     if processes.leads:
         _ = pool.statistics  # all others read the file

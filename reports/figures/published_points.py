@@ -11,7 +11,7 @@ from vosbench.reports.figures.options import FigureOptions
 from vosbench.reports.looks import COLUMNS as LOOK
 from vosbench.reports.looks import looks
 from vosbench.reports.names import parse_model
-from vosbench.reports.published import Claim, Published, claims, methods, published_table
+from vosbench.reports.published import PaperClaim, Published, claims, methods, published_table
 from vosbench.reports.style import DIM
 
 WEIGHTS = "the paper's"
@@ -149,7 +149,7 @@ def _by_row(table: int) -> list[dict[str, Published]]:
     return list(rows.values())
 
 
-def _score(claim: Claim, column: str) -> float | None:
+def _score(claim: PaperClaim, column: str) -> float | None:
     """J&F of the run that a claim is about, by the first table that prints it."""
     model, _ = methods()[claim.model]
     for table in (1, 2):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from vosbench.harness.contract.prove import all_checks
-from vosbench.harness.contract.prove_record import Bench, Check, Verdict
+from vosbench.harness.contract.prove_record import Bench, Proof, ProofVerdict
 from vosbench.harness.contract.prove_tracks import MODEL, sequences
 from vosbench.runners.interface import ClipInfo, Frame, Precision, RunnerOptions, no_spans
 from vosbench.runners.network_runner import NetworkRunner
@@ -23,11 +23,11 @@ CARD = torch.device("cuda", 0)
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.name)
-def test_a_promise_is_kept(check: Check, tmp_path: Path) -> None:
+def test_a_promise_is_kept(check: Proof, tmp_path: Path) -> None:
     outcome = check.run(Bench(CARD, tmp_path))
-    if outcome.verdict is Verdict.NOT_DONE:
+    if outcome.verdict is ProofVerdict.NOT_DONE:
         pytest.skip(outcome.detail)
-    assert outcome.verdict is Verdict.PROVED, outcome.detail
+    assert outcome.verdict is ProofVerdict.PROVED, outcome.detail
 
 
 def test_a_frame_waits_for_the_card_twice_at_most() -> None:

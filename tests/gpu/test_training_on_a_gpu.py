@@ -17,7 +17,7 @@ from training_toys import CLIPS, learnt, make_encoder, make_network, write_pictu
 from vosbench.harness.training.data.live import LivePool
 from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.data.synthetic import SyntheticClips
-from vosbench.harness.training.frtm.job import Job
+from vosbench.harness.training.frtm.job import FrtmJob
 from vosbench.harness.training.loop import train
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
 
@@ -30,14 +30,16 @@ PAIRS = Recipe("g-frtm-lite", STAGE, ReuseRecipe(STAGE, gaps=(1, 2)), clips=4)
 SEQUENCES = Recipe("g-frtm-lite", None, ReuseRecipe(STAGE, finetune="all"), clips=4, sequences=True)
 
 
-def job(root: Path, name: str, recipe: Recipe, device: torch.device, *, live: bool = False) -> Job:
+def job(
+    root: Path, name: str, recipe: Recipe, device: torch.device, *, live: bool = False
+) -> FrtmJob:
     pictures = root / f"pictures-{name}"
     source = SyntheticClips(write_pictures(pictures), CLIPS)
     encoder = make_encoder()
     encoder.backbone.to(device)
     kind = LivePool if live else ClipPool
     pool = kind(source, encoder, root / f"cache-{device.type}", 4, device=device)
-    return Job(recipe, make_network(True).to(device), pool, None, root / name, 2, 99, 1)
+    return FrtmJob(recipe, make_network(True).to(device), pool, None, root / name, 2, 99, 1)
 
 
 @pytest.mark.parametrize("live", [False, True])

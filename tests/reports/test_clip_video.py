@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 
 from vosbench.baselines.errors import InputError
 from vosbench.reports.clip_strip import Track, draw_strip
-from vosbench.reports.clip_video import MOST_TRACKS, Footage, draw_frames, write_footage
+from vosbench.reports.clip_video import MOST_TRACKS, ResultFootage, draw_frames, write_footage
 from vosbench.reports.style import PATH_COLOURS
 from vosbench.reports.video import write_video
 
@@ -27,7 +27,7 @@ def colour(path: str) -> NDArray[np.float64]:
     return np.rint(255 * np.array(to_rgb(PATH_COLOURS[path])))
 
 
-def footage(objects: int = 1) -> Footage:
+def footage(objects: int = 1) -> ResultFootage:
     """A square a object, that moves; the paths of later objects are shifted."""
     labels = np.zeros((len(PATHS), HEIGHT, WIDTH), np.uint8)
     for t in range(len(PATHS)):
@@ -38,7 +38,7 @@ def footage(objects: int = 1) -> Footage:
     values = np.tile(np.linspace(0.1, 0.9, len(PATHS))[:, None], (1, objects))
     values[0] = np.nan
     grey = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
-    return Footage(
+    return ResultFootage(
         "g-net on clip, τ = 0.4", "", labels, lambda _: grey, tuple(range(1, objects + 1)),
         paths, values, "P_gate", {"τ = 0.4": 0.4},
     )  # fmt: skip

@@ -23,7 +23,7 @@ from vosbench.harness.store import (
     results,
     sequences,
 )
-from vosbench.harness.store.models import Verdict
+from vosbench.harness.store.models import StoredVerdict
 from vosbench.reports.site import Making, write_site
 
 pytestmark = pytest.mark.skipif(
@@ -272,7 +272,7 @@ def two_versions(path: Path) -> Path:
 def judge(connection: Connection) -> None:
     values = {"baseline_id": 1, "trial_id": 2, "metric": "jf_mean", "reason": "lower"}
     change = {"verdict": "regressed", "change": -0.02, "change_low": -0.03, "change_high": -0.01}
-    connection.execute(insert(Verdict).values(**values, **change))
+    connection.execute(insert(StoredVerdict).values(**values, **change))
 
 
 @pytest.mark.parametrize("how", ["drag", "button", "key"])

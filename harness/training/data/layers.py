@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vosbench.harness.training.data.paths import Motion, Points, linear_part
+from vosbench.harness.training.data.paths import LayerMotion, Points, linear_part
 
 Canvas = NDArray[np.float32]
 _COARSE = 8  # warps are smooth: computed at every eighth pixel, then interpolated
@@ -36,7 +36,7 @@ class Layer:
     place: Points
     scale: float
     angle: float
-    motion: Motion
+    motion: LayerMotion
     shutter: float = 0.0
     opaque: bool = False
 

@@ -36,7 +36,7 @@ def draw_wave(
 
 
 @dataclass(frozen=True)
-class Motion:
+class LayerMotion:
     """How a layer moves: similarity, shear, and a thin-plate deformation.
 
     Units: shift in pixels of the canvas, angle in radians, log-scales without unit, bend in
@@ -80,7 +80,7 @@ def draw_pace(rng: np.random.Generator) -> Pace:
 
 def draw_motion(
     rng: np.random.Generator, pace: Pace, extent: float, reach: float, bend: float
-) -> Motion:
+) -> LayerMotion:
     """Draw a layer's motion.
 
     Args:
@@ -88,7 +88,7 @@ def draw_motion(
         reach: how far it may shift, in pixels.
         bend: how far control points may move, in fractions of the extent.
     """
-    return Motion(
+    return LayerMotion(
         shift=draw_wave(rng, (2,), reach, pace.shift * extent),
         angle=draw_wave(rng, (), math.radians(rng.uniform(2, 35)), pace.turn),
         scale=draw_wave(rng, (2,), rng.uniform(0.05, 0.35), pace.turn),
@@ -97,7 +97,7 @@ def draw_motion(
     )
 
 
-def linear_part(motion: Motion, time: float, scale: float, angle: float) -> Points:
+def linear_part(motion: LayerMotion, time: float, scale: float, angle: float) -> Points:
     """The 2×2 matrix of a layer at ``time``, on top of its placement's scale and angle."""
     turn = angle + float(motion.angle.at(time))
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])

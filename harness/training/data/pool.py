@@ -41,7 +41,7 @@ class LevelStatistics(NamedTuple):
 
 
 @dataclass
-class Stream:
+class ClipStream:
     """How a pool's window slides as training goes on: a function of the step alone.
 
     Attributes:
@@ -102,7 +102,7 @@ class ClipPool:
     folder: Path
     size: int
     first_seed: int = 0
-    stream: Stream | None = None
+    stream: ClipStream | None = None
     device: torch.device = CPU
     waited: Stopwatch = field(default_factory=Stopwatch, compare=False)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from vosbench.harness.training.data.pool import ClipPool, Stream
+from vosbench.harness.training.data.pool import ClipPool, ClipStream
 
 AHEAD = 64
 """Clips that are made before the window reaches them."""
@@ -52,7 +52,7 @@ def producing(pool: ClipPool, workers: int) -> Iterator[None]:
 
 def _produce(pool: ClipPool, fresh: float, step: Any, which: int, workers: int) -> None:
     torch.set_num_threads(1)
-    parent, stream = os.getppid(), Stream(fresh)
+    parent, stream = os.getppid(), ClipStream(fresh)
     index = which
     while os.getppid() == parent:
         stream.step = step.value

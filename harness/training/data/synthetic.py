@@ -20,7 +20,7 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.training.data.clips import TrainingClip, draw_times
 from vosbench.harness.training.data.degrade import Camera, Light, draw_camera, draw_light
 from vosbench.harness.training.data.layers import Canvas, Layer, make_texture, over, render
-from vosbench.harness.training.data.paths import Motion, Pace, draw_motion, draw_pace
+from vosbench.harness.training.data.paths import LayerMotion, Pace, draw_motion, draw_pace
 from vosbench.harness.training.data.pictures import Picture, PictureFolder
 
 VERSION = 1
@@ -144,7 +144,7 @@ class SyntheticClips:
         # A scene turns, zooms and bends less than an object does.
         calm = Pace(pace.shift, pace.turn * 0.15, pace.bend * 0.1)
         motion = draw_motion(rng, calm, float(size.min()) / 2, float(size.min()) * 0.3, 0.02)
-        calmer = Motion(
+        calmer = LayerMotion(
             motion.shift,
             replace(motion.angle, amplitude=motion.angle.amplitude * 0.2),
             replace(motion.scale, amplitude=motion.scale.amplitude * 0.3),

@@ -18,7 +18,7 @@ _PER_CELL = {"f4": 8, "f8": 4, "f16": 2, "f32": 1, "scores": 2, "masks": CELL}
 
 
 @dataclass(frozen=True)
-class Window:
+class CropWindow:
     """A part of the picture, the same in all frames and levels.
 
     Features of a part, or of a mirrored picture, are not quite the part of the features; for
@@ -62,7 +62,7 @@ class Windows:
     cells: tuple[int, int] | None = None
     mirror: bool = False
 
-    def draw(self, mask: Tensor, rng: np.random.Generator) -> Window:
+    def draw(self, mask: Tensor, rng: np.random.Generator) -> CropWindow:
         """A window that holds a random pixel of the object, or of the picture without one.
 
         Args:
@@ -85,4 +85,4 @@ class Windows:
             y, x = int(rng.integers(rows)), int(rng.integers(columns))
         top = int(np.clip(y - rng.integers(height), 0, rows - height))
         left = int(np.clip(x - rng.integers(width), 0, columns - width))
-        return Window(top, left, height, width, self.mirror and bool(rng.random() < 0.5))
+        return CropWindow(top, left, height, width, self.mirror and bool(rng.random() < 0.5))

@@ -22,7 +22,7 @@ from vosbench.harness.training.data.pool import ClipPool, LevelStatistics, write
 from vosbench.harness.training.frtm import losses
 from vosbench.harness.training.frtm.scaling import normalised
 from vosbench.harness.training.frtm.steps import Drawn, Losses, match
-from vosbench.harness.training.loop import Training
+from vosbench.harness.training.loop import TrainingJob
 from vosbench.harness.training.moment import Moment
 from vosbench.harness.training.recipe import GateRecipe, ReuseRecipe
 
@@ -84,7 +84,7 @@ def match_pairs(
 
 
 @dataclass(frozen=True)
-class GateJob(Training):
+class GateJob(TrainingJob):
     """A training of the gate alone, towards the loss of the paper (not the N-gate's)."""
 
     network: GatedFrtmNetwork

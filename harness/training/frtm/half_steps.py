@@ -23,7 +23,7 @@ from vosbench.harness.training.recipe import GateRecipe
 
 
 @dataclass(frozen=True)
-class Walk:
+class HalfWalk:
     """Frames of a batch of clips, the first one first: one entry of each tuple for each frame.
 
     Attributes:
@@ -43,12 +43,14 @@ class Walk:
         return tuple(clip.masks for clip in self.whole)
 
 
-def read_walk(pool: HalvedPool, clips: list[tuple[int, list[int]]], full: tuple[bool, ...]) -> Walk:
+def read_walk(
+    pool: HalvedPool, clips: list[tuple[int, list[int]]], full: tuple[bool, ...]
+) -> HalfWalk:
     """Read the named frames of each clip."""
     whole = [pool.read(index, frames) for index, frames in clips]
     halves = [pool.read_halves(index, frames) for index, frames in clips]
     count = len(full)
-    return Walk(
+    return HalfWalk(
         tuple(
             HalfLevels(*(torch.stack([h[level][t] for h in halves]) for level in range(5)))
             for t in range(count)
@@ -60,7 +62,7 @@ def read_walk(pool: HalvedPool, clips: list[tuple[int, list[int]]], full: tuple[
     )
 
 
-def draw_walk(pool: HalvedPool, recipe: HalfRecipe, moment: Moment) -> Walk:
+def draw_walk(pool: HalvedPool, recipe: HalfRecipe, moment: Moment) -> HalfWalk:
     """Frame 0 and some that follow each other, of each clip of the moment's part of a batch."""
     length, rng = min(recipe.walk, pool.frames - 1), moment.rng
     clips = []
@@ -73,9 +75,9 @@ def draw_walk(pool: HalvedPool, recipe: HalfRecipe, moment: Moment) -> Walk:
     return mirrored(drawn) if recipe.mirror and rng.random() < 0.5 else drawn
 
 
-def mirrored(walk: Walk) -> Walk:
+def mirrored(walk: HalfWalk) -> HalfWalk:
     """Left and right change places, in features too, which is near enough for what learns."""
-    return Walk(
+    return HalfWalk(
         tuple(HalfLevels(*(level.flip(-1) for level in halves)) for halves in walk.halves),
         tuple(
             EncodedClip(*(x.flip(-1) for x in (*clip.levels, clip.scores, clip.masks)))
@@ -116,7 +118,7 @@ class Mishaps:
     unled: Tensor
 
     @classmethod
-    def draw(cls, walk: Walk, recipe: HalfRecipe, moment: Moment) -> Mishaps:
+    def draw(cls, walk: HalfWalk, recipe: HalfRecipe, moment: Moment) -> Mishaps:
         """Draw them at a recipe's rates, for the whole batch, and take the moment's part."""
         rng, shape = moment.rng, (len(walk.masks), moment.stage.batch)
         truth = rng.random(shape) < recipe.truth_rate
@@ -139,7 +141,7 @@ class Mishaps:
 
 def walk_along(
     network: HalfFrtm,
-    walk: Walk,
+    walk: HalfWalk,
     *,
     finest: bool = True,
     mishaps: Mishaps | None = None,
@@ -186,7 +188,7 @@ def _reference(network: HalfFrtm, halves: HalfLevels, mask: Tensor) -> Reference
 
 def walk_losses(
     network: HalfFrtm,
-    walk: Walk,
+    walk: HalfWalk,
     recipe: HalfRecipe,
     moment: Moment,
     *,
@@ -200,7 +202,7 @@ def walk_losses(
 
 def gate_losses(
     network: HalfFrtm,
-    walk: Walk,
+    walk: HalfWalk,
     recipe: HalfRecipe,
     moment: Moment,
 ) -> Losses:
@@ -219,7 +221,7 @@ def gate_losses(
 
 
 def gate_gap(
-    network: HalfFrtm, walk: Walk, t: int, seen: Seen, *, gate: GateRecipe, progress: float
+    network: HalfFrtm, walk: HalfWalk, t: int, seen: Seen, *, gate: GateRecipe, progress: float
 ) -> Tensor:
     """The gate probability loss of one frame of a walk."""
     reference = walk.masks[t - 1 if gate.reference == "adjacent" else seen.last]
@@ -230,7 +232,7 @@ def gate_gap(
     return losses.gate_probability_loss(p, target, gate.m2, gate.hinge)
 
 
-def _mask_terms(seen: list[Seen], walk: Walk, soft_iou: float) -> Losses:
+def _mask_terms(seen: list[Seen], walk: HalfWalk, soft_iou: float) -> Losses:
     carried, refined = [], []
     for t, frame in enumerate(seen, start=1):
         carried.append(_of_mask(frame.carried.logits, walk.masks[t], soft_iou))

@@ -23,7 +23,7 @@ from vosbench.harness.training.frtm.half_recipe import HalfRecipe
 from vosbench.harness.training.frtm.half_steps import draw_walk, gate_losses, walk_losses
 from vosbench.harness.training.frtm.half_validation import validate_half
 from vosbench.harness.training.frtm.steps import Losses
-from vosbench.harness.training.loop import Cadence, Report, Training, paced, train
+from vosbench.harness.training.loop import Cadence, Report, TrainingJob, paced, train
 from vosbench.harness.training.moment import Moment
 from vosbench.harness.training.recipe import ReuseRecipe
 from vosbench.harness.training.request import TrainingRequest
@@ -41,7 +41,7 @@ def config_of(model: str) -> HalfConfig:
 
 
 @dataclass(frozen=True)
-class HalfJob(Training):
+class HalfJob(TrainingJob):
     """A training of FRTM-half; see :class:`.loop.Training`.
 
     Attributes:

@@ -24,13 +24,13 @@ from vosbench.harness.training.frtm.steps import (
     segmentation_losses,
 )
 from vosbench.harness.training.frtm.validation import validate
-from vosbench.harness.training.loop import Training
+from vosbench.harness.training.loop import TrainingJob
 from vosbench.harness.training.moment import Moment
 from vosbench.harness.training.recipe import ReuseRecipe
 
 
 @dataclass(frozen=True)
-class Job(Training):
+class FrtmJob(TrainingJob):
     """A training of FRTM."""
 
     network: FrtmNetwork

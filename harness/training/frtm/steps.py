@@ -120,7 +120,7 @@ def segmentation_losses(network: FrtmNetwork, frames: EncodedClip, soft_iou: flo
 
 
 @dataclass(frozen=True)
-class Matched:
+class MatchedBatch:
     """A batch matched against its past: S_{t−n}, D, and the gate's logits (B, 2)."""
 
     score: Tensor
@@ -129,7 +129,7 @@ class Matched:
 
 
 @dataclass(frozen=True)
-class Reused:
+class ReusedBatch:
     """What the reuse path makes of a match: Δ, R̂8 (both at 1/16), and the mask's logits.
 
     The logits are None where they were not asked for: they cost most of the path.
@@ -140,19 +140,19 @@ class Reused:
     logits: Tensor | None
 
 
-def match(network: GatedFrtmNetwork, drawn: Drawn) -> Matched:
+def match(network: GatedFrtmNetwork, drawn: Drawn) -> MatchedBatch:
     """Match each pair as the tracker does."""
     # The tracker begins with the given mask in place of a score.
     given = F.interpolate(drawn.last.masks, drawn.last.scores.shape[-2:], mode="nearest")
     score = torch.where(drawn.starts.view(-1, 1, 1, 1), given, drawn.last.scores)
     template = network.Tmatching.template(drawn.first.f8, drawn.first.masks)
     d = network.Tmatching.match(drawn.now.f8, score, template)
-    return Matched(score, d, losses.wide(network.convGS(d)))
+    return MatchedBatch(score, d, losses.wide(network.convGS(d)))
 
 
 def reuse(
-    network: GatedFrtmNetwork, drawn: Drawn, matched: Matched, with_mask: bool = True
-) -> Reused:
+    network: GatedFrtmNetwork, drawn: Drawn, matched: MatchedBatch, with_mask: bool = True
+) -> ReusedBatch:
     """The reuse path as the tracker runs it; S and R8 of t − n are constants."""
     last, now = drawn.last, drawn.now
     with torch.no_grad():
@@ -160,7 +160,7 @@ def reuse(
     delta = network.Convert_Diff(matched.d)
     estimate = network.refiner.translate(r8, delta)
     logits = masks_of(network, now, estimate, matched.score + delta) if with_mask else None
-    return Reused(losses.wide(delta), losses.wide(estimate), logits)
+    return ReusedBatch(losses.wide(delta), losses.wide(estimate), logits)
 
 
 def masks_of(network: FrtmNetwork, now: EncodedClip, r8: Tensor, score: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from vosbench.harness.training.processes import shared_mean
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe
 from vosbench.harness.training.ttvos.steps import (
     Follower,
-    Segmented,
+    TtvosSegmented,
     detached,
     draw_run,
     follow,
@@ -109,7 +109,7 @@ def segmentation_losses(
     return {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
 
 
-def _mask_losses(result: Segmented, frame: EncodedClip, recipe: TtvosRecipe) -> Losses:
+def _mask_losses(result: TtvosSegmented, frame: EncodedClip, recipe: TtvosRecipe) -> Losses:
     terms = {"bce": losses.mask_loss(result.logits, frame.masks).mean()}
     if recipe.soft_iou:
         overlap = losses.soft_iou_loss(result.logits, frame.masks).mean()

@@ -17,7 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from vosbench.baselines.ttvos.gated import GatedTtvos
-from vosbench.baselines.ttvos.modules import MASK_CHANNELS, TemplateGenerator, halve, with_places
+from vosbench.baselines.ttvos.modules import (
+    MASK_CHANNELS,
+    TtvosTemplateGenerator,
+    halve,
+    with_places,
+)
 from vosbench.baselines.ttvos.network import Ttvos
 from vosbench.baselines.ttvos.state import ObjectState
 from vosbench.harness.training.data.encoding import EncodedClip
@@ -35,7 +40,7 @@ _LEAST_VISIBLE = 0.01
 
 
 @dataclass(frozen=True)
-class Segmented:
+class TtvosSegmented:
     """A frame segmented on either path, before the state moves on.
 
     Attributes:
@@ -90,12 +95,12 @@ def pairs8(foreground: Tensor) -> Tensor:
     return halve(halve(halve(torch.cat((1 - foreground, foreground), dim=1))))
 
 
-def template(gcm: TemplateGenerator, s8: Tensor, masks: Tensor, sharpness: float) -> Tensor:
+def template(gcm: TtvosTemplateGenerator, s8: Tensor, masks: Tensor, sharpness: float) -> Tensor:
     """The template that a frame of ``sharpness²`` times the area would give.
 
     Its logits are a sum over positions divided by the square root of their number, so they grow
     with the frame: a network trained on small frames alone would meet others in use. 1 gives
-    :meth:`TemplateGenerator.forward`.
+    :meth:`TtvosTemplateGenerator.forward`.
     """
     x = torch.cat((s8, masks), dim=1)
     key, value = gcm.conv_key(x).flatten(2), gcm.conv_val(x).flatten(2)
@@ -130,20 +135,22 @@ class Follower:
         matched: Tensor = self.network.vos.gcq(with_places(frame.f8), state.masks, state.template)
         return matched
 
-    def full(self, frame: EncodedClip, state: ObjectState, matched: Tensor) -> Segmented:
+    def full(self, frame: EncodedClip, state: ObjectState, matched: Tensor) -> TtvosSegmented:
         """The full path."""
         u16 = self.network.vos.refine.short_term(frame.f16, state.masks, state.s16)
         return self.decode(frame, u16, matched)
 
-    def decode(self, frame: EncodedClip, u16: Tensor, matched: Tensor) -> Segmented:
+    def decode(self, frame: EncodedClip, u16: Tensor, matched: Tensor) -> TtvosSegmented:
         """Masks from u16, be it computed or estimated."""
         refine = self.network.vos.refine
         with _outputs(refine.blend_s8) as context:
             logits, weight = refine.decode(u16, matched, frame.f4)
         margin = (logits[:, 1:] - logits[:, :1]).float()
-        return Segmented(margin, u16, weight.flatten(1)[..., None].float(), context[0].float())
+        return TtvosSegmented(margin, u16, weight.flatten(1)[..., None].float(), context[0].float())
 
-    def advance(self, frame: EncodedClip, state: ObjectState, result: Segmented) -> ObjectState:
+    def advance(
+        self, frame: EncodedClip, state: ObjectState, result: TtvosSegmented
+    ) -> ObjectState:
         """State after a frame that took the full path."""
         masks = torch.cat((pairs8(share(result.logits)), state.masks[:, : MASK_CHANNELS - 2]), 1)
         new = template(self.network.vos.gcm, with_places(frame.f8), masks, self.sharpness)
@@ -173,7 +180,7 @@ def follow(follower: Follower, frames: Sequence[EncodedClip], state: ObjectState
 
 
 @dataclass(frozen=True)
-class Reused:
+class TtvosReused:
     """A frame matched against an object's last full frame, and what the reuse path makes of it.
 
     Attributes:
@@ -186,7 +193,7 @@ class Reused:
     gate_logits: Tensor
     delta: Tensor
     u16: Tensor
-    segmented: Segmented | None
+    segmented: TtvosSegmented | None
 
 
 def reuse_frame(
@@ -195,14 +202,14 @@ def reuse_frame(
     frame: EncodedClip,
     state: ObjectState,
     with_mask: bool = True,
-) -> Reused:
+) -> TtvosReused:
     """The reuse path; ``state`` is that of the last full frame."""
     assert state.u16 is not None  # a gated network's follower keeps it
     matched = follower.match(frame, state)
     delta = network.delta(matched)
     u16 = network.translator(state.u16, delta)
     segmented = follower.decode(frame, u16, matched) if with_mask else None
-    return Reused(network.gate(matched).float(), delta.float(), u16.float(), segmented)
+    return TtvosReused(network.gate(matched).float(), delta.float(), u16.float(), segmented)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from vosbench.harness.training.checkpoint import halved, header, with_backbone
 from vosbench.harness.training.data.pool import ClipPool, LevelStatistics
 from vosbench.harness.training.device import CPU
 from vosbench.harness.training.frtm.steps import Losses
-from vosbench.harness.training.loop import Training
+from vosbench.harness.training.loop import TrainingJob
 from vosbench.harness.training.moment import Moment
 from vosbench.harness.training.recipe import ReuseRecipe
 from vosbench.harness.training.state import TrainingState, own_weights
@@ -54,7 +54,7 @@ _TARGETS = {config.backbone: config.target for config in (FRTM_FAST, FRTM_LITE)}
 
 
 @dataclass(frozen=True)
-class TtvosJob(Training):
+class TtvosJob(TrainingJob):
     """A training of TTVOS; see :class:`.loop.Training`."""
 
     recipe: TtvosRecipe

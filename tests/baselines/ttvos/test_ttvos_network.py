@@ -18,7 +18,7 @@ from vosbench.baselines.ttvos.models import (
     make_ttvos,
 )
 from vosbench.baselines.ttvos.network import Ttvos, TtvosConfig
-from vosbench.baselines.ttvos.state import FrameFeatures, ObjectState, Segmentation
+from vosbench.baselines.ttvos.state import ObjectState, Segmentation, TtvosFeatures
 
 SIZE = (45, 61)  # odd: padded to 48×64
 
@@ -41,7 +41,7 @@ def box(top: int, left: int, height: int = 12, width: int = 14) -> Tensor:
     return mask
 
 
-def full(network: Ttvos, features: FrameFeatures, state: ObjectState) -> Segmentation:
+def full(network: Ttvos, features: TtvosFeatures, state: ObjectState) -> Segmentation:
     return network.segment_full(features, state, network.match(features, state))
 
 

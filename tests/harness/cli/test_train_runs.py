@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.measure.environment import Environment
+from vosbench.harness.measure.environment import MachineEnvironment
 from vosbench.harness.measure.probe import read_environment
 from vosbench.harness.store import State, Storage, TrainingRecord, TrainingSpec
-from vosbench.harness.training.loop import Cadence, Progress, Report
+from vosbench.harness.training.loop import Cadence, Report, TrainingProgress
 from vosbench.harness.training.recipe import Recipe, StageRecipe
 from vosbench.harness.training.request import DataRequest, TrainingRequest
 from vosbench.harness.training.runs import PlannedTraining, run_training
@@ -28,7 +28,7 @@ class Broken:
     data_sha256: str = "ab"
 
     def train(self, folder: Path, cadence: Cadence, report: Report) -> TrainingState:
-        report(Progress("segmentation", 2, 4, {"loss": 1.0}))
+        report(TrainingProgress("segmentation", 2, 4, {"loss": 1.0}))
         raise self.error
 
     def save(self, path: Path, state: TrainingState, note: str) -> None:
@@ -42,7 +42,7 @@ def storage(tmp_path: Path) -> Iterator[Storage]:
 
 
 @pytest.fixture(scope="module")
-def environment() -> Environment:
+def environment() -> MachineEnvironment:
     return read_environment(torch.device("cpu"), "float32")
 
 
@@ -68,13 +68,13 @@ def ended(storage: Storage) -> TrainingRecord:
 )
 def test_however_it_ends_is_filed(
     storage: Storage,
-    environment: Environment,
+    environment: MachineEnvironment,
     tmp_path: Path,
     error: BaseException,
     expected: tuple[State, str | None],
 ) -> None:
     state, message = expected
-    heard: list[Progress] = []
+    heard: list[TrainingProgress] = []
     with pytest.raises(type(error)):
         run_training(planned(tmp_path / "t", error), storage, environment, heard.append)
     assert [news.step for news in heard] == [2]
@@ -84,11 +84,11 @@ def test_however_it_ends_is_filed(
 
 
 def test_two_processes_do_not_train_the_same(
-    storage: Storage, environment: Environment, tmp_path: Path
+    storage: Storage, environment: MachineEnvironment, tmp_path: Path
 ) -> None:
     second: list[str] = []
 
-    def report(_: Progress) -> None:
+    def report(_: TrainingProgress) -> None:
         try:
             run_training(planned(tmp_path / "t", OSError()), storage, environment, second.append)
         except InputError as refused:

@@ -19,7 +19,7 @@ from vosbench.harness.contract import prove_programs as programs
 from vosbench.harness.contract import prove_speed as speed
 from vosbench.harness.contract import prove_tracks as tracks
 from vosbench.harness.contract.play import ContractBreach, Played, Recording
-from vosbench.harness.contract.prove_networks import Arithmetic, Seen
+from vosbench.harness.contract.prove_networks import NumberFormat, SeenFrame
 from vosbench.harness.contract.prove_record import Bench, Figure, NotDone
 from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.store import Command, Storage
@@ -48,7 +48,7 @@ def small() -> NetworkRunner[object]:
     return runner
 
 
-FLOAT32 = (Arithmetic(Precision.FLOAT32, 2e-2),)
+FLOAT32 = (NumberFormat(Precision.FLOAT32, 2e-2),)
 SCENE = tracks.sequences((48, 64), 4)[0]
 
 
@@ -73,7 +73,7 @@ def test_networks_agree_until_weights_are_lost_on_the_way(
 
 
 def test_what_only_a_gpu_has_is_not_asked_of_a_cpu(small: NetworkRunner[object]) -> None:
-    gpu = (Arithmetic(Precision.FLOAT64, 1e-6, gpu=True),)
+    gpu = (NumberFormat(Precision.FLOAT64, 1e-6, gpu=True),)
     assert networks.conformance(small, CPU, gpu, SCENE) == []
 
 
@@ -81,8 +81,8 @@ def test_differences_are_relative_to_the_largest_value() -> None:
     labels = np.zeros((1, 2, 2), np.uint8)
     other = labels.copy()
     other[0, 0, 0] = 1
-    one = Seen(labels, {"S": np.array([0.0, 10.0])}, np.array([0.5]))
-    two = Seen(other, {"S": np.array([1.0, 10.0])}, np.array([0.75]))
+    one = SeenFrame(labels, {"S": np.array([0.0, 10.0])}, np.array([0.5]))
+    two = SeenFrame(other, {"S": np.array([1.0, 10.0])}, np.array([0.75]))
     assert networks.differences(two, one) == {"S": 0.1, "P_gate": 0.25, "labels": 0.25}
 
 

@@ -11,9 +11,15 @@ import pytest
 import torch
 
 from vosbench.harness.contract import prove as suite
-from vosbench.harness.contract.prove_record import Bench, Check, Figure, NotDone, Outcome, Verdict
-from vosbench.harness.measure.judgements import Finding
-from vosbench.harness.measure.judgements import Verdict as Trust
+from vosbench.harness.contract.prove_record import (
+    Bench,
+    Figure,
+    NotDone,
+    Proof,
+    ProofOutcome,
+    ProofVerdict,
+)
+from vosbench.harness.measure.judgements import InstrumentFinding, Trust
 
 CPU = torch.device("cpu")
 
@@ -23,22 +29,22 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(CPU, tmp_path)
 
 
-def check(*figures: Figure) -> Check:
-    return Check("toy", "toys are kept", lambda _: figures)
+def check(*figures: Figure) -> Proof:
+    return Proof("toy", "toys are kept", lambda _: figures)
 
 
 @pytest.mark.parametrize(
     ("figures", "verdict"),
     [
-        ([Figure("a", 1, at_most=1)], Verdict.PROVED),
-        ([Figure("a", 1, at_most=1), Figure("b", 2, at_least=3)], Verdict.FAILED),
-        ([Figure("a", math.nan, at_most=1)], Verdict.FAILED),
-        ([Figure("only informs", 5)], Verdict.FAILED),
-        ([], Verdict.FAILED),
+        ([Figure("a", 1, at_most=1)], ProofVerdict.PROVED),
+        ([Figure("a", 1, at_most=1), Figure("b", 2, at_least=3)], ProofVerdict.FAILED),
+        ([Figure("a", math.nan, at_most=1)], ProofVerdict.FAILED),
+        ([Figure("only informs", 5)], ProofVerdict.FAILED),
+        ([], ProofVerdict.FAILED),
     ],
 )
 def test_the_verdict_follows_from_the_figures(
-    bench: Bench, figures: Sequence[Figure], verdict: Verdict
+    bench: Bench, figures: Sequence[Figure], verdict: ProofVerdict
 ) -> None:
     assert check(*figures).run(bench).verdict is verdict
 
@@ -55,23 +61,23 @@ def test_what_is_raised_becomes_the_outcome(bench: Bench) -> None:
     def absent(_: Bench) -> Sequence[Figure]:
         raise NotDone("no card")
 
-    failed = Check("toy", "", broken).run(bench)
-    assert (failed.verdict, failed.detail) == (Verdict.FAILED, "RuntimeError: first line")
+    failed = Proof("toy", "", broken).run(bench)
+    assert (failed.verdict, failed.detail) == (ProofVerdict.FAILED, "RuntimeError: first line")
     assert "in broken" in failed.traceback
-    left = Check("toy", "", absent).run(bench)
-    assert (left.verdict, left.detail) == (Verdict.NOT_DONE, "no card")
+    left = Proof("toy", "", absent).run(bench)
+    assert (left.verdict, left.detail) == (ProofVerdict.NOT_DONE, "no card")
 
 
 def test_a_report_holds_every_outcome_and_can_be_read_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = [
-        Finding("clock", Trust.TRUSTWORTHY, "steps of 50 ns"),
-        Finding("users", Trust.DOUBTFUL, "2 cores busy"),
-        Finding("counter", Trust.UNAVAILABLE, "no GPU"),
+        InstrumentFinding("clock", Trust.TRUSTWORTHY, "steps of 50 ns"),
+        InstrumentFinding("users", Trust.DOUBTFUL, "2 cores busy"),
+        InstrumentFinding("counter", Trust.UNAVAILABLE, "no GPU"),
     ]
     monkeypatch.setattr(suite, "examine", lambda seconds: found)
-    heard: list[Outcome] = []
+    heard: list[ProofOutcome] = []
     toys = [check(Figure("gap", math.nan, at_most=1)), check(Figure("gap", 0.0, at_most=1))]
     report = suite.prove(CPU, checks=toys, heard=heard.append)
     assert [o.verdict.value for o in report.outcomes] == [
@@ -90,7 +96,7 @@ def test_a_spent_budget_leaves_checks_undone(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(suite, "examine", lambda seconds: [])
     toys = [check(Figure("gap", 0.0, at_most=1))]
     (outcome,) = suite.prove(CPU, checks=toys, budget_s=-1).outcomes
-    assert outcome.verdict is Verdict.NOT_DONE
+    assert outcome.verdict is ProofVerdict.NOT_DONE
     assert "--budget" in outcome.detail
 
 

@@ -16,12 +16,12 @@ from vosbench.harness.measure.energy_readings import (
     known,
     unknown,
 )
-from vosbench.harness.measure.judgements import Verdict
+from vosbench.harness.measure.judgements import Trust
 from vosbench.harness.measure.occupancy import Occupancy
 from vosbench.harness.terminal import Terminal
 from vosbench.runners import compiled
 
-GOOD, DOUBT, NONE = Verdict.TRUSTWORTHY, Verdict.DOUBTFUL, Verdict.UNAVAILABLE
+GOOD, DOUBT, NONE = Trust.TRUSTWORTHY, Trust.DOUBTFUL, Trust.UNAVAILABLE
 GPU = EnergyScope.GPU_BOARD
 
 
@@ -76,7 +76,7 @@ COUNTER, INSTANT = EnergyMethod.NVML_COUNTER, EnergyMethod.NVML_INSTANT
         (judgements.judge_cpu_energy(unknown("root only", GPU)), NONE, "root only"),
     ],
 )
-def test_judgements(finding: judgements.Finding, verdict: Verdict, seen: str):
+def test_judgements(finding: judgements.InstrumentFinding, verdict: Trust, seen: str):
     assert finding.verdict is verdict, finding
     assert seen in finding.detail
 

@@ -10,8 +10,8 @@ import torch
 
 from vosbench.harness.measure import probe
 from vosbench.harness.measure.environment import (
-    Environment,
     EnvironmentNotes,
+    MachineEnvironment,
     StableEnvironment,
     differences,
 )
@@ -57,15 +57,15 @@ OTHER = {str: "another", float: 250.0, bool: None, int: 8}
 def test_each_stable_field_changes_the_key(field: str):
     value = getattr(STABLE, field)
     changed = (not value) if isinstance(value, bool) else OTHER[type(value)]
-    here = Environment(STABLE, NOTES)
-    there = Environment(replace(STABLE, **{field: changed}), NOTES)
+    here = MachineEnvironment(STABLE, NOTES)
+    there = MachineEnvironment(replace(STABLE, **{field: changed}), NOTES)
     assert here.key != there.key
     assert differences(here, there) == ((field, value, changed),)
 
 
 def test_notes_do_not_change_the_key():
-    here = Environment(STABLE, NOTES)
-    there = Environment(STABLE, replace(NOTES, temperature_c=80, git_dirty=True))
+    here = MachineEnvironment(STABLE, NOTES)
+    there = MachineEnvironment(STABLE, replace(NOTES, temperature_c=80, git_dirty=True))
     assert here.key == there.key
     assert differences(here, there) == ()
     record = json.loads(here.to_json())

@@ -220,7 +220,7 @@ def test_new_weights_are_compared_within_one_database(storage: Storage) -> None:
     for _ in range(2):
         assert record_verdicts(database, "main", comparison) == 2
     rows = database.read(
-        lambda connection: connection.execute(select(models.Verdict.__table__)).all()
+        lambda connection: connection.execute(select(models.StoredVerdict.__table__)).all()
     )
     assert {(row.metric, row.verdict) for row in rows} == {
         ("jf_mean", "pass"),

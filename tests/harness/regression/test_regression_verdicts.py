@@ -16,7 +16,7 @@ from vosbench.harness.regression.statistics import Noise, accuracy_evidence, cos
 from vosbench.harness.regression.thresholds import METRICS
 from vosbench.harness.regression.verdict import (
     EXIT_CODES,
-    Claim,
+    Judged,
     Judgement,
     Verdict,
     exit_code,
@@ -30,23 +30,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 from regression_power import NOISES, detection_rate, false_alarm_rate
 
 
-def costs(worsening: float, *, noise: float = 0.01, runs: float = 0.0, seed: int = 0) -> Claim:
+def costs(worsening: float, *, noise: float = 0.01, runs: float = 0.0, seed: int = 0) -> Judged:
     """Five repeats a side over 20 clips, 5 % tolerated."""
     generator = np.random.default_rng(seed)
     base, head = (
         noise * generator.standard_normal((5, 20)) + runs * generator.standard_normal((5, 1))
         for _ in range(2)
     )
-    return Claim(cost_evidence(base, head + worsening), 0.05, METRICS["fps"])
+    return Judged(cost_evidence(base, head + worsening), 0.05, METRICS["fps"])
 
 
-def alone(claim: Claim) -> Judgement:
+def alone(claim: Judged) -> Judgement:
     return judge([claim])[0]
 
 
-def scores(*lower: float) -> Claim:
+def scores(*lower: float) -> Judged:
     base = np.linspace(0.5, 0.9, len(lower))
-    return Claim(accuracy_evidence(base, base - np.array(lower)), 0.003, METRICS["jf_mean"])
+    return Judged(accuracy_evidence(base, base - np.array(lower)), 0.003, METRICS["jf_mean"])
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def scores(*lower: float) -> Claim:
         (scores(*[-0.02] * 12), Verdict.IMPROVED, "better beyond"),
     ],
 )
-def test_verdict_follows_from_evidence(claim: Claim, expected: Verdict, reason: str) -> None:
+def test_verdict_follows_from_evidence(claim: Judged, expected: Verdict, reason: str) -> None:
     judgement = alone(claim)
     assert judgement.verdict is expected
     assert reason in judgement.reason
@@ -81,7 +81,7 @@ def test_a_change_to_either_side_regresses_a_two_sided_metric() -> None:
 def test_one_repeat_a_side_never_passes() -> None:
     base = np.zeros((1, 20))
     for worsening in (0.0, 3.0):
-        judgement = alone(Claim(cost_evidence(base, base + worsening), 0.05, METRICS["fps"]))
+        judgement = alone(Judged(cost_evidence(base, base + worsening), 0.05, METRICS["fps"]))
         assert judgement.verdict is Verdict.INCONCLUSIVE
         assert "--repeats" in judgement.reason
 
@@ -90,9 +90,9 @@ def test_few_clips_are_judged_by_their_runs() -> None:
     generator = np.random.default_rng(0)
     base, head = (0.01 * generator.standard_normal((3, 2)) for _ in range(2))
     assert (
-        alone(Claim(cost_evidence(base, head + 0.5), 0.05, METRICS["fps"])).verdict == "regressed"
+        alone(Judged(cost_evidence(base, head + 0.5), 0.05, METRICS["fps"])).verdict == "regressed"
     )
-    assert alone(Claim(cost_evidence(base, head), 0.05, METRICS["fps"])).verdict == "pass"
+    assert alone(Judged(cost_evidence(base, head), 0.05, METRICS["fps"])).verdict == "pass"
 
 
 def test_a_find_that_stands_alone_may_fall_among_many() -> None:

@@ -29,7 +29,7 @@ from vosbench.harness.training.distillation import (
     open_distillation,
     write_backbone,
 )
-from vosbench.harness.training.loop import Progress
+from vosbench.harness.training.loop import TrainingProgress
 from vosbench.harness.training.state import load_state
 
 RECIPE = DistillationRecipe(steps=6, batch=2, size=32)
@@ -61,7 +61,7 @@ class KilledError(Exception):
 
 
 def killer(at: int):
-    def report(news: Progress) -> None:
+    def report(news: TrainingProgress) -> None:
         if news.step == at:
             raise KilledError
 
@@ -83,7 +83,7 @@ def test_resumed_run_equals_an_undisturbed_one(tmp_path: Path) -> None:
 
 
 def test_speed_is_in_the_curve(tmp_path: Path) -> None:
-    heard: list[Progress] = []
+    heard: list[TrainingProgress] = []
     distil(job(tmp_path, "run"), heard.append, stop_after=2)
     first = heard[0].values
     assert first["speed/pictures per s"] > 0 and 0 <= first["speed/waiting"] < 1
@@ -113,7 +113,7 @@ def test_the_students_layers_are_compiled(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_loss_falls_on_a_fixed_picture_and_held_out_ones_are_scored(tmp_path: Path) -> None:
     recipe = replace(RECIPE, steps=30, batch=3, size=64, smallest=0.9)
-    heard: list[Progress] = []
+    heard: list[TrainingProgress] = []
     distilled = distil(job(tmp_path, "run", recipe, save_every=99), heard.append)
     losses = [news.values["loss"] for news in heard if "loss" in news.values]
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])

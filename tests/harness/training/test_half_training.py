@@ -11,7 +11,7 @@ from training_toys import CLIPS, TARGET, learnt, make_encoder, moment, write_pic
 
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.frtm.half import G_FRTM_HALF, HalfFrtm, make_half
-from vosbench.harness.training.data.pool import HalvedPool, Stream
+from vosbench.harness.training.data.pool import ClipStream, HalvedPool
 from vosbench.harness.training.data.synthetic import SyntheticClips
 from vosbench.harness.training.frtm.half_recipe import HalfRecipe
 from vosbench.harness.training.frtm.half_steps import Mishaps, draw_walk, read_walk, walk_along
@@ -129,17 +129,17 @@ def test_a_full_frame_that_is_not_led_knows_nothing_of_the_mask_before(pool: Hal
 
 def test_a_resumed_stream_ends_as_an_undisturbed_one(pool: HalvedPool, tmp_path: Path) -> None:
     def streamed(name: str) -> HalvedPool:
-        return replace(pool, size=2, stream=Stream(0.5), folder=tmp_path / name)
+        return replace(pool, size=2, stream=ClipStream(0.5), folder=tmp_path / name)
 
     recipe = replace(RECIPE, clips=2)
-    Stream.BEGINNING, beginning = 2, Stream.BEGINNING
+    ClipStream.BEGINNING, beginning = 2, ClipStream.BEGINNING
     try:
         whole = train(job(streamed("a"), tmp_path / "whole", recipe))
         train(job(streamed("b"), tmp_path / "broken", recipe), stop_after=3)
         train(job(streamed("b"), tmp_path / "broken", recipe), stop_after=2)
         end = train(job(streamed("b"), tmp_path / "broken", recipe))
     finally:
-        Stream.BEGINNING = beginning
+        ClipStream.BEGINNING = beginning
     assert learnt(end.curve) == learnt(whole.curve)
     for name, tensor in whole.network.items():
         assert torch.equal(tensor, end.network[name]), name

@@ -17,7 +17,7 @@ from vosbench.harness.training.data.live import LivePool
 from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.data.synthetic import SyntheticClips
 from vosbench.harness.training.device import compile_layers
-from vosbench.harness.training.frtm.job import Job
+from vosbench.harness.training.frtm.job import FrtmJob
 from vosbench.harness.training.loop import train
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.request import DataRequest
@@ -61,8 +61,8 @@ def test_they_are_those_that_files_would_hold(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache").rglob("0*.safetensors"))
 
 
-def job(root: Path, folder: str, workers: int = 0) -> Job:
-    made = Job(RECIPE, make_network(True), live(root), None, root / folder, 2, 99, 1)
+def job(root: Path, folder: str, workers: int = 0) -> FrtmJob:
+    made = FrtmJob(RECIPE, make_network(True), live(root), None, root / folder, 2, 99, 1)
     return replace(made, workers=workers)
 
 
@@ -118,11 +118,11 @@ class _Dropping(nn.Module):
 def test_chances_of_torch_are_those_of_the_step(toy_pool: ClipPool, tmp_path: Path) -> None:
     """A network with dropout resumes bit for bit, and leaves the global generator alone."""
 
-    def dropping(folder: str) -> Job:
+    def dropping(folder: str) -> FrtmJob:
         network = make_network(True)
         network.refiner.RRB2["layer2"] = _Dropping(network.refiner.RRB2["layer2"])
         recipe = Recipe("g-frtm-lite", StageRecipe(3, batch=2), None, clips=4)
-        return Job(recipe, network, toy_pool, None, tmp_path / folder, 1, 99, 1)
+        return FrtmJob(recipe, network, toy_pool, None, tmp_path / folder, 1, 99, 1)
 
     torch.manual_seed(7)
     before = torch.get_rng_state()
@@ -142,7 +142,7 @@ def test_layers_are_compiled_and_names_stay(
         nn.Module, "compile", lambda self, **_: compiled.append(type(self).__name__)
     )
     recipe = Recipe("g-frtm-lite", None, ReuseRecipe(StageRecipe(1, batch=2), gaps=(1,)), clips=4)
-    made = Job(recipe, make_network(True), toy_pool, None, tmp_path, 1, 99, 1)
+    made = FrtmJob(recipe, make_network(True), toy_pool, None, tmp_path, 1, 99, 1)
     names = set(made.network.state_dict())
     train(replace(made, compiled=True))
     assert set(made.network.state_dict()) == names

@@ -19,7 +19,7 @@ from training_toys import make_network, make_pool
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.training.data.pool import ClipPool
-from vosbench.harness.training.frtm.job import Job
+from vosbench.harness.training.frtm.job import FrtmJob
 from vosbench.harness.training.loop import train
 from vosbench.harness.training.moment import Part
 from vosbench.harness.training.processes import (
@@ -98,7 +98,7 @@ def test_parts_cover_a_batch_once() -> None:
 def test_accumulated_parts_add_up_to_the_whole(toy_pool: ClipPool, tmp_path: Path) -> None:
     """Where batch norm rests, a batch in two parts gives the gradient of the whole."""
 
-    class Rested(Job):
+    class Rested(FrtmJob):
         def set_modes(self, reuse) -> None:
             self.network.eval()
 
@@ -114,7 +114,7 @@ def test_accumulated_parts_add_up_to_the_whole(toy_pool: ClipPool, tmp_path: Pat
 
 def test_a_batch_that_cannot_be_shared_is_refused(toy_pool: ClipPool, tmp_path: Path) -> None:
     recipe = Recipe("g-frtm-lite", StageRecipe(1, batch=3), None, clips=4)
-    job = Job(recipe, make_network(True), toy_pool, None, tmp_path, processes=Processes(0, 2))
+    job = FrtmJob(recipe, make_network(True), toy_pool, None, tmp_path, processes=Processes(0, 2))
     with pytest.raises(InputError, match="batch of 3 can't be parted among 2 processes"):
         train(job)
     with pytest.raises(InputError, match="can't be parted into 2 accumulated"):

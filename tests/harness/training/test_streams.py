@@ -13,23 +13,25 @@ from training_toys import CLIPS, make_pool, write_pictures
 from vosbench.baselines.errors import InputError
 from vosbench.harness.training.data.clips import draw_times
 from vosbench.harness.training.data.pictures import PictureFolder, blended, open_pictures
-from vosbench.harness.training.data.pool import Stream
+from vosbench.harness.training.data.pool import ClipStream
 from vosbench.harness.training.data.producing import producing
 from vosbench.harness.training.data.synthetic import SyntheticClips
 from vosbench.harness.training.data.videos import MotionClips
 
 
 def test_the_window_is_a_function_of_the_step() -> None:
-    stream = Stream(0.5, step=0)
-    assert stream.window(100) == (0, Stream.BEGINNING)
-    stream.move(2 * (100 - Stream.BEGINNING))
+    stream = ClipStream(0.5, step=0)
+    assert stream.window(100) == (0, ClipStream.BEGINNING)
+    stream.move(2 * (100 - ClipStream.BEGINNING))
     assert stream.window(100) == (0, 100)
     stream.move(stream.step + 21)
     assert stream.window(100) == (10, 100)
 
 
 def test_clips_behind_the_window_are_removed_and_made_again(tmp_path: Path) -> None:
-    pool = replace(make_pool(tmp_path, size=2), stream=Stream(1.0, step=2 - Stream.BEGINNING))
+    pool = replace(
+        make_pool(tmp_path, size=2), stream=ClipStream(1.0, step=2 - ClipStream.BEGINNING)
+    )
     assert set(pool.choose(2, np.random.default_rng(0))) == {0, 1}
     old = pool.ensure(0)
     before = old.read_bytes()
@@ -44,7 +46,9 @@ def test_clips_behind_the_window_are_removed_and_made_again(tmp_path: Path) -> N
 
 
 def test_workers_make_what_the_window_will_reach(tmp_path: Path) -> None:
-    pool = replace(make_pool(tmp_path, size=2), stream=Stream(1.0, step=2 - Stream.BEGINNING))
+    pool = replace(
+        make_pool(tmp_path, size=2), stream=ClipStream(1.0, step=2 - ClipStream.BEGINNING)
+    )
     place = pool.ensure(0).parent
     with producing(pool, workers=1):
         # Workers begin by themselves: nobody has read clip 1 yet.

@@ -12,8 +12,8 @@ from training_toys import learnt, make_network
 from vosbench.baselines.errors import InputError
 from vosbench.harness.terminal import Terminal
 from vosbench.harness.training.data.pool import ClipPool
-from vosbench.harness.training.frtm.job import Job
-from vosbench.harness.training.loop import Progress, train
+from vosbench.harness.training.frtm.job import FrtmJob
+from vosbench.harness.training.loop import TrainingProgress, train
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.reporting import tensorboard, terminal
 from vosbench.harness.training.state import load_state
@@ -27,8 +27,8 @@ RECIPE = Recipe(
 )
 
 
-def job(pool: ClipPool, folder: Path, recipe: Recipe = RECIPE, gated: bool = True) -> Job:
-    return Job(recipe, make_network(gated), pool, pool, folder, 2, 4, 1)
+def job(pool: ClipPool, folder: Path, recipe: Recipe = RECIPE, gated: bool = True) -> FrtmJob:
+    return FrtmJob(recipe, make_network(gated), pool, pool, folder, 2, 4, 1)
 
 
 class KilledError(Exception):
@@ -36,7 +36,7 @@ class KilledError(Exception):
 
 
 def killer(at: int):
-    def report(news: Progress) -> None:
+    def report(news: TrainingProgress) -> None:
         if news.step == at:
             raise KilledError
 
@@ -62,7 +62,7 @@ def test_resumed_run_equals_an_undisturbed_one(toy_pool: ClipPool, tmp_path: Pat
 
 def test_a_finished_training_is_not_run_again(toy_pool: ClipPool, tmp_path: Path) -> None:
     first = train(job(toy_pool, tmp_path))
-    heard: list[Progress] = []
+    heard: list[TrainingProgress] = []
     again = train(job(toy_pool, tmp_path), heard.append)
     assert not heard
     assert all(torch.equal(t, again.network[name]) for name, t in first.network.items())
@@ -128,7 +128,7 @@ def test_recipe_refuses_what_it_does_not_know() -> None:
 
 
 def test_progress_is_shown_with_and_without_a_terminal(tmp_path: Path) -> None:
-    news = Progress("reuse", 4, 10, {"validation/full": 0.5})
+    news = TrainingProgress("reuse", 4, 10, {"validation/full": 0.5})
     for is_terminal in (True, False):
         with (tmp_path / "out").open("w") as file:
             console = Terminal(file=file, force_terminal=is_terminal, width=120)
@@ -146,5 +146,5 @@ def test_tensorboard_is_optional(tmp_path: Path) -> None:
         assert write is None
     else:
         assert write is not None
-        write(Progress("reuse", 1, 2, {"loss": 1.0}))
+        write(TrainingProgress("reuse", 1, 2, {"loss": 1.0}))
         assert any(tmp_path.iterdir())

@@ -7,7 +7,7 @@ from training_toys import moment
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.training.data.encoding import EncodedClip
-from vosbench.harness.training.data.windows import Window, Windows
+from vosbench.harness.training.data.windows import CropWindow, Windows
 from vosbench.harness.training.frtm.steps import _weights, draw_pairs
 
 ROWS, COLUMNS = 4, 7
@@ -23,12 +23,12 @@ CLIP = EncodedClip(*map(_places, (8, 4, 2, 1, 2, 32)))
 
 
 def test_a_window_shows_the_same_cells_at_every_level() -> None:
-    cut = Window(1, 2, 2, 3, mirrored=False).clip(CLIP)
+    cut = CropWindow(1, 2, 2, 3, mirrored=False).clip(CLIP)
     expected = torch.tensor([[9.0, 10, 11], [16, 17, 18]])
     for level in (*cut.levels, cut.scores, cut.masks):
         height, width = level.shape[-2:]
         assert torch.equal(level[0, 0, :: height // 2, :: width // 3], expected)
-    mirrored = Window(1, 2, 2, 3, mirrored=True).clip(CLIP)
+    mirrored = CropWindow(1, 2, 2, 3, mirrored=True).clip(CLIP)
     assert torch.equal(mirrored.f32[0, 0], expected.flip(-1))
 
 

@@ -25,7 +25,7 @@ from vosbench.harness.training.data.encoding import EncodedClip
 from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.data.windows import Windows
 from vosbench.harness.training.frtm.steps import WHOLE
-from vosbench.harness.training.loop import Progress, train
+from vosbench.harness.training.loop import TrainingProgress, train
 from vosbench.harness.training.recipe import GateRecipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.ttvos import trainer as ttvos
 from vosbench.harness.training.ttvos.losses import RunRecipe, TtvosRecipe, reuse_losses
@@ -154,7 +154,7 @@ def test_resumed_run_equals_an_undisturbed_one(toy_pool: ClipPool, tmp_path: Pat
     folder = tmp_path / "broken"
     for step in (3, 6, 9):  # in either stage, between two saves
 
-        def report(news: Progress, at: int = step) -> None:
+        def report(news: TrainingProgress, at: int = step) -> None:
             if news.step == at:
                 raise KilledError
 

@@ -19,8 +19,8 @@ from vosbench.harness.training.data.encoding import NAMES, EncodedClip
 from vosbench.harness.training.data.pictures import open_pictures
 from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.data.synthetic import SyntheticClips
-from vosbench.harness.training.frtm.job import Job
-from vosbench.harness.training.loop import Training, train
+from vosbench.harness.training.frtm.job import FrtmJob
+from vosbench.harness.training.loop import TrainingJob, train
 from vosbench.harness.training.processes import ALONE, Processes, joined
 from vosbench.harness.training.recipe import GateRecipe, Recipe, ReuseRecipe, StageRecipe
 
@@ -52,16 +52,18 @@ def pool_of(root: Path) -> Double:
     return Double(source, make_encoder(), root / "cache", 4)
 
 
-def jobs(root: Path, folder: Path, processes: Processes = ALONE) -> Iterator[tuple[str, Training]]:
+def jobs(
+    root: Path, folder: Path, processes: Processes = ALONE
+) -> Iterator[tuple[str, TrainingJob]]:
     """A training of each kind."""
     for name, recipe in RECIPES.items():
         network: nn.Module = make_network(True).double()
         held_out = pool_of(root) if name == "pairs" else None
-        job = Job(recipe, network, pool_of(root), held_out, folder / name, log_every=1)  # type: ignore[arg-type]
+        job = FrtmJob(recipe, network, pool_of(root), held_out, folder / name, log_every=1)  # type: ignore[arg-type]
         yield name, replace(job, processes=processes)
 
 
-def losses(job: Training) -> list[tuple[int, str, float]]:
+def losses(job: TrainingJob) -> list[tuple[int, str, float]]:
     curve = train(job).curve
     return [(p.step, p.name, p.value) for p in curve if not p.name.startswith("speed/")]
 
