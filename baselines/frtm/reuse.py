@@ -64,18 +64,23 @@ class TemplateMatching(nn.Module):
         return d
 
 
-class _MaxPool(nn.AdaptiveMaxPool2d):
+class _MaxPool(nn.Module):
     """Adaptive max-pooling whose gradient a GPU can give with the same bits again.
 
     torch's adds up with atomics where windows overlap; that of picking values by index doesn't,
     once deterministic algorithms are asked for, as training does.
     """
 
+    def __init__(self, cells: int) -> None:
+        super().__init__()
+        self.cells = cells
+
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, C, cells, cells)."""
         if not (torch.are_deterministic_algorithms_enabled() and x.requires_grad):
-            return super().forward(x)  # type: ignore[no-any-return, no-untyped-call]
+            return F.adaptive_max_pool2d(x, self.cells)
         with torch.no_grad():
-            pooled, places = F.adaptive_max_pool2d(x, self.output_size, return_indices=True)
+            pooled, places = F.adaptive_max_pool2d(x, self.cells, return_indices=True)
         return x.flatten(2).gather(2, places.flatten(2)).view_as(pooled)
 
 

@@ -121,8 +121,8 @@ def show(
     elif not rows:
         raise InputError(f"nothing in {db} matches: `vosbench results` without filters shows all")
     else:
-        rows = with_busy(db, where, rows)
-        shown = chosen.rows(rows if each else merge_kinds(rows))
+        told = with_busy(db, where, rows)
+        shown = chosen.rows(told if each else merge_kinds(told))
         _print_table(with_limits(db, shown), out, ids=each, columns=chosen.columns)
 
 
