@@ -80,10 +80,8 @@ class Carrier:
 
     def carried(self, plane: torch.Tensor) -> torch.Tensor:
         """A label map or mask (H, W) of the first frame, as it lies in this one."""
-        import torch
-
         x, y = np.moveaxis(np.rint(self._places).astype(np.int64), -1, 0)
         height, width = self._before.shape
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         values = plane.cpu().numpy()[y.clip(0, height - 1), x.clip(0, width - 1)]
-        return torch.from_numpy(np.where(inside, values, values.dtype.type(0))).to(plane.device)
+        return plane.new_tensor(np.where(inside, values, values.dtype.type(0)))

@@ -26,7 +26,7 @@ from vosbench.runners.interface import (
     Walk,
 )
 from vosbench.runners.policies import Never
-from vosbench.runners.policy import Evidence, GatePolicy, Need, Path, decision
+from vosbench.runners.policy import Evidence, GatePolicy, Need, Path, decision, mask_iou
 from vosbench.runners.steered import Steered
 
 if TYPE_CHECKING:
@@ -189,8 +189,6 @@ class GatedWalk:
         return iou
 
     def _least_iou(self, ids: list[int], before: int, now: int) -> float | None:
-        from vosbench.runners.tracking import mask_iou
-
         truth = self.clip.truth
         if truth is None:
             raise RuntimeError("an oracle needs a clip with annotations; RunnerSpec.needs_truth")

@@ -211,3 +211,11 @@ def decision(policy: GatePolicy, seen: Evidence) -> Decision:
     if not isinstance(found.path, Path) or found.path is Path.INIT:
         raise RuntimeError(f"the policy {policy.spec.name} decided {answer!r}, which is no path")
     return found
+
+
+def mask_iou(a: torch.Tensor | None, b: torch.Tensor | None) -> float | None:
+    """IoU of two masks; of two empty ones 1."""
+    if a is None or b is None:
+        return None
+    union = int((a | b).sum())
+    return 1.0 if union == 0 else int((a & b).sum()) / union

@@ -30,7 +30,15 @@ from vosbench.runners.interface import (
     Step,
     no_spans,
 )
-from vosbench.runners.policy import Decision, Evidence, GatePolicy, Need, Path, decision
+from vosbench.runners.policy import (
+    Decision,
+    Evidence,
+    GatePolicy,
+    Need,
+    Path,
+    decision,
+    mask_iou,
+)
 from vosbench.runners.tracker import Batches, Features, Match, Segment, State, Tracker
 
 
@@ -383,11 +391,3 @@ def _finite(segments: Iterable[Segment]) -> Tensor | None:
     """Whether all probabilities are numbers, a scalar; the sum of numbers from 0 to 1 is one."""
     sums = [segment.probability.sum() for segment in segments]
     return torch.stack(sums).isfinite().all() if sums else None
-
-
-def mask_iou(a: Tensor | None, b: Tensor | None) -> float | None:
-    """IoU of two masks; of two empty ones 1."""
-    if a is None or b is None:
-        return None
-    union = int((a | b).sum())
-    return 1.0 if union == 0 else int((a & b).sum()) / union

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from sqlalchemy import Connection, func, select
 
 from vosbench.harness.setting import CURVE
@@ -29,6 +28,9 @@ from vosbench.harness.store.models import (
 from vosbench.harness.store.results import Readable, read_from
 from vosbench.harness.store.selection import Selection
 from vosbench.harness.trials import Kind
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def newest_change(source: Readable) -> str:
@@ -95,6 +97,7 @@ def busy_keys(source: Readable, where: Selection) -> frozenset[str]:
 def timing_conditions(source: Readable) -> pd.DataFrame:
     """Of complete timing trials: ``key``, ``threads`` of their machine, and ``busy``, whether
     others used the device; None where it isn't known."""
+    import pandas as pd
 
     def work(connection: Connection) -> pd.DataFrame:
         query = (
@@ -114,6 +117,7 @@ def timing_conditions(source: Readable) -> pd.DataFrame:
 
 def curves(source: Readable) -> pd.DataFrame:
     """All different curves (``CURVE``) of complete trials, the first one asked for first."""
+    import pandas as pd
 
     def work(connection: Connection) -> pd.DataFrame:
         columns = [getattr(Trial, name) for name in CURVE]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.text import plain_name
@@ -50,6 +50,8 @@ def insert_new(connection: Connection, model: type[Base], rows: Sequence[dict[st
     if not rows:
         return
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         connection.execute(postgresql.insert(model).on_conflict_do_nothing(), rows)
     else:
         connection.execute(sqlite.insert(model).on_conflict_do_nothing(), rows)

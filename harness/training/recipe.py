@@ -62,7 +62,7 @@ class StageRecipe:
 
 @dataclass(frozen=True)
 class GateRecipe:
-    """What the gate is trained towards; NETWORKS, section 7, has the variants.
+    """What the gate is trained towards.
 
     Attributes:
         m1, m2: margins of the gate probability loss, M(m1, m2).
