@@ -49,12 +49,13 @@ def headline(settings: pd.DataFrame, per_clip: pd.DataFrame) -> list[dict[str, A
             continue
         dataset = str(best["dataset"].iloc[0])
         rows = best.reindex(columns=list(_SHOWN)).to_dict("records")
-        worst = _worst(by_key.get_group(best["key"].iloc[0]))
+        key = best["key"].iloc[0]
+        clips = by_key.get_group(key) if key in by_key.groups else per_clip.iloc[:0]
         found.append({
             "evaluation": evaluation, "dataset": dataset, "curves": there["curve"].nunique(),
             "best": [{name: plain(row[name]) for name in _SHOWN} for row in rows],
-            "published": published(dataset, len(by_key.get_group(best["key"].iloc[0]))),
-            "worst": worst,
+            "published": published(dataset, len(clips)),
+            "worst": _worst(clips),
         })  # fmt: skip
     return found
 

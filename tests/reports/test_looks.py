@@ -13,7 +13,7 @@ from vosbench.harness.store import Selection
 from vosbench.reports.figures import figure_data
 from vosbench.reports.looks import COLUMNS, Look, looks
 from vosbench.reports.site.tables import looks as site_looks
-from vosbench.reports.site.tables import settings
+from vosbench.reports.site.tables import runs, settings
 
 FIGURES = ("reuse-vs-jf", "fps-vs-jf", "alternatives", "gate-vs-giou", "pareto", "high-iou")
 NINE = [
@@ -33,7 +33,7 @@ def test_a_curve_looks_the_same_in_all_figures_and_on_the_site(results_db: Path)
     for row in other.to_dict("records"):
         same = drawn[drawn["curve"] == row["other"]].iloc[0]
         assert [same[name] for name in COLUMNS] == [row[name] for name in COLUMNS]
-    page = site_looks(settings(results_db, Selection()))
+    page = site_looks(settings(results_db, Selection(), runs(results_db, Selection())))
     for curve, row in drawn.drop_duplicates("curve").set_index("curve").iterrows():
         assert (page[curve]["colour"], page[curve]["marker"]) == (row["colour"], row["marker"])
 

@@ -15,7 +15,7 @@ from vosbench.harness.sweep import scheduler
 from vosbench.reports.figures import figure_data
 from vosbench.reports.figures.curves import draw_oracles
 from vosbench.reports.policies import policy_spec
-from vosbench.reports.site.tables import looks, settings
+from vosbench.reports.site.tables import looks, runs, settings
 from vosbench.runners.policy_registry import fitting, make_policy
 from vosbench.runners.registry import resolve
 
@@ -110,7 +110,7 @@ def test_a_strangers_policy_is_run_and_shown(
     assert set(mine["colour"]) == {"#aa3377"}
     drawn = {line.get_color() for axes in draw_oracles(data).axes for line in axes.get_lines()}
     assert "#aa3377" in drawn
-    shown = looks(settings(str(strangers), Selection()))
+    shown = looks(settings(str(strangers), Selection(), runs(str(strangers), Selection())))
     assert shown["g-ttvos-lite, steady area (untrained)"]["colour"] == "#aa3377"
 
 
