@@ -1,4 +1,4 @@
-"""Accuracy against what it costs: time and energy, with the fronts that nothing beats."""
+"""Accuracy against speed and energy, with the fronts that nothing beats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vosbench.harness.store import Readable, Selection
 from vosbench.reports.figures import canvas
-from vosbench.reports.figures.curve_panels import ACCURACY_LABEL
+from vosbench.reports.figures.curve_panels import ACCURACY_LABEL, FPS_LABEL
 from vosbench.reports.figures.options import FigureKind, FigureOptions
 from vosbench.reports.figures.points import everything, timed_points
 from vosbench.reports.frames import UNTRAINED
@@ -20,21 +20,21 @@ from vosbench.reports.looks import Look, look_of
 from vosbench.reports.style import DIM, sheet
 
 _COSTS = (
-    ("ms_per_frame", "on_time_front", "ms per frame"),
+    ("fps", "on_speed_front", FPS_LABEL),
     ("energy_net_j_per_frame", "on_energy_front", "net joules per frame"),
 )
+_MORE_IS_BETTER = "fps"
 
 
 def runs(source: Readable, where: Selection, options: FigureOptions) -> pd.DataFrame:
     """Every timed setting, and whether another of the same machine is better at no more cost:
-    the columns of curves, with ``on_time_front`` and ``on_energy_front``."""
+    the columns of curves, with ``on_speed_front`` and ``on_energy_front``."""
     points = timed_points(source, where, options, everything)
     for cost, front, _ in _COSTS:
         points[front] = False
         for _, rows in points.groupby(["panel", "environment_key"], dropna=False):
-            points.loc[rows.index, front] = pareto_front(
-                rows[cost].to_numpy(float), rows["jf_mean"].to_numpy(float)
-            )
+            spent = rows[cost].to_numpy(float) * (-1 if cost == _MORE_IS_BETTER else 1)
+            points.loc[rows.index, front] = pareto_front(spent, rows["jf_mean"].to_numpy(float))
     return points
 
 
@@ -50,9 +50,9 @@ def pareto_front(cost: NDArray[np.float64], accuracy: NDArray[np.float64]) -> ND
 
 
 def draw(points: pd.DataFrame) -> Figure:
-    """A row of panels per set of clips: time, and energy where it was measured."""
+    """A row of panels per set of sequences and machine: FPS, and energy where it was measured."""
     costs = [cost for cost in _COSTS if points[cost[0]].notna().any()]
-    names, left_out = canvas.shown(points["panel"], canvas.MOST_PANELS // 2, "sets of clips")
+    names, left_out = canvas.shown(points["panel"], canvas.MOST_PANELS // 2, "sets of sequences")
     points = points[points["panel"].isin(names)]
     titles = [name for name in names for _ in costs]
     sheet = canvas.panels(titles, columns=len(costs), width=4.8, height=3.7)
@@ -72,7 +72,7 @@ def draw(points: pd.DataFrame) -> Figure:
     if len(costs) == 1:
         remark.append("energy isn't known for any of these runs")
     lines = "\n".join(filter(None, remark))
-    title = "Accuracy against time and energy"
+    title = "Accuracy against speed" + (" and energy" if len(costs) > 1 else "")
     canvas.finish(sheet.figure, title, lines, list(handles.values()), list(handles))
     canvas.place_labels(sheet.figure, labels)
     return sheet.figure
@@ -118,7 +118,7 @@ def _panel(
 
 PARETO = FigureKind(
     "pareto",
-    "accuracy against time and energy, with the fronts",
+    "accuracy against speed and energy, with the fronts",
     "accuracy and timing of the same setting",
     "vosbench run --kind both --models g-frtm-fast,frtm-fast --tau 0.1:1.0:0.3 --dataset motion",
     runs,

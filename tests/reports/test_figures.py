@@ -36,6 +36,7 @@ from vosbench.reports.figures.canvas import MOST_ENTRIES
 from vosbench.reports.figures.gate_calibration import roc
 from vosbench.reports.figures.object_scores import _published
 from vosbench.reports.figures.object_scores import draw as draw_object_scores
+from vosbench.reports.figures.pareto import draw as draw_pareto
 from vosbench.reports.figures.pareto import pareto_front
 from vosbench.reports.figures.path_cost import STAGES, frame_paths
 from vosbench.reports.style import STAGE_COLOURS, Sheet, styled
@@ -381,6 +382,25 @@ def test_front_is_what_nothing_beats(pairs: list[tuple[int, int]]) -> None:
         else:
             equal = front & (cost == cost[index]) & (accuracy == accuracy[index])
             assert better.any() or cheaper.any() or equal.any()
+
+
+def test_the_front_of_speed_is_of_each_machine_and_of_the_fastest(tmp_path: Path) -> None:
+    world = World(machines={"key-a": 1.0, "key-b": 3.0})
+    specs = [spec(tau=tau) for tau in ("0.4", "0.7", "0.9")]
+    points = figure_data("pareto", database(tmp_path / "two.db", specs, world))
+    assert points["panel"].nunique() == points["environment_key"].nunique() == 2
+    for _, row in points.iterrows():
+        rivals = points[points["environment_key"] == row["environment_key"]]
+        faster = (rivals["fps"] >= row["fps"]) & (rivals["jf_mean"] > row["jf_mean"])
+        better = (rivals["fps"] > row["fps"]) & (rivals["jf_mean"] >= row["jf_mean"])
+        assert row["on_speed_front"] == (not (faster | better).any())
+    labels = [axes.get_xlabel() for axes in draw_pareto(points).axes if axes.get_xlabel()]
+    assert set(labels) >= {"frames per second"}
+    measured_energy = points["energy_net_j_per_frame"].notna().any()
+    assert ("net joules per frame" in labels) == measured_energy
+    points["energy_net_j_per_frame"] = 2.0
+    both = [axes.get_xlabel() for axes in draw_pareto(points).axes if axes.get_xlabel()]
+    assert both[:2] == ["frames per second", "net joules per frame"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))
