@@ -61,6 +61,16 @@ def weights_notes(source: Readable) -> Mapping[str, str]:
     return read_from(source, work)
 
 
+def owners(source: Readable) -> Mapping[str, str]:
+    """Whose the imported trials are, by their key; own ones are not in it."""
+
+    def work(connection: Connection) -> dict[str, str]:
+        rows = connection.execute(select(Trial.key, Trial.origin).where(Trial.origin.is_not(None)))
+        return {key: str(origin) for key, origin in rows}
+
+    return read_from(source, work)
+
+
 def series_names(source: Readable, where: Selection, prefix: str) -> tuple[str, ...]:
     """The names of stored series that begin with ``prefix``, sorted."""
 

@@ -20,7 +20,7 @@ FAILED = 5
 _SHOWN = (
     "curve", "base", "tau", "jf_mean", "jf_low", "jf_high", "reuse_rate", "fps", "fps_low",
     "fps_high", "device", "threads", "precision", "repeats", "busy", "trained", "weights_note",
-    "key",
+    "owner", "key",
 )  # fmt: skip
 
 

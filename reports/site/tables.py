@@ -8,7 +8,7 @@ import pandas as pd
 
 from vosbench.harness.metric import SHARE, further_metrics
 from vosbench.harness.store import Readable, Selection, State, results
-from vosbench.harness.store.catalog import timing_conditions, weights_notes
+from vosbench.harness.store.catalog import owners, timing_conditions, weights_notes
 from vosbench.reports.frames import TIMING, measured
 from vosbench.reports.intervals import with_intervals
 from vosbench.reports.looks import COLUMNS as LOOK
@@ -20,7 +20,7 @@ TRAINED, UNTRAINED = "trained", "untrained"
 _SETTING_COLUMNS = (
     "key", "curve", "base", "model", "policy", "tau", "tau2", "dataset", "evaluation", "weights",
     "weights_sha256", "trained", "weights_note", "margins", "precision", "study", "device",
-    "environment_key", "repeats", "threads", "busy", *LOOK,
+    "environment_key", "repeats", "threads", "busy", "owner", *LOOK,
 )  # fmt: skip
 _MODEL = ["curve", "evaluation", "environment_key"]
 _MODEL_COLUMNS = (
@@ -38,15 +38,18 @@ def runs(source: Readable, where: Selection) -> pd.DataFrame:
 
     ``trained`` says "trained" or "untrained", ``weights_note`` what is known about trained
     weights, ``clips`` counts the sequences, ``base`` is the architecture; ``threads`` are those of
-    a timing run, and ``busy`` says whether others used its device.
+    a timing run, and ``busy`` says whether others used its device; ``owner`` is whose results they
+    are where they were imported, None for own ones.
     """
     found = results(source, where)
     notes = weights_notes(source)
     times = timing_conditions(source).set_index("key")
     marks = found["key"].map(times["busy"])
+    whose = owners(source)
     return found.assign(
         threads=found["key"].map(times["threads"]).astype(float),
         busy=pd.Series([BUSY if m is True else None for m in marks], found.index, dtype="object"),
+        owner=pd.Series(list(map(whose.get, found["key"])), found.index, dtype="object"),
         trained=[_words(trained) for trained in found["trained"]],
         weights_note=[notes.get(sha256, "") for sha256 in found["weights_sha256"]],
         clips=[len(names) for names in found["sequences"]],
@@ -72,6 +75,7 @@ def settings(source: Readable, where: Selection, runs: pd.DataFrame) -> pd.DataF
         return pd.DataFrame(columns=list(_SETTING_COLUMNS))
     found = with_intervals(source, measured(source, where))
     found = found.assign(
+        owner=found["key"].map(runs.set_index("key")["owner"]),
         base=[parse_model(name).base for name in found["model"]],
         trained=[_words(trained) for trained in found["trained"]],
     )
@@ -92,6 +96,7 @@ def summary(runs: pd.DataFrame, measured_at: tuple[float, float] | None) -> dict
         "states": runs["state"].value_counts(sort=False).to_dict(),
         "untrained": int((runs["trained"] == UNTRAINED).sum()),
         "busy": int((runs["busy"] == BUSY).sum()),
+        "owners": {str(name): int(n) for name, n in runs["owner"].value_counts().items()},
         "first": first, "last": last,
         "models": words("model"), "datasets": words("dataset"), "devices": words("device"),
         "versions": words("version"), "precisions": words("precision"),

@@ -18,7 +18,10 @@ import pandas as pd
 import pytest
 from report_samples import World, _record, clip, database, spec
 
+from tests.harness.regression.regression_samples import accuracy
+from tests.harness.regression.regression_samples import spec as bundled
 from vosbench.baselines.errors import InputError
+from vosbench.harness.regression.importing import import_run
 from vosbench.harness.store import (
     Command,
     Selection,
@@ -29,6 +32,7 @@ from vosbench.harness.store import (
     sequences,
     series,
 )
+from vosbench.harness.store.measured import Run
 from vosbench.harness.trials import PATH_CODES, ClipResult
 from vosbench.reports.frames import measured
 from vosbench.reports.overlay import Pixels
@@ -328,6 +332,24 @@ def test_the_front_page_has_best_worst_and_failed(tmp_path: Path) -> None:
     assert one["published"] is None  # the paper has no number on motion
     assert data["failures"]["count"] == 1
     assert data["failures"]["first"][0]["error"] == "no memory"
+
+
+def test_imported_results_say_whose_they_are(tmp_path: Path) -> None:
+    db = database(tmp_path / "results.db", [spec(tau="0.4")])
+    scored = {"jf_mean": 0.654, "reuse_rate": 0.25}
+    foreign = replace(accuracy(bundled("0.7", model="others")), aggregates=scored)
+    with Storage.open(db) as storage:
+        import_run(storage, Run(HOSTILE, (foreign,)), "theirs")
+    folder = write_site(db, tmp_path / "site").index.parent
+    shown = unpacked(read_script(folder / "data" / "runs.js"))
+    whose = dict(zip(shown["key"], shown["owner"], strict=True))
+    assert whose.pop(foreign.spec.key) == HOSTILE
+    assert whose and set(whose.values()) == {None}
+    data = read_script(folder / "data" / "site.js")
+    assert data["summary"]["owners"] == {HOSTILE: 1}
+    best = {row["key"]: row["owner"] for one in data["headline"] for row in one["best"]}
+    assert best.pop(foreign.spec.key) == HOSTILE
+    assert best and set(best.values()) == {None}
 
 
 def test_published_rows_are_the_papers() -> None:

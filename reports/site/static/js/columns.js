@@ -23,7 +23,7 @@
     MODEL, JF, DATASET, TAU, column("reuse_rate", "reuse %", "percent", { also: ["reuse"] }),
     column("kind", "kind"), column("state", "state"), ...DESCRIBE, ...SCORES.slice(0, -1), ...SPEED, ...TIMED,
     column("clips", "sequences", "number"), CUT, column("weights", "weights"), column("margins", "margins"),
-    column("study", "sweep"), column("protocol", "protocol"), column("precision", "precision"),
+    column("study", "sweep"), column("owner", "from", "text", { title: "whose results these are, where they were imported; empty for own ones" }), column("protocol", "protocol"), column("precision", "precision"),
     column("seed", "seed", "number"), column("repeat", "repeat", "number"), column("version", "version"),
     column("manifest_sha256", "manifest", "short"), column("weights_sha256", "weights sha256", "short"),
     column("environment_key", "machine key", "short"), column("key", "key", "short"), column("trial_id", "id", "number"), column("error", "error"),

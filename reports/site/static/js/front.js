@@ -11,7 +11,8 @@
 
   const measured = (row, place) => el("tr", {},
     el("td", {}, link(row.curve, VOS.runPath(row.key))),
-    el("td", { class: "number" }, place ? format(row.jf_mean, "percent") : el("strong", {}, format(row.jf_mean, "percent")), spread(row.jf_low, row.jf_high, "percent")),
+    el("td", { class: "number" }, place ? format(row.jf_mean, "percent") : el("strong", {}, format(row.jf_mean, "percent")), spread(row.jf_low, row.jf_high, "percent"),
+      row.owner ? el("span", { class: "mark", title: "imported: measured elsewhere" }, ` from ${row.owner}`) : ""),
     el("td", { class: "number" }, format(row.tau, "number")), el("td", { class: "number" }, format(row.reuse_rate, "percent")),
     el("td", { class: "number" }, speed(row)), el("td", {}, VOS.trained(row.trained)));
 
@@ -62,6 +63,7 @@
         ["runs", el("span", {}, link(summary.runs, ["runs"]), ` (${states(summary.states)})`)],
         ["weights", summary.untrained ? el("span", { class: "mark" }, `${summary.untrained} runs are untrained: random weights`) : "all trained"],
         ["busy", summary.busy ? el("span", { class: "mark" }, `${summary.busy} timing runs on a device that others used`) : ""],
+        ["imported", Object.entries(summary.owners).map(([owner, runs]) => `${runs} from ${owner}`).join(", ")],
         ["models", summary.models.join(", ")], ["datasets", summary.datasets.join(", ")],
         ["devices", summary.devices.join(", ")], ["threads", summary.threads.join(", ")], ["precision", summary.precisions.join(", ")],
         ["versions", summary.versions.join(", ")], ["first measured", format(summary.first, "time")], ["only", filters.join("; ")],

@@ -54,6 +54,7 @@
     delete annotations.unscored;
     delete annotations.remarks;
     return el("section", { class: "block" }, el("h2", {}, "Ran on"), facts([
+      ["imported from", get("owner") && el("span", { class: "mark" }, `${get("owner")}: measured elsewhere, not run here`)],
       ["device", get("device")], ["threads", format(get("threads"), "number")],
       ["busy", get("busy") && el("span", { class: "mark" }, "others used the device meanwhile")], ["machine key", code(get("environment_key"))],
       ["version", attempt.version ?? get("version")], ["commit", commit(attempt)],
