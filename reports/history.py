@@ -15,7 +15,6 @@ from vosbench.reports import style
 from vosbench.reports.looks import Look, looks
 
 _PANEL_IN, _LEGEND_ROW_IN = 2.4, 0.22
-_SERIES = ["point", "machine"]
 
 
 def draw_history(frame: pd.DataFrame, out: Path) -> Path:

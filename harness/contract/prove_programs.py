@@ -33,7 +33,6 @@ main()
 """
 STEPS = (30, 20)
 """Of the two stages of the training that is killed."""
-KILL_AFTER = 20
 _TRAINING = (
     "train", "g-frtm-lite", "--motion", "1", "--steps", ",".join(map(str, STEPS)), "--batch", "2",
     "--set", "data.height=64", "--set", "data.width=112", "--set", "data.frames=5",

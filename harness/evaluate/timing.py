@@ -34,7 +34,7 @@ from vosbench.harness.measure.energy_meter import measure, per_frame_j, source_f
 from vosbench.harness.measure.energy_readings import EnergyReading, NoSource
 from vosbench.harness.measure.probe import forget_peak, peak_memory_mib
 from vosbench.harness.measure.spans import SequenceTimer, SequenceTimes
-from vosbench.harness.measure.timing import ClipTimes, clip_fps, convention, summarise
+from vosbench.harness.measure.timing import ClipTimes, Convention, clip_fps, summarise
 from vosbench.harness.trials import PATH_CODES, ClipResult
 from vosbench.runners.interface import Frame
 
@@ -206,8 +206,8 @@ class Timer:
 def trial_numbers(clips: Sequence[TimedClip], device: torch.device) -> dict[str, float]:
     """A timing trial's numbers over its clips; NaN where unknown."""
     times = [clip.times for clip in clips]
-    model = summarise(times, convention("model"))
-    published = summarise([clip.published for clip in clips], convention("published-reuse"))
+    model = summarise(times, Convention.MODEL)
+    published = summarise([clip.published for clip in clips], Convention.PUBLISHED)
     frames = sum(int(clip.times.tracked.sum()) // clip.loops for clip in clips)
     total_ms = sum(clip.end_to_end_ms for clip in clips)
     waited_ms = sum(clip.waited_ms for clip in clips)
@@ -281,9 +281,8 @@ def _timed(
         )
         for measured in (headline.times, published or headline.times)
     )
-    model = convention("model")
-    fps = clip_fps(times, model)
-    counted = times.counted_ms(model)
+    fps = clip_fps(times, Convention.MODEL)
+    counted = times.counted_ms(Convention.MODEL)
     metrics = {
         "fps": math.nan if fps is None else fps,
         "ms_per_frame": float(counted.mean()) if len(counted) else math.nan,

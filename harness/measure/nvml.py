@@ -80,14 +80,6 @@ def _call(what: str, function: Callable[..., T], *arguments: Any) -> T:
 
 
 @dataclass(frozen=True)
-class DeviceProcess:
-    """A process with a compute context on the device; None where memory is not told."""
-
-    pid: int
-    memory_mb: float | None
-
-
-@dataclass(frozen=True)
 class NvmlDevice:
     """One device while NVML is open; every method raises :class:`NvmlError`.
 
@@ -171,14 +163,10 @@ class NvmlDevice:
             bits = _call("throttle reasons", older, self.handle)
         return tuple(reason for bit, reason in _REASONS.items() if bits & bit)
 
-    def processes(self) -> tuple[DeviceProcess, ...]:
-        """Everything with a compute context, this process included."""
+    def processes(self) -> tuple[int, ...]:
+        """Ids of all processes with a compute context, this one included."""
         read = pynvml.nvmlDeviceGetComputeRunningProcesses
-        found = _call("processes", read, self.handle)
-        return tuple(
-            DeviceProcess(int(p.pid), None if p.usedGpuMemory is None else p.usedGpuMemory / 2**20)
-            for p in found
-        )
+        return tuple(int(process.pid) for process in _call("processes", read, self.handle))
 
 
 def driver_version() -> str:

@@ -57,7 +57,7 @@ class Occupancy:
 def others_on(gpu: NvmlDevice, own_pid: int | None = None) -> tuple[int, ...]:
     """Ids of other processes computing on ``gpu``; raises ``NvmlError``."""
     own = os.getpid() if own_pid is None else own_pid
-    return tuple(process.pid for process in gpu.processes() if process.pid != own)
+    return tuple(pid for pid in gpu.processes() if pid != own)
 
 
 def descendants(own: int, proc: Path = Path("/proc")) -> frozenset[int]:
@@ -130,7 +130,7 @@ def occupancy(device: torch.device) -> Occupancy:
 
     try:
         with open_device(cuda_uuid(device)) as gpu:
-            pids = tuple(process.pid for process in gpu.processes())
+            pids = gpu.processes()
     except NvmlError as error:
         return Occupancy(name, reason=str(error))
     context = bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]

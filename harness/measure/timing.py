@@ -9,76 +9,14 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from vosbench.baselines.errors import InputError
 
-
-class Scope(StrEnum):
-    """What a frame's time holds."""
+class Convention(StrEnum):
+    """What counts as frames per second; numbers of two conventions do not compare."""
 
     MODEL = "model"
-    """The model alone: frames lie on the device beforehand."""
-    END_TO_END = "end_to_end"
-    """Decoding and transfer as well."""
-
-
-class Average(StrEnum):
-    """How the frames of several clips become one FPS."""
-
-    POOLED = "pooled"
-    """All frames / all time."""
-    SEQUENCES = "sequences"
-    """Mean of the clips' own FPS."""
-
-
-class WarmUp(StrEnum):
-    """What runs before the first timed frame."""
-
-    STABLE = "stable"
-    """Every input shape and path, until times are stable."""
-    FIRST_FRAME = "first_frame"
-    """The first frame of the first clip, once."""
-
-
-@dataclass(frozen=True)
-class Convention:
-    """A named way of counting frames per second; numbers of two conventions do not compare.
-
-    Attributes:
-        name: stored with every FPS.
-        counts_first_frame: the first frame and its training count; else tracked frames only.
-        note: what the published code did beside it that this harness does not imitate.
-    """
-
-    name: str
-    scope: Scope
-    average: Average
-    counts_first_frame: bool
-    warm_up: WarmUp
-    note: str = ""
-
-
-CONVENTIONS: tuple[Convention, ...] = (
-    Convention("model", Scope.MODEL, Average.POOLED, False, WarmUp.STABLE),
-    Convention("end_to_end", Scope.END_TO_END, Average.POOLED, False, WarmUp.STABLE),
-    Convention("published-frtm", Scope.MODEL, Average.SEQUENCES, True, WarmUp.FIRST_FRAME),
-    Convention(
-        "published-reuse",
-        Scope.MODEL,
-        Average.SEQUENCES,
-        True,
-        WarmUp.FIRST_FRAME,
-        note="the published gated loop also copies debug maps to the host inside the timed part",
-    ),
-)
-
-
-def convention(name: str) -> Convention:
-    """The convention of that name; raises ``InputError`` that lists them."""
-    for known in CONVENTIONS:
-        if known.name == name:
-            return known
-    names = ", ".join(known.name for known in CONVENTIONS)
-    raise InputError(f"unknown timing convention {name!r}: choose one of {names}")
+    """Tracked frames without the training in them: all frames / all time."""
+    PUBLISHED = "published"
+    """Every frame, the first one and its training too: mean of the sequences' own FPS."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +58,7 @@ class ClipTimes:
 
     def counted_ms(self, convention: Convention) -> NDArray[np.float64]:
         """Times that ``convention`` counts, one a counted frame."""
-        if convention.counts_first_frame:
+        if convention is Convention.PUBLISHED:
             return self.frame_ms
         return np.asarray((self.frame_ms - self.init_ms)[self.tracked])
 
@@ -130,8 +68,7 @@ class TimingSummary:
     """What a table prints.
 
     Attributes:
-        convention: name; :attr:`fps` is counted its way.
-        fps: frames per second; None if no frame counts (clips of one frame).
+        fps: frames per second as the convention counts; None if no frame does.
         pooled_fps, sequence_fps: the same by either average.
         p50_ms, p95_ms, p99_ms: of the counted frames.
         training_ms: mean over clips of the time spent beginning objects.
@@ -139,7 +76,6 @@ class TimingSummary:
         frames, clips: how many were counted.
     """
 
-    convention: str
     fps: float | None
     pooled_fps: float | None
     sequence_fps: float | None
@@ -187,8 +123,7 @@ def summarise(clips: Sequence[ClipTimes], convention: Convention) -> TimingSumma
     )
     objects = np.concatenate([clip.tracked_objects[clip.tracked] for clip in clips])
     return TimingSummary(
-        convention=convention.name,
-        fps=pooled if convention.average is Average.POOLED else mean,
+        fps=pooled if convention is Convention.MODEL else mean,
         pooled_fps=pooled,
         sequence_fps=mean,
         p50_ms=p50,

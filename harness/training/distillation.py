@@ -109,14 +109,12 @@ class Distilled:
         unexplained: fraction of each level's variance that the held-out pictures leave
             unexplained, by level; empty where nothing is held out.
         elapsed_s: time spent, over all runs.
-        pictures_sha256: hash of the pictures learnt from.
     """
 
     recipe: DistillationRecipe
     backbone: Backbone
     unexplained: Mapping[str, float]
     elapsed_s: float
-    pictures_sha256: str
 
 
 class _Pupil(nn.Module):
@@ -312,7 +310,6 @@ class _DistillationRun:
             self._pupil.student,
             unexplained,
             self.state.elapsed_s,
-            self._job.pictures.sha256,
         )
 
     def _errors(self, images: Tensor) -> list[Tensor]:

@@ -165,6 +165,14 @@ class TrainingRequest:
     start: str | None = None
     backbone: str | None = None
 
+    def check(self, *, gated: bool) -> None:
+        """Raise InputError for a second stage without a gate, or a start that isn't there."""
+        if self.recipe.reuse is not None and not gated:
+            model = self.recipe.model
+            raise InputError(f"{model} has no gate, so it has no second stage: train g-{model}")
+        if self.start is not None and not Path(self.start).is_file():
+            raise InputError(f"no checkpoint at {self.start}: give --start a trained one's file")
+
     def to_json(self) -> str:
         """All fields, as :func:`read_request` reads them."""
         return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"

@@ -95,10 +95,7 @@ class FrtmTrainer:
 
     def check(self, request: TrainingRequest) -> None:
         recipe = request.recipe
-        if recipe.reuse is not None and not self.gated(recipe.model):
-            raise InputError(
-                f"{recipe.model} has no gate, so it has no second stage: train g-{recipe.model}"
-            )
+        request.check(gated=self.gated(recipe.model))
         gate_only = recipe.reuse is not None and recipe.reuse.gate_only
         if request.start is not None:
             whole = gate_only and recipe.segmentation is None
@@ -151,12 +148,7 @@ class TtvosTrainer:
 
     def check(self, request: TrainingRequest) -> None:
         recipe = request.recipe
-        if recipe.reuse is not None and not self.gated(recipe.model):
-            raise InputError(
-                f"{recipe.model} has no gate, so it has no second stage: train g-{recipe.model}"
-            )
-        if request.start is not None and not Path(request.start).is_file():
-            raise InputError(f"no checkpoint at {request.start}: give --start a trained one's file")
+        request.check(gated=self.gated(recipe.model))
         if request.start is None:
             _check_first_stage(recipe)
         if recipe.sequences:

@@ -145,12 +145,7 @@ class HalfTrainer:
 
     def check(self, request: TrainingRequest) -> None:
         recipe = request.recipe
-        if recipe.reuse is not None and not self.gated(recipe.model):
-            raise InputError(
-                f"{recipe.model} has no gate, so it has no second stage: train g-{recipe.model}"
-            )
-        if request.start is not None and not Path(request.start).is_file():
-            raise InputError(f"no checkpoint at {request.start}: give --start a trained one's file")
+        request.check(gated=self.gated(recipe.model))
         if request.start is None and recipe.segmentation is None:
             raise InputError(
                 "training begins with the segmentation stage: give --steps S1,S2, or --start FILE "

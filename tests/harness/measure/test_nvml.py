@@ -264,7 +264,7 @@ with open_device("fake") as gpu:
     answers = {
         "uuid": gpu.uuid, "name": gpu.name(), "limit": gpu.power_limit_w(),
         "clocks": [gpu.sm_clock_mhz(), gpu.memory_clock_mhz(), gpu.temperature_c()],
-        "reasons": gpu.clock_reasons(), "memory": [p.memory_mb for p in gpu.processes()],
+        "reasons": gpu.clock_reasons(), "processes": gpu.processes(),
         "others": others_on(gpu), "mine": others_on(gpu, own_pid=4242),
         "locked": application_clocks(gpu),
     }
@@ -279,7 +279,7 @@ print(json.dumps(answers))
         "limit": 300.0,
         "clocks": [1410, 5001, 61],
         "reasons": ["power cap", "software thermal slowdown"],
-        "memory": [3072.0],
+        "processes": [4242],
         "others": [4242],
         "mine": [],
         "locked": "application clock 1200 MHz",
