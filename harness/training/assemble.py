@@ -228,10 +228,8 @@ def check_start(start: Path, model: str, *, gate_only: bool) -> None:
     """Refuse a checkpoint that a training of ``model`` can't take over, by names and shapes.
 
     Raises:
-        InputError: no such file, not a checkpoint, or one of another architecture.
+        InputError: not a checkpoint, or one of another architecture.
     """
-    if not start.is_file():
-        raise InputError(f"no checkpoint at {start}: give --start the file of a finished training")
     tensors = read_checkpoint(start).tensors
     with torch.device("meta"):
         own = make_frtm(config_of(model)).state_dict()
