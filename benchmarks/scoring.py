@@ -124,7 +124,7 @@ def measure(clips: list[Clip], results: Path, rounds: int, workers: int) -> None
     """Time all ways and print a line for each."""
     frames = sum(len(clip.frame_names) for clip in clips)
     planned = [(clip, DAVIS16.plan(clip)) for clip in clips]
-    print(f"{len(clips)} clips, {frames} frames, median of {rounds} rounds (plain: of one)")
+    print(f"{len(clips)} sequences, {frames} frames, median of {rounds} rounds (plain: of one)")
     begin = time.perf_counter()
     expected = plain(clips, results)
     plain_s = time.perf_counter() - begin

@@ -134,7 +134,7 @@ def main() -> None:
         with Storage.open(db) as storage:
             trials = fill(storage, options.frames)
         frames = trials * len(CLIPS) * FRAMES
-        print(f"{frames:,} frames, {trials * len(CLIPS):,} clips, {trials:,} trials")
+        print(f"{frames:,} frames, {trials * len(CLIPS):,} sequences, {trials:,} trials")
         print(f"written in {time.perf_counter() - began_s:.0f} s")
         if "://" not in db:
             size = Path(db).stat().st_size

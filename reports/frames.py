@@ -184,5 +184,5 @@ def _evaluations(frame: pd.DataFrame) -> pd.Series:
 
 
 def _evaluation(dataset: str, sequences: tuple[str, ...], max_frames: Any) -> str:
-    clips = f"{dataset}, {len(sequences)} clip{'' if len(sequences) == 1 else 's'}"
-    return clips if pd.isna(max_frames) else f"{clips}, first {max_frames} frames"
+    shown = f"{dataset}, {len(sequences)} sequence{'' if len(sequences) == 1 else 's'}"
+    return shown if pd.isna(max_frames) else f"{shown}, first {max_frames} frames"

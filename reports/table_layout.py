@@ -145,7 +145,7 @@ def _run(row: dict[Any, Any]) -> str:
     parts = [
         str(row["model"]),
         f"weights {row['weights']}{note}" if row["weights"] else "",
-        f"{row['protocol']}, {row['clips']} clip{'s' if row['clips'] != 1 else ''}",
+        f"{row['protocol']}, {row['clips']} sequence{'s' if row['clips'] != 1 else ''}",
         ", ".join(filter(None, [row["device"], row["conditions"]]))
         if isinstance(row["device"], str)
         else "",

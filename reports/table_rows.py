@@ -19,7 +19,7 @@ TITLES: Mapping[int, str] = {
 }
 
 WHOLE_SETS: Mapping[str, int] = {"davis16": 20, "davis17": 30, "ytvos18": 474, "ytvos19": 507}
-"""Clips of the sets that the paper's numbers are of."""
+"""Sequences of the sets that the paper's numbers are of."""
 
 COLUMNS = (
     "table", "row", "method", "tau", "quantity", "unit", "published", "also_published",
@@ -167,7 +167,7 @@ def incomparable(run: Mapping[Any, Any]) -> list[str]:
         reasons.append(f"not the paper's weights: {short_note(run['weights_note'])}")
     whole, clips = WHOLE_SETS.get(run["dataset"]), len(run["sequences"])
     if whole is not None and clips != whole:
-        reasons.append(f"{clips} of {whole} clips")
+        reasons.append(f"{clips} of {whole} sequences")
     if pd.notna(run["max_frames"]):
         reasons.append(f"first {run['max_frames']} frames")
     if run["input_size"]:

@@ -191,7 +191,9 @@ class GatedWalk:
     def _least_iou(self, ids: list[int], before: int, now: int) -> float | None:
         truth = self.clip.truth
         if truth is None:
-            raise RuntimeError("an oracle needs a clip with annotations; RunnerSpec.needs_truth")
+            raise RuntimeError(
+                "an oracle needs a sequence with annotations; RunnerSpec.needs_truth"
+            )
         found = [mask_iou(truth(before, i), truth(now, i)) for i in ids]
         known = [value for value in found if value is not None]
         return min(known) if len(known) == len(found) else None

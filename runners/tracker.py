@@ -69,7 +69,7 @@ class Tracker(Protocol):
         """Take the FULL or the REUSE path."""
 
     def compete(self, probabilities: Tensor) -> Competed:
-        """Let the objects compete: foreground probabilities (N, H, W)."""
+        """Give each pixel to one object or none, by foreground probabilities (N, H, W)."""
 
     def settle(self, segment: Any, mask: Tensor, spans: Spans) -> State:
         """State after the frame, given the soft mask (H, W) that the competition left."""

@@ -73,5 +73,5 @@ class TrackerRunner(ABC):
 
     def _current(self) -> SharedWalk:
         if self._walk is None:
-            raise RuntimeError("no clip was started: call start() first")
+            raise RuntimeError("no sequence was started: call start() first")
         return self._walk

@@ -383,7 +383,9 @@ class SharedWalk:
 
     def _truth(self, frame: int, object_id: int) -> Tensor | None:
         if self.clip.truth is None:
-            raise RuntimeError("an oracle needs a clip with annotations; RunnerSpec.needs_truth")
+            raise RuntimeError(
+                "an oracle needs a sequence with annotations; RunnerSpec.needs_truth"
+            )
         return self.clip.truth(frame, object_id)
 
 

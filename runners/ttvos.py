@@ -1,7 +1,7 @@
 """TTVOS and G-TTVOS as trackers: the order of things within a frame.
 
-The walk runs at padded size, as the published loop does: objects compete in the border too, and
-their masks of the padded frame are what the state keeps.
+The walk runs at padded size, as the published loop does: objects claim pixels of the border too,
+and their masks of the padded frame are what the state keeps.
 """
 
 from __future__ import annotations

@@ -234,12 +234,19 @@ def gate_table(source: str) -> str:
                 f"{part['p_gate'].mean():.2f}", f"{part['full_iou'].mean():.2f}",
             ]
         )  # fmt: skip
-    heads = ["clips", "frames", "correlation", "within a clip (median)", "mean P", "mean IoU"]
+    heads = [
+        "sequences",
+        "frames",
+        "correlation",
+        "within a sequence (median)",
+        "mean P",
+        "mean IoU",
+    ]
     return _table(heads, rows)
 
 
 def clips_table(source: str) -> str:
-    """J&F of each DAVIS clip: full path, ours at three thresholds, with reuse."""
+    """J&F of each DAVIS sequence: full path, ours at three thresholds, with reuse."""
     found = _alternatives(source)
     found = found[(found["dataset"] == "davis16") & (found["way"] == "ours")]
     taus = [Decimal(tau) for tau in ("1", "0.8", "0.7", "0.6")]
@@ -248,7 +255,7 @@ def clips_table(source: str) -> str:
     for clip in dict.fromkeys(each["sequence"]):
         runs = [_at(each, sequence=clip, tau=tau) for tau in taus]
         rows.append([clip, *("–" if run is None else _point(run) for run in runs)])
-    return _table(["clip", *(f"τ = {tau.normalize():f}" for tau in taus)], rows)
+    return _table(["sequence", *(f"τ = {tau.normalize():f}" for tau in taus)], rows)
 
 
 def checkpoints_table(source: str) -> str:
@@ -279,7 +286,7 @@ def networks_table(source: str) -> str:
          _percent(run["f_mean"])]
         for _, run in found.sort_values(["model", "evaluation"]).iterrows()
     ]  # fmt: skip
-    return _table(["network", "clips", "J&F", "J", "F"], rows)
+    return _table(["network", "sequences", "J&F", "J", "F"], rows)
 
 
 def margins_table(source: str) -> str:

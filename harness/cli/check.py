@@ -59,7 +59,7 @@ def check(
 ) -> None:
     """Run the contract suite on a model or a gate policy: exit status 1 if a check fails.
 
-    The suite plays a few small built-in clips, and clips of a dataset if one is given; a policy
+    The suite plays a few small built-in sequences, and those of a dataset if one is given; a policy
     is tried on a small model. Plug-in authors can run the same checks in pytest: see
     vosbench.harness.contract.
     """
@@ -138,9 +138,9 @@ def _clips(
         names = opened.named(sequences) or opened.sequences[:1]
         found += [of_dataset(clip, max_frames) for clip in opened.select(names).clips]
     elif sequences:
-        raise InputError("--sequences names clips of a dataset: give --dataset too")
+        raise InputError("--sequences names some of a dataset: give --dataset too")
     if not found:
-        raise InputError("--no-built-in leaves no clip to play: give --dataset")
+        raise InputError("--no-built-in leaves no sequence to play: give --dataset")
     for clip in found:
         if not clip.objects:
             raise InputError(f"sequence {clip.name} has no object to track: leave it out")

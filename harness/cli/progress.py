@@ -1,4 +1,4 @@
-"""How a sweep shows its progress: a bar in a terminal, a line per clip elsewhere."""
+"""How a sweep shows its progress: a bar in a terminal, a line per sequence elsewhere."""
 
 from __future__ import annotations
 

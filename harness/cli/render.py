@@ -1,4 +1,4 @@
-"""``vosbench render``: a result on one clip as a video."""
+"""``vosbench render``: a result on one sequence as a video."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def render(
     trial: Annotated[
         str, typer.Argument(help="A trial's id, the start of its key, or a model's name.")
     ],
-    clip: Annotated[str, typer.Argument(help="The clip.")],
+    clip: Annotated[str, typer.Argument(metavar="SEQUENCE", help="The sequence.")],
     out: Annotated[Path, typer.Option("--out", help="FILE.mp4 or FILE.gif.")],
     tau: Annotated[
         str | None, typer.Option("--tau", help="Where TRIAL is a model: of which threshold.")
@@ -49,7 +49,7 @@ def render(
     db: options.Db = options.DEFAULT_DB,
     data_root: options.DataRoot = None,
 ) -> None:
-    """Make a video of a result: masks, decisions and the gate along one clip.
+    """Make a video of a result: masks, decisions and the gate along one sequence.
 
     The run must have been made with --save-masks, and the dataset must be there.
     """
@@ -76,7 +76,7 @@ def _footage(db: str, row: Mapping[str, Any], name: str, data_root: Path | None)
     where = Selection(keys=(row["key"],))
     if name not in row["sequences"]:
         raise InputError(
-            f"trial {row['trial_id']} has no clip '{name}'{suggestion(name, row['sequences'])}"
+            f"trial {row['trial_id']} has no sequence '{name}'{suggestion(name, row['sequences'])}"
         )
     kept = _stored(db, where, "labels", name)
     if kept is None:

@@ -1,4 +1,4 @@
-"""``vosbench compare --strips DIR``: pictures of the clips that lost most."""
+"""``vosbench compare --strips DIR``: pictures of the sequences that lost most."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vosbench.reports.strips import StripFrame
 
 CLIPS = 5
-"""So many clips of a comparison get a picture."""
+"""So many sequences of a comparison get a picture."""
 FRAMES = 6
 """So many frames of each."""
 
@@ -71,7 +71,7 @@ def write_strips(
     """
     clips = lost_clips(comparison)
     if not clips:
-        yield "strips: no clip lost accuracy, nothing to draw"
+        yield "strips: no sequence lost accuracy, nothing to draw"
         return
     keys = Selection(keys=sorted({key for lost in clips for key, _ in lost.keys}))
     names = sorted({lost.change.sequence for lost in clips})

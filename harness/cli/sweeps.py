@@ -63,7 +63,7 @@ def status(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show how far sweeps are: trials by state, clips, and who works on what."""
+    """Show how far sweeps are: trials by state, sequences, and who works on what."""
     console = Terminal()
     with Storage(open_database(db, read_only=True)) as storage:
         found = _statuses(storage, study)
@@ -214,7 +214,7 @@ def _counts(progress: Progress) -> str:
 
 
 def _clips(progress: Progress) -> str:
-    return f"{progress.clips_done}/{progress.clips_total} clips"
+    return f"{progress.clips_done}/{progress.clips_total} sequences"
 
 
 def _left(progress: Progress) -> str:
@@ -249,7 +249,7 @@ def _as_json(status: StudyStatus) -> dict[str, object]:
 
 
 def cancel(study: OneStudy = None, db: options.Db = options.DEFAULT_DB) -> None:
-    """Stop a study's unfinished trials; their workers drop them at their next clip."""
+    """Stop a study's unfinished trials; their workers drop them at their next sequence."""
     with _existing(db) as storage:
         chosen = _only(storage.studies(), study)
         stopped = storage.cancel(chosen)
@@ -297,7 +297,7 @@ def collect_garbage(
     if not dry_run:
         delete_files(files)
     rows = [
-        (found.cancelled_results, f"clips of cancelled trials ({_size(found.cancelled_bytes)})"),
+        (found.cancelled_results, f"results of cancelled trials ({_size(found.cancelled_bytes)})"),
         (found.empty_attempts, "attempts that stored nothing and were followed by another"),
         (found.orphaned_trials, "unfinished trials that no study asks for"),
         (found.checkpoints, "records of weights that no trial names"),

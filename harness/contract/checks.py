@@ -182,7 +182,7 @@ def _reset(subject: Subject) -> None:
         subject.sound(clip)
     for clip in reversed(subject.clips):
         difference = subject.play(clip).same_as(subject.walked(clip))
-        _demand(difference is None, f"{difference} when it is played again after other clips")
+        _demand(difference is None, f"{difference} when it is played again after other sequences")
 
 
 def _repeats(subject: Subject) -> None:
@@ -207,7 +207,7 @@ def _spans(subject: Subject) -> None:
 
 CHECKS: tuple[Check, ...] = (
     Check("declared", "spec and weights are as the interface wants them", _declared),
-    Check("runs", "every clip is walked to its end", _runs),
+    Check("runs", "every sequence is walked to its end", _runs),
     Check("labels", "labels are uint8, of the frame's size, with known ids", _labels),
     Check("objects", "every object is told of once; INIT in its first frame only", _objects),
     Check("first-frame", "the first step gives the masks that were given", _first_frame),
@@ -226,7 +226,7 @@ CHECKS: tuple[Check, ...] = (
     Check("paths", "only declared paths are taken", _paths),
     Check("p-gate", "p_gate is a number from 0 to 1, or None", _p_gate),
     Check("tau-1", "τ = 1 never reuses", _tau_one),
-    Check("reset", "a clip gives the same again, whatever came between", _reset),
+    Check("reset", "a sequence gives the same again, whatever came between", _reset),
     Check("repeats", "two runners built alike give the same", _repeats),
     Check("undisturbed", "frames, masks and earlier labels stay as they are", _undisturbed),
     Check("spans", "stages are within a step and not nested", _spans),

@@ -119,5 +119,5 @@ class Subject:
         """The clips that fit; raises NotApplicable if there is none."""
         found = tuple(clip for clip in self.clips if fits(clip))
         if not found:
-            raise NotApplicable(f"no clip {what}")
+            raise NotApplicable(f"no sequence {what}")
         return found

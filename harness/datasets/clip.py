@@ -212,7 +212,7 @@ class Clip:
         if max_frames is None or max_frames >= len(self):
             return self
         if max_frames < 1:
-            raise InputError(f"max_frames is {max_frames}; a clip has at least one frame")
+            raise InputError(f"max_frames is {max_frames}; a sequence has at least one frame")
         kept = {i: first for i, first in self.objects.items() if first < max_frames}
         outputs = self.output_frames
         counted = self.counted

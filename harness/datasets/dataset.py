@@ -113,7 +113,7 @@ class Dataset:
             InputError: an unknown or repeated sequence, or a cut below one frame.
         """
         if max_frames is not None and max_frames < 1:
-            raise InputError(f"max_frames is {max_frames}; a clip has at least one frame")
+            raise InputError(f"max_frames is {max_frames}; a sequence has at least one frame")
         names = self.sequences if sequences is None else tuple(map(composed, sequences))
         for name in names:
             if name not in self.sequences:

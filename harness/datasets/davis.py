@@ -139,10 +139,10 @@ def _factory(year: int, split: str, name: str, summary: str) -> DavisFactory:
     return DavisFactory(spec, year, split)
 
 
-DAVIS16_VAL = _factory(2016, "val", "davis16", "DAVIS 2016 val: 20 clips, objects merged")
-DAVIS16_TRAIN = _factory(2016, "train", "davis16-train", "DAVIS 2016 train: 30 clips, merged")
-DAVIS17_VAL = _factory(2017, "val", "davis17", "DAVIS 2017 val: 30 clips, several objects")
-DAVIS17_TRAIN = _factory(2017, "train", "davis17-train", "DAVIS 2017 train: 60 clips")
+DAVIS16_VAL = _factory(2016, "val", "davis16", "DAVIS 2016 val: 20 sequences, objects merged")
+DAVIS16_TRAIN = _factory(2016, "train", "davis16-train", "DAVIS 2016 train: 30 sequences, merged")
+DAVIS17_VAL = _factory(2017, "val", "davis17", "DAVIS 2017 val: 30 sequences, several objects")
+DAVIS17_TRAIN = _factory(2017, "train", "davis17-train", "DAVIS 2017 train: 60 sequences")
 DAVIS17_TEST_DEV = _factory(
-    2017, "test-dev", "davis17-test-dev", "DAVIS 2017 test-dev: 30 clips, scored by the server"
+    2017, "test-dev", "davis17-test-dev", "DAVIS 2017 test-dev: 30 sequences, scored by the server"
 )

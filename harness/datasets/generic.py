@@ -135,7 +135,7 @@ DAVIS_LAYOUT = LayoutFactory(
     DatasetSpec(
         name="davis-layout",
         protocol=OWN_CLIPS.name,
-        summary="your own clips in the layout of DAVIS: davis-layout:DIR",
+        summary="your own sequences in the layout of DAVIS: davis-layout:DIR",
         argument="DIR",
     ),
     meta=False,
@@ -144,7 +144,7 @@ YTVOS_LAYOUT = LayoutFactory(
     DatasetSpec(
         name="ytvos-layout",
         protocol=OWN_CLIPS.name,
-        summary="your own clips in the layout of YouTube-VOS: ytvos-layout:DIR",
+        summary="your own sequences in the layout of YouTube-VOS: ytvos-layout:DIR",
         argument="DIR",
     ),
     meta=True,

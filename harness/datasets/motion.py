@@ -179,7 +179,7 @@ MOTION = MotionFactory(
     DatasetSpec(
         name="motion",
         protocol=f"motion@{VERSION}",
-        summary=f"built in: {len(SEEDS)} procedural clips of {FRAMES} frames, {SIZE[1]}x{SIZE[0]}",
+        summary=f"built in: {len(SEEDS)} made-up sequences of {FRAMES} frames, {SIZE[1]}x{SIZE[0]}",
     )
 )
 
@@ -211,9 +211,9 @@ def make_clip(
         InputError: there is no such kind, or size or length are too small to show anything.
     """
     if kind not in kinds:
-        raise InputError(f"no kind of clip named {kind!r}: there are {', '.join(kinds)}")
+        raise InputError(f"no kind of sequence named {kind!r}: there are {', '.join(kinds)}")
     if min(size) < 32 or frames < 1:
-        raise InputError(f"a clip of {size} and {frames} frames: at least 32x32 and one frame")
+        raise InputError(f"a sequence of {size} and {frames} frames: at least 32x32 and one frame")
     rng = np.random.Generator(np.random.PCG64(seed))
     scene = kinds[kind](SceneStage(rng, size, frames, hue=float(rng.random())))
     rendered = [render(scene, t, rng) for t in range(frames)]

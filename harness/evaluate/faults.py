@@ -54,7 +54,7 @@ def checked_masks(
     allowed = {*known, *clip.early_ids}
     strange = sorted(present_ids(fetched) - allowed)
     if strange:
-        raise RunnerFault(f"frame {frame}: label {strange[0]} is no object of the clip")
+        raise RunnerFault(f"frame {frame}: label {strange[0]} is no object of the sequence")
     told = sorted(o.id for o in step.objects)
     if told != sorted(known):
         raise RunnerFault(f"frame {frame}: the step tells of objects {told}, not {sorted(known)}")
@@ -73,7 +73,9 @@ def _overlapping(
 
     for object_id, mask in masks.items():
         if object_id not in allowed:
-            raise RunnerFault(f"frame {frame}: mask of {object_id}, which is no object of the clip")
+            raise RunnerFault(
+                f"frame {frame}: mask of {object_id}, which is no object of the sequence"
+            )
         if mask.dtype != torch.bool or tuple(mask.shape) != clip.size:
             raise RunnerFault(
                 f"frame {frame}: mask of object {object_id} is {mask.dtype} {tuple(mask.shape)}, "

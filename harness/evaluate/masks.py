@@ -1,4 +1,4 @@
-"""``masks:DIR``: somebody's predicted masks, read from ``DIR/<clip>/<frame>.png``.
+"""``masks:DIR``: somebody's predicted masks, read from ``DIR/<sequence>/<frame>.png``.
 
 So that results of a model that nobody here can run land in the store and in its tables.
 """
@@ -55,7 +55,9 @@ class MasksFactory:
         """The factory for a folder; raises InputError if there is none or it has no PNGs."""
         folder = user_path(argument)
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder: masks:DIR wants DIR/<clip>/<frame>.png")
+            raise InputError(
+                f"{folder}: no such folder: masks:DIR wants DIR/<sequence>/<frame>.png"
+            )
         return replace(self, folder=folder)
 
     def __call__(self, options: RunnerOptions) -> MasksRunner:  # noqa: ARG002 - there are none
@@ -69,7 +71,7 @@ MASKS = MasksFactory(
     RunnerSpec(
         name="masks",
         version="2",
-        summary="masks:DIR, somebody's predictions: DIR/<clip>/<frame>.png",
+        summary="masks:DIR, somebody's predictions: DIR/<sequence>/<frame>.png",
         takes_weights=False,
         predicts_early=True,
         argument="DIR",
@@ -134,7 +136,7 @@ class MasksRunner:
     def _predicted(self, t: int, before: Collection[int], given: Collection[int]) -> Masks | None:
         clip = self._clip
         if clip is None:
-            raise RuntimeError("no clip was started: call start() first")
+            raise RuntimeError("no sequence was started: call start() first")
         files = self._files[t]
         if files is None or not (before or clip.ungiven):
             return None
@@ -199,11 +201,13 @@ def _frame_files(folder: FilePath, clip: ClipInfo) -> tuple[Files | None, ...]:
 
 
 def _files_sha256(folder: FilePath) -> str:
-    """Hash over names and bytes of all ``<clip>/<frame>.png``; raises InputError for none."""
+    """Hash over names and bytes of all ``<sequence>/<frame>.png``; raises InputError for none."""
     digest = hashlib.sha256()
     found = list(all_predictions(folder))
     if not found:
-        raise InputError(f"{folder}: no <clip>/<frame>.png in it: masks:DIR wants predicted masks")
+        raise InputError(
+            f"{folder}: no <sequence>/<frame>.png in it: masks:DIR wants predicted masks"
+        )
     for name, path in found:
         content = hashlib.sha256(read_regular(path, PICTURE_BYTES, "a mask")).hexdigest()
         digest.update(f"{name}\0{content}\n".encode())

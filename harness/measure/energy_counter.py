@@ -86,7 +86,7 @@ class _CounterWindow:
 
 def too_short(duration_s: float, min_window_s: float) -> str:
     """The reason for refusing a window of less than ``min_window_s``."""
-    return f"a window of {duration_s:.2f} s is shorter than {min_window_s:g} s: loop the clip"
+    return f"a window of {duration_s:.2f} s is shorter than {min_window_s:g} s: loop the sequence"
 
 
 def growth(start: Readings, stop: Readings, duration_s: float) -> float:

@@ -40,11 +40,11 @@ class ClipTimes:
 
     def __post_init__(self) -> None:
         if not len(self.frame_ms):
-            raise ValueError(f"clip {self.name!r} has no frames")
+            raise ValueError(f"sequence {self.name!r} has no frames")
         if not len(self.frame_ms) == len(self.init_ms) == len(self.tracked_objects):
-            raise ValueError(f"clip {self.name!r}: series of different lengths")
+            raise ValueError(f"sequence {self.name!r}: series of different lengths")
         if not (np.isfinite(self.frame_ms).all() and (self.frame_ms > 0).all()):
-            raise ValueError(f"clip {self.name!r}: a frame time is not positive and finite")
+            raise ValueError(f"sequence {self.name!r}: a frame time is not positive and finite")
 
     @property
     def tracked(self) -> NDArray[np.bool_]:

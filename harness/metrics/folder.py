@@ -52,7 +52,7 @@ def evaluate_folder(
     workers: int | None = None,
     on_frames: Callable[[int], None] | None = None,
 ) -> tuple[SequenceScores, ...]:
-    """Scores of ``results_dir/<clip>/<frame>.png`` for all clips, in their order.
+    """Scores of ``results_dir/<sequence>/<frame>.png`` for all clips, in their order.
 
     Memory is bounded by one frame a worker, whatever the length of the clips.
 
@@ -68,9 +68,11 @@ def evaluate_folder(
             map, or has ids that the annotation lacks; the first one in the order of the clips.
     """
     if not results_dir.is_dir():
-        raise InputError(f"no folder {results_dir}: name the folder that holds <clip>/<frame>.png")
+        raise InputError(
+            f"no folder {results_dir}: name the folder that holds <sequence>/<frame>.png"
+        )
     if not clips:
-        raise InputError("no clips to score: name at least one sequence")
+        raise InputError("no sequences to score: name at least one")
     tell = on_frames or (lambda _: None)
     frames = sum(len(plan.objects_at) for _, plan in clips)
     count = workers or max(1, min(_cores(), frames // _FRAMES_WORTH))

@@ -50,5 +50,5 @@ def all_equal_warning(sequences: Iterable[SequenceScores]) -> str | None:
     equal = ", ".join(f"{name.upper()} {v:.3f}" for name, v in zip(names, values[0], strict=True))
     return (
         f"all {len(values)} scores are equal ({equal}): "
-        "check that the predictions are of these clips, and not empty or the annotations"
+        "check that the predictions are of these sequences, and not empty or the annotations"
     )

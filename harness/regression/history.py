@@ -149,7 +149,9 @@ def _comparable(
         if spec.kind is not metric.kind:
             continue
         cut = "" if spec.max_frames is None else f", {spec.max_frames} frames"
-        protocol = f"{spec.protocol} ({len(spec.sequences)} clips{cut}, {spec.manifest_sha256[:8]})"
+        protocol = (
+            f"{spec.protocol} ({len(spec.sequences)} sequences{cut}, {spec.manifest_sha256[:8]})"
+        )
         machine = None
         if metric.kind is Kind.TIMING:
             device = trial.machine.device if trial.machine is not None else "unknown"

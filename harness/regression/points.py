@@ -120,7 +120,7 @@ def difference(base: TrialSpec, head: TrialSpec) -> str | None:
     if base.max_frames != head.max_frames:
         return f"frames were cut at {_or_none(base.max_frames)}, now at {_or_none(head.max_frames)}"
     if set(base.sequences) != set(head.sequences):
-        return f"other clips: {len(base.sequences)} in base, {len(head.sequences)} in head"
+        return f"other sequences: {len(base.sequences)} in base, {len(head.sequences)} in head"
     if base.manifest_sha256 != head.manifest_sha256:
         return (
             f"other frames or annotations: manifest {base.manifest_sha256[:12]} "

@@ -215,7 +215,7 @@ def _trial(trial: _Trial, machines: Mapping[str, Machine], place: str) -> Measur
     clips = tuple(each.result() for each in trial.clips)
     is_complete = trial.state is State.COMPLETE
     if is_complete and sorted(c.sequence for c in clips) != sorted(trial.spec.sequences):
-        raise InputError(f"{place} is complete, but its clips aren't its spec's sequences")
+        raise InputError(f"{place} is complete, but its results aren't of its spec's sequences")
     return MeasuredTrial(
         spec=trial.spec,
         state=trial.state,

@@ -70,7 +70,7 @@ def _drill_down(point: PointResult, finding: Finding) -> list[str]:
     moved = moved_clips(finding)
     if finding.verdict is Verdict.PASS or not moved:
         return []
-    title = f"{point.label}, {finding.metric.label}: clips that moved"
+    title = f"{point.label}, {finding.metric.label}: sequences that moved"
     return [
         f"<details><summary>{escape(title)}</summary>",
         "",

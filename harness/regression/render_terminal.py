@@ -62,7 +62,7 @@ def _finding(finding: Finding) -> Iterator[RenderableType]:
     yield styled(f"  {reason_text(finding)}", "dim" if passed else style)
     clips = "" if passed else clips_line(finding)
     if clips:
-        yield styled(f"  clips: {clips}", "dim")
+        yield styled(f"  sequences: {clips}", "dim")
 
 
 def _verdict_text(verdict: Verdict, reason: str) -> Text:

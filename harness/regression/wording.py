@@ -9,7 +9,7 @@ from vosbench.harness.regression.comparison import ClipChange, Comparison, Findi
 from vosbench.harness.regression.verdict import Verdict
 
 CLIPS_SHOWN = 5
-"""So many of the clips that moved are named."""
+"""So many of the sequences that moved are named."""
 
 _LARGEST = 10.0
 """Ratios that change by more are noise without a number."""

@@ -89,14 +89,14 @@ def _result_problems(connection: Connection) -> Iterator[str]:
     for trial in trials:
         found = hashes[trial.id]
         for name in sorted(set(found) - set(trial.sequences)):
-            yield f"trial {trial.id}: has a result of {name!r}, which is not among its clips"
+            yield f"trial {trial.id}: has a result of {name!r}, which is not among its sequences"
         if trial.state is not State.COMPLETE:
             continue
         missing = [name for name in trial.sequences if name not in found]
         if missing:
             yield f"trial {trial.id}: complete without {', '.join(missing)}"
         elif trial.mask_sha256 != combined_sha256(found[name] for name in trial.sequences):
-            yield f"trial {trial.id}: its mask hash is not that of its clips"
+            yield f"trial {trial.id}: its mask hash is not that of its sequences"
 
 
 def _stitched_timings(connection: Connection) -> Iterator[str]:

@@ -198,9 +198,9 @@ def _too_few(counts: pd.Series[int]) -> str:
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """A panel per network and set of clips: how far each way lies from ours."""
+    """A panel per network and set of sequences: how far each way lies from ours."""
     names = rows["curve"] + " on " + rows["panel"]
-    shown, left_out = canvas.shown(names, canvas.MOST_PANELS, "networks and sets of clips")
+    shown, left_out = canvas.shown(names, canvas.MOST_PANELS, "networks and sets of sequences")
     sheet = canvas.panels(shown, columns=min(2, len(shown)), width=5.0, height=3.7)
     ways = _in_order(rows["way"])
     handles: dict[str, Artist] = {}

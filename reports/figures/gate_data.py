@@ -73,7 +73,7 @@ def one_clip(source: Readable, where: Selection, options: FigureOptions) -> pd.D
     found = found.assign(distance=distance).sort_values("distance", kind="stable")
     if options.sequence is not None and len(found):
         measured = {name: name for names in found["sequences"] for name in names}
-        wanted = choose("clip", options.sequence, measured)
+        wanted = choose("sequence", options.sequence, measured)
         found = found[[wanted in names for names in found["sequences"]]]
     for index in range(len(found)):
         rows = decisions(source, found.iloc[index : index + 1], options.sequence)

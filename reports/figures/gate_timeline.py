@@ -74,8 +74,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, handles: dict[str, Artist]) -> None:
 
 GATE_TIMELINE = FigureKind(
     "gate-timeline",
-    "P_gate, decisions and adjacent IoU along a clip",
-    "accuracy trial of a gated model with that τ and clip",
+    "P_gate, decisions and adjacent IoU along a sequence",
+    "accuracy trial of a gated model with that τ and sequence",
     "vosbench run --models g-frtm-fast --tau 0.7 --dataset motion",
     one_clip,
     draw,

@@ -185,7 +185,7 @@ IOU_HISTOGRAM = FigureKind(
 HIGH_IOU = FigureKind(
     "high-iou",
     "figure 1b: speed and J&F of baseline and gated model where little moves",
-    "accuracy and timing of the same setting, with clips of high adjacent IoU",
+    "accuracy and timing of the same setting, with sequences of high adjacent IoU",
     "vosbench run --kind both --models g-frtm-fast,frtm-fast --tau 0.7,1.0 --dataset motion",
     still_clips,
     draw_still,

@@ -119,7 +119,10 @@ def test_repeats_become_their_median_and_machines_stay_apart(tmp_path: Path) -> 
     for (tau, machine), runs in timed.groupby(["tau", "environment_key"]):
         row = data[(data["tau"] == tau) & (data["environment_key"] == machine)]
         assert row["fps"].item() == runs["fps"].median()
-    assert set(data["panel"]) == {"motion, 3 clips, on CPU slow", "motion, 3 clips, on CPU quick"}
+    assert set(data["panel"]) == {
+        "motion, 3 sequences, on CPU slow",
+        "motion, 3 sequences, on CPU quick",
+    }
     svg = make_figure("fps-vs-jf", db, out=tmp_path / "f.svg")[0].read_text()
     assert "timed in 2 environments" in svg
 
@@ -129,8 +132,8 @@ def test_other_clips_get_a_panel_of_their_own(tmp_path: Path) -> None:
     db = database(tmp_path / "results.db", [spec("g-frtm-fast", "0.7"), *short])
     data = figure_data("reuse-vs-jf", db)
     assert list(data["panel"].value_counts(sort=False).index) == [
-        "motion, 3 clips",
-        "motion, 3 clips, first 12 frames",
+        "motion, 3 sequences",
+        "motion, 3 sequences, first 12 frames",
     ]
 
 
@@ -228,7 +231,7 @@ def test_timeline_is_one_clip_of_one_run(results_db: Path) -> None:
     stored = series(results_db, "p_gate", Selection(keys=[key]), sequences=["slow"])[key, "slow"]
     second = data[data["object"] == 1].sort_values("frame")
     np.testing.assert_array_equal(second["p_gate"], stored[:, 1].astype(float))
-    with pytest.raises(InputError, match="unknown clip 'slwo'; did you mean 'slow'"):
+    with pytest.raises(InputError, match="unknown sequence 'slwo'; did you mean 'slow'"):
         figure_data("gate-timeline", results_db, EVERYTHING, replace(options, sequence="slwo"))
 
 

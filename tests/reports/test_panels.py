@@ -20,10 +20,10 @@ def test_a_table_of_several_panels_is_refused(tmp_path: Path) -> None:
         "reuse-vs-jf", database(tmp_path / "r.db", [spec("g-frtm-fast", "0.7"), *short])
     )
     with pytest.raises(
-        MixedTableError, match=r"'margins' mixes .* panel: motion, 3 clips \(1 rows\);"
+        MixedTableError, match=r"'margins' mixes .* panel: motion, 3 sequences \(1 rows\);"
     ):
         of_one_panel(data, "margins")
-    one = data[data["panel"] == "motion, 3 clips"]
+    one = data[data["panel"] == "motion, 3 sequences"]
     assert of_one_panel(one, "margins") is one
     seeds = pd.DataFrame({"panel": ["a", "a"], "seeds": [2, 3]})
     with pytest.raises(MixedTableError, match="different seeds: 2"):

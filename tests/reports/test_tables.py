@@ -83,8 +83,8 @@ def test_other_weights_and_parts_of_a_set_are_flagged(paper_db: Path) -> None:
         (row["dataset"], str(row["tau"])): row["remark"]
         for row in measured[measured["unit"] == "%"].to_dict("records")
     }
-    assert remarks["davis16", "0.7"] == "not the paper's weights: untrained; 3 of 20 clips"
-    assert remarks["davis17", "0.7"] == "3 of 30 clips"
+    assert remarks["davis16", "0.7"] == "not the paper's weights: untrained; 3 of 20 sequences"
+    assert remarks["davis17", "0.7"] == "3 of 30 sequences"
     assert remarks["davis16", "1.0"].endswith("first 12 frames")
     assert not measured["comparable"].any()
 
@@ -144,7 +144,7 @@ def test_claims_are_checked(paper_db: Path) -> None:
     frame = check_claims(paper_db).frame
     alike = frame[frame["claim"].str.startswith("adjacent-mask")]
     assert alike["published"].item() == 73.3 and 0 < alike["measured"].item() <= 100
-    assert alike["remark"].item() == "3 of 30 clips"
+    assert alike["remark"].item() == "3 of 30 sequences"
     reuse = frame[(frame["claim"] == "reuse rate") & (frame["printed_dataset"] == "DAVIS16")]
     at = reuse[reuse["tau"] == Decimal("0.7")]
     stored = results(paper_db, Selection(datasets=["davis16"], models=["g-frtm-fast"]))

@@ -177,7 +177,7 @@ def run(db: FilePath, dataset: str, models: str, tau: str = "0.5") -> Result:
 def test_faulty_models_fail_by_themselves(tmp_path: FilePath, dataset: str) -> None:
     expected = {
         "wrong-shape": "frame 0: labels are (63, 96), the frame is (64, 96)",
-        "wrong-ids": "frame 0: label 100 is no object of the clip",
+        "wrong-ids": "frame 0: label 100 is no object of the sequence",
         "floats": "frame 0: labels are torch.float32, not a uint8 tensor",
         "nan-gate": "frame 1: object 1 has p_gate nan, not 0..1",
         "crashes": "IndexError: list index out of range",

@@ -61,7 +61,7 @@ def test_equal_runs_and_missing_frames_are_one_line(tmp_path: Path) -> None:
     db = tmp_path / "r.db"
     comparison = measured(db, keep_masks=True)
     nothing = replace(comparison, points=())
-    assert lines(nothing, db, tmp_path) == ("strips: no clip lost accuracy, nothing to draw",)
+    assert lines(nothing, db, tmp_path) == ("strips: no sequence lost accuracy, nothing to draw",)
     (point,) = comparison.points
     away = replace(point, point=replace(point.point, dataset="davis16"))
     for line in lines(replace(comparison, points=(away,)), db, tmp_path / "x", tmp_path):

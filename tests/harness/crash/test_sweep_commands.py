@@ -57,7 +57,7 @@ def test_status_fits_80_columns_and_names_what_failed(half_done: Sweep, vosbench
     shown = vosbench("status", "--db", half_done.db).stdout
     assert all(len(line) <= 80 for line in shown.splitlines())
     assert "4 waiting, 1 running, 1 failed" in shown
-    assert "1/18 clips" in shown
+    assert "1/18 sequences" in shown
     assert "crash-dummy" in shown
     assert "no such layer" in shown
     known = json.loads(vosbench("status", "--db", half_done.db, "--json").stdout)
@@ -137,7 +137,7 @@ def test_a_sweep_through_the_command_line_on_postgresql(
     assert outcome(postgresql_url) == outcome(file)
     assert len(outcome(file)) == 4
     status = vosbench("status", "--db", postgresql_url, "--study", STUDY, "--watch").stdout
-    assert status == "crash: 4 complete, 12/12 clips\n"
+    assert status == "crash: 4 complete, 12/12 sequences\n"
     assert vosbench("gc", "--db", postgresql_url).exit_code == 0
     assert "sound" in vosbench("db", "check", "--db", postgresql_url).stdout
     records = json.loads(vosbench("results", "--db", postgresql_url, "--json").stdout)

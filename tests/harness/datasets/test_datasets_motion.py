@@ -222,7 +222,7 @@ def test_a_cache_that_cannot_be_written_is_named(
 
 
 def test_bad_clips_are_refused() -> None:
-    with pytest.raises(InputError, match="no kind of clip named 'jump'"):
+    with pytest.raises(InputError, match="no kind of sequence named 'jump'"):
         make_clip("jump", 0)
     with pytest.raises(InputError, match="at least 32x32"):
         make_clip("still", 0, (8, 8))

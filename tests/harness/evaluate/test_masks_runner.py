@@ -193,7 +193,7 @@ def test_names_with_arguments(name: str, says: str) -> None:
 
 
 def test_an_empty_folder_has_no_weights(tmp_path: FilePath) -> None:
-    with pytest.raises(InputError, match=r"no <clip>/<frame>\.png in it"):
+    with pytest.raises(InputError, match=r"no <sequence>/<frame>\.png in it"):
         load(tmp_path)
 
 

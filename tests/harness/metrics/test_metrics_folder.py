@@ -184,7 +184,7 @@ def test_missing_folders_and_annotations_are_named(clip: Clip, tmp_path: Path) -
         evaluate_folder(tmp_path / "nowhere", [_planned(clip)])
     with pytest.raises(InputError, match=r"lost: no such folder: the results need one"):
         evaluate_folder(tmp_path / "results", [_planned(replace(clip, name="lost"))])
-    with pytest.raises(InputError, match="no clips"):
+    with pytest.raises(InputError, match="no sequences"):
         evaluate_folder(tmp_path / "results", [])
     clip.annotation_paths[9].unlink()
     with pytest.raises(InputError, match=r"truth/00009\.png: no such file"):

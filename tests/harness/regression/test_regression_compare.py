@@ -155,7 +155,7 @@ def test_unknown_machine_is_incomparable() -> None:
     [
         ({"protocol": "davis16-val@2"}, "protocol davis16-val@1 became davis16-val@2"),
         ({"manifest_sha256": "ff" * 32}, "manifest cdcdcdcdcdcd became ffffffffffff"),
-        ({"sequences": CLIPS[:3]}, "other clips: 12 in base, 3 in head"),
+        ({"sequences": CLIPS[:3]}, "other sequences: 12 in base, 3 in head"),
         ({"max_frames": 20}, "frames were cut at none, now at 20"),
     ],
 )
@@ -307,7 +307,7 @@ def test_terminal_fits_80_columns_and_says_why() -> None:
     for part in (
         "regressed",
         "worse beyond 0.30 points",
-        "clips:",
+        "sequences:",
         "not measured in head",
         "untrai",
     ):

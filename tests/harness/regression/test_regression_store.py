@@ -125,7 +125,7 @@ def test_a_bad_file_is_refused_in_one_line(
         ("seed", -1, "seed is -1, below 0"),
         ("kind", "speed", "kind is 'speed'; it must be one of accuracy, timing"),
         ("switches", {"a": 1}, "switches: a is 1, which is no text"),
-        ("sequences", ["dog"], "its clips aren't its spec's sequences"),
+        ("sequences", ["dog"], "its results aren't of its spec's sequences"),
         ("model", None, "model is None, which is no text"),
     ],
 )

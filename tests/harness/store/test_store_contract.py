@@ -517,5 +517,5 @@ def test_the_integrity_check_finds_what_is_wrong(storage: Storage) -> None:
     assert storage.integrity_check() == (
         f"trial {trials[2].id}: its columns don't hash to its key",
         f"trial {trials[0].id}: complete without dog",
-        f"trial {trials[1].id}: its mask hash is not that of its clips",
+        f"trial {trials[1].id}: its mask hash is not that of its sequences",
     )

@@ -48,7 +48,7 @@
     return [VOS.heading("Models"), new VOS.Table({
       frame: models, columns: VOS.withCells(VOS.COLUMNS.MODELS, cells), rows: every(models),
       params, changed, caption: "models", facets: ["evaluation", "trained", "device"], groups: ["base", "dataset", "device"],
-    }).element, el("p", { class: "remark" }, "A row per model, weights, clips and machine that timed it; nothing in it is averaged over settings or machines.")];
+    }).element, el("p", { class: "remark" }, "A row per model, weights, sequences and machine that timed it; nothing in it is averaged over settings or machines.")];
   };
 
   VOS.pages.model = async ({ path: [base], params, changed }) => {

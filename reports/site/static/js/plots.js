@@ -1,4 +1,4 @@
-// The plots of settings: which number against which, of which clips, timed on which machine.
+// The plots of settings: which number against which, of which sequences, timed on which machine.
 "use strict";
 (() => {
   const AXES = ["jf_mean", "j_mean", "f_mean", "reuse_rate", "tau", "fps", "ms_per_frame"];

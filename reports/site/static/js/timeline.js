@@ -1,4 +1,4 @@
-// The gate along a clip: probability, IoU of neighbours, J, and below them what was done.
+// The gate along a sequence: probability, IoU of neighbours, J, and below them what was done.
 "use strict";
 (() => {
   const LINES = [
