@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vosbench.baselines.errors import InputError
-from vosbench.harness.store import Readable, Selection, State, results
+from vosbench.harness.store import Readable, Selection, State, results, sequences
 from vosbench.harness.trials import Kind
 from vosbench.runners.registry import base_name, resolve
 
@@ -23,6 +23,9 @@ _COST = {
     "peak_memory_mib": "peak MiB",
     "energy_net_j_per_frame": "J/frame",
 }
+_CROWD = "crowd"
+"""The dataset whose sequences differ by their number of objects alone."""
+_BY_OBJECTS = {f"fps/{n}": f"FPS, {n} object{'s' if n > 1 else ''}" for n in (1, 5, 10)}
 
 
 def model_card(source: Readable, model: str) -> str:
@@ -45,7 +48,7 @@ def model_card(source: Readable, model: str) -> str:
         [
             *_about(base, rows),
             *_section("Accuracy", measured, "protocol", _ACCURACY, percent=True),
-            *_section("Cost", timed, "device", _COST),
+            *_section("Cost", _with_crowds(source, timed), "device", _COST | _BY_OBJECTS),
         ]
     )
 
@@ -69,6 +72,17 @@ def _about(base: str, rows: Sequence[Row]) -> list[str]:
     said += [f"- margins of the gate loss: {', '.join(margins)}"] if margins else []
     remarks = dict.fromkeys(row["remarks"] for row in rows if row["remarks"])
     return [*said, *(f"- {remark}" for remark in remarks), ""]
+
+
+def _with_crowds(source: Readable, timed: Sequence[Row]) -> list[Row]:
+    """The rows; those timed on ``crowd`` with the FPS of its sequences by number of objects."""
+    keys = [row["key"] for row in timed if row["dataset"] == _CROWD]
+    if not keys:
+        return list(timed)
+    speeds: dict[str, dict[str, float]] = {key: {} for key in keys}
+    for one in sequences(source, Selection(keys=keys)).to_dict("records"):
+        speeds[one["key"]][f"fps/{one['objects']}"] = one.get("fps", math.nan)
+    return [{**row, **speeds.get(row["key"], {})} for row in timed]
 
 
 def _section(

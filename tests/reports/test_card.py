@@ -45,6 +45,32 @@ def test_a_card_has_every_result_of_the_model(db: str) -> None:
     assert model_card(db, "ours+every:3") == card
 
 
+def test_a_card_says_what_objects_cost(db: str) -> None:
+    changes = {"kind": Kind.TIMING, "environment_key": LAPTOP.key, "model": "ours"}
+    names = ("crowd-a", "crowd-b", "crowd-c")
+    crowd = accuracy(spec("0.7", dataset="crowd", sequences=names, **changes))
+    counted = zip(crowd.clips, ((1, 40.0), (2, 30.0), (10, 5.25)), strict=True)
+    clips = tuple(
+        replace(
+            clip,
+            object_ids=tuple(range(1, count + 1)),
+            metrics={"fps": fps},
+            object_metrics={},
+        )
+        for clip, (count, fps) in counted
+    )
+    timed = replace(crowd, clips=clips, aggregates={"fps": 20.0}, machine=LAPTOP)
+    with Storage.open(db) as storage:
+        import_run(storage, Run("Lab X", (timed,)), "crowds")
+    lines = model_card(db, "ours").splitlines()
+    (titles,) = (line for line in lines if "FPS, 1 object" in line)
+    assert titles.endswith("| FPS, 1 object | FPS, 10 objects |")
+    (row,) = (line for line in lines if "| crowd |" in line)
+    assert row.endswith("| 40.0 | 5.2 |")
+    (elsewhere,) = (line for line in lines if "| 12.3 |" in line)
+    assert elsewhere.endswith("| – | – |")
+
+
 def test_a_model_without_results_has_no_card(db: str) -> None:
     with pytest.raises(InputError, match="no complete result of frtm"):
         model_card(db, "frtm")
