@@ -197,9 +197,9 @@ def _point(run: pd.Series) -> str:
     return f"{_percent(run['jf_mean'])} @ {_percent(run['reuse_rate'])}"
 
 
-def equal_table(source: str) -> str:
+def equal_table(source: str, study: str = "alternatives") -> str:
     """How far ours lies ahead of each other way at the same reuse, with intervals."""
-    data = figure_data("equal-reuse", source, Selection(studies=["alternatives"]), FigureOptions())
+    data = figure_data("equal-reuse", source, Selection(studies=[study]), FigureOptions())
     rates = sorted(set(data["rate"]))
     rows = []
     for (panel, way), part in data.groupby(["panel", "way"], sort=False):
@@ -208,7 +208,7 @@ def equal_table(source: str) -> str:
             point = _at(part, rate=rate)
             row.append("–" if point is None else _ahead(point))
         rows.append(row)
-    return _table(["clips", "ours minus", *(f"at {100 * rate:.0f} %" for rate in rates)], rows)
+    return _table(["sequences", "ours minus", *(f"at {100 * rate:.0f} %" for rate in rates)], rows)
 
 
 def _ahead(point: pd.Series) -> str:

@@ -45,7 +45,7 @@ def profile(
     as_json: options.Json = False,
     csv: options.Csv = None,
 ) -> None:
-    """Show ms, GFLOP and joules of a full, a reused and a copied frame, and of a beginning."""
+    """Show ms, GFLOP and joules of a full, a reused and a copied frame, and of a first frame."""
     from vosbench.harness.cli.session import choose_device
     from vosbench.harness.datasets import registry
     from vosbench.harness.evaluate.profile import profile as measure_profile
