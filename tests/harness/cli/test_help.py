@@ -98,7 +98,9 @@ def test_completion_is_installed_where_it_is_asked_for(
     vosbench: Vosbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    installed = vosbench("--install-completion", "bash")
+    # Else the shell is the one that this process began in, which under make is sh.
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
+    installed = vosbench("--install-completion")
     assert installed.code == 0
     (script,) = (tmp_path / ".bash_completions").iterdir()
     assert "_VOSBENCH_COMPLETE" in script.read_text()

@@ -262,6 +262,7 @@ def test_lvos_by_the_words_of_its_rule(
     sequence = Sequence(data.draw(masks((1, 4), length)), data.draw(masks((1, 4, 9), length)))
     for frame in sequence.truth:  # an object is there in its first frame
         frame[1][5, 3], frame[4][9, 9] = True, True
+        frame[4][5, 3] = False  # where 4 lies over 1, the label map shows 4
     names = [f"{5 * t + 1:08d}" for t in range(length)]
     write_maps(root, sequence, names)
     start = data.draw(st.integers(0, 4))
