@@ -8,7 +8,8 @@ small decoder makes the mask. The gate is asked how well the last full frame's m
 full frame begins where a reused one ends: the same kind of decoder, over the whole frame's
 features, is guided by the carried mask and by the target model's score.
 
-Grids: 1/32 to 1/4 of the frame. hN is what the half-size frame gives on 1/N, fN the frame itself.
+Grids: 1/32, 1/16, 1/8, 1/4 of the frame, coarse to fine wherever there are four of something. hN
+is what the half-size frame gives on the grid 1/N; fN is what the frame itself gives.
 """
 
 from __future__ import annotations
@@ -383,14 +384,12 @@ class HalfFrtm(nn.Module):
         Args:
             led: bool (B,): which are led by what was carried; None for all.
         """
-        guides: list[tuple[Tensor, Tensor]] = []
-        for level in carried.maps:
-            guide = (torch.sigmoid(carried.logits), level)
-            if led is not None:
-                guide = (guide[0] * led.view(-1, 1, 1, 1), level * led.view(-1, 1, 1, 1))
-            guides.append(guide)
+        mask, maps = torch.sigmoid(carried.logits), carried.maps
+        if led is not None:
+            kept = led.view(-1, 1, 1, 1)
+            mask, maps = mask * kept, tuple(level * kept for level in maps)
         out: tuple[Tensor, ...] = self.refine(
-            features, [(score, *guide) for guide in guides], finest
+            features, [(score, mask, level) for level in maps], finest
         )
         return out
 

@@ -16,7 +16,6 @@ from vosbench.harness.store.importing import IMPORTED_FROM, MEASURED_AT
 from vosbench.harness.store.models import (
     Attempt,
     Environment,
-    ObjectMetric,
     SequenceMetric,
     SequenceResult,
     State,
@@ -24,7 +23,7 @@ from vosbench.harness.store.models import (
     TrialMetric,
 )
 from vosbench.harness.store.records import SPEC_COLUMNS, spec_of
-from vosbench.harness.store.selection import EVERYTHING, Selection
+from vosbench.harness.store.selection import EVERYTHING, Selection, object_metrics
 from vosbench.harness.trials import ClipResult, TrialSpec
 
 
@@ -188,18 +187,8 @@ def _clips(
         .where(*wanted)
     )
     metrics = _by_owner((row.sequence_result_id, row.name, row.value) for row in scalars)
-    per_object = connection.execute(
-        select(
-            ObjectMetric.sequence_result_id,
-            ObjectMetric.object_id,
-            ObjectMetric.name,
-            ObjectMetric.value,
-        )
-        .join(SequenceResult, SequenceResult.id == ObjectMetric.sequence_result_id)
-        .join(Trial, Trial.id == SequenceResult.trial_id)
-        .where(*wanted)
-    )
-    object_metrics = _by_owner(
+    per_object = connection.execute(object_metrics(wanted))
+    by_object = _by_owner(
         ((row.sequence_result_id, row.object_id), row.name, row.value) for row in per_object
     )
     clips: dict[int, list[ClipResult]] = defaultdict(list)
@@ -211,9 +200,7 @@ def _clips(
                 frames=row.frames,
                 mask_sha256=row.mask_sha256,
                 metrics=metrics[row.id],
-                object_metrics={
-                    number: object_metrics[row.id, number] for number in row.object_ids
-                },
+                object_metrics={number: by_object[row.id, number] for number in row.object_ids},
                 series={},
             )
         )

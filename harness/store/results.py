@@ -18,7 +18,6 @@ from vosbench.harness.store.database import Database, Source, open_database
 from vosbench.harness.store.models import (
     Attempt,
     Environment,
-    ObjectMetric,
     SequenceMetric,
     SequenceResult,
     Series,
@@ -27,7 +26,7 @@ from vosbench.harness.store.models import (
     Trial,
     TrialMetric,
 )
-from vosbench.harness.store.selection import EVERYTHING, Selection
+from vosbench.harness.store.selection import EVERYTHING, Selection, object_metrics
 from vosbench.harness.store.storage import Storage
 
 if TYPE_CHECKING:
@@ -294,17 +293,7 @@ def _objects(connection: Connection, where: Selection) -> dict[str, list[Any]]:
     }
     columns["object_id"] = [object_id for _, object_id in pairs]
     metrics = _metric_columns(
-        connection.execute(
-            select(
-                ObjectMetric.sequence_result_id,
-                ObjectMetric.object_id,
-                ObjectMetric.name,
-                ObjectMetric.value,
-            )
-            .join(SequenceResult, SequenceResult.id == ObjectMetric.sequence_result_id)
-            .join(Trial, Trial.id == SequenceResult.trial_id)
-            .where(*where.conditions())
-        ).all(),
+        connection.execute(object_metrics(where.conditions())).all(),
         [(row.result_id, object_id) for row, object_id in pairs],
     )
     return columns | metrics

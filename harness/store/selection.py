@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 
-from vosbench.harness.store.models import State, Study, StudyTrial, Trial
+from vosbench.harness.store.models import (
+    ObjectMetric,
+    SequenceResult,
+    State,
+    Study,
+    StudyTrial,
+    Trial,
+)
 from vosbench.harness.trials import Kind
 
 
@@ -52,3 +59,18 @@ class Selection:
 
 
 EVERYTHING = Selection()
+
+
+def object_metrics(conditions: Iterable[ColumnElement[bool]]) -> Select[Any]:
+    """What was measured of each object in trials of these conditions on :class:`Trial`."""
+    return (
+        select(
+            ObjectMetric.sequence_result_id,
+            ObjectMetric.object_id,
+            ObjectMetric.name,
+            ObjectMetric.value,
+        )
+        .join(SequenceResult, SequenceResult.id == ObjectMetric.sequence_result_id)
+        .join(Trial, Trial.id == SequenceResult.trial_id)
+        .where(*conditions)
+    )
