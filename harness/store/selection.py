@@ -61,7 +61,9 @@ class Selection:
 EVERYTHING = Selection()
 
 
-def object_metrics(conditions: Iterable[ColumnElement[bool]]) -> Select[Any]:
+def object_metrics(
+    conditions: Iterable[ColumnElement[bool]],
+) -> Select[int, int, str, float | None]:
     """What was measured of each object in trials of these conditions on :class:`Trial`."""
     return (
         select(
