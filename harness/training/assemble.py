@@ -102,6 +102,28 @@ class TrainingData:
             return LivePool(source, encoder, cache, size, device=device)
         return ClipPool(source, encoder, cache, size, stream=self.stream(), device=device)
 
+    def scored(
+        self,
+        held_out: ClipSource | None,
+        encoder: Encoder,
+        cache: Path,
+        clips: int,
+        *,
+        device: torch.device,
+        kind: type[ClipPool] = ClipPool,
+    ) -> tuple[ClipPool | None, ClipPool | None]:
+        """What weights are scored on: held-out clips, and clips of the real sequences.
+
+        ``clips`` are those of the training: a tenth at most, lest a small one go into validation.
+        """
+        count = min(VALIDATION_CLIPS, max(2, clips // 10))
+        sources = ((held_out, count), (self.real(), self.real_clips))
+        validation, videos = (
+            None if source is None else kind(source, encoder, cache, size, device=device)
+            for source, size in sources
+        )
+        return validation, videos
+
     def encoder(self, backbone: Backbone, target: TargetConfig, device: torch.device) -> Encoder:
         """What encodes clips on a device, where ``backbone`` is moved.
 
@@ -186,6 +208,7 @@ class Gathered:
     network: FrtmNetwork
     pool: ClipPool
     validation: ClipPool | None
+    videos: ClipPool | None
 
     def job(self, folder: Path, start: Path | None) -> TrainingJob:
         """The training; arguments and errors as those of :func:`prepare`."""
@@ -203,8 +226,10 @@ class Gathered:
             and self.recipe.segmentation is None
             and isinstance(network, GatedFrtmNetwork)
         ):
-            return GateJob(self.recipe, network, self.pool, self.validation, folder)
-        return FrtmJob(self.recipe, network, self.pool, self.validation, folder)
+            job: TrainingJob = GateJob(self.recipe, network, self.pool, self.validation, folder)
+        else:
+            job = FrtmJob(self.recipe, network, self.pool, self.validation, folder)
+        return replace(job, videos=self.videos)
 
 
 def gather(
@@ -216,12 +241,8 @@ def gather(
     network.to(device)
     training, held_out = data.sources()
     pool = data.pool(training, encoder, cache, recipe.clips, device)
-    if held_out is None:
-        return Gathered(recipe, network, pool, None)
-    # A tenth at most, so that a small training isn't spent on validation.
-    count = min(VALIDATION_CLIPS, max(2, recipe.clips // 10))
-    validation = ClipPool(held_out, encoder, cache, count, device=device)
-    return Gathered(recipe, network, pool, validation)
+    scored = data.scored(held_out, encoder, cache, recipe.clips, device=device)
+    return Gathered(recipe, network, pool, *scored)
 
 
 def check_start(start: Path, model: str, *, gate_only: bool) -> None:

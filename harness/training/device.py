@@ -37,6 +37,17 @@ def repeatable(device: torch.device) -> Iterator[None]:
             torch.use_deterministic_algorithms(before, warn_only=warned)
 
 
+@contextmanager
+def as_it_is() -> Iterator[None]:
+    """Within it, or in a function that it decorates, autocast changes nothing.
+
+    Clips are read within a step, and autocast to bfloat16 refuses the half precision that they are
+    kept in, or would encode a missing one in bfloat16.
+    """
+    with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+        yield
+
+
 def compile_layers(modules: Iterable[nn.Module], backend: str = "inductor") -> int:
     """Compile each outermost layer within modules, in place; names of weights stay.
 

@@ -36,6 +36,9 @@ from vosbench.harness.training.state import (
     save_state,
 )
 
+VIDEO = "video "
+"""Begins the name of a series of validation on real sequences."""
+
 
 @dataclass(frozen=True)
 class TrainingJob(ABC):
@@ -49,8 +52,7 @@ class TrainingJob(ABC):
         workers: processes that draw clips which no file keeps.
         compiled: compile the layers that learn.
         processes: that share each batch; the first one alone writes.
-        choose: series of the validation; a stage ends with the weights whose mean of these was
-            best. With none it ends with the last ones.
+        videos: clips of real sequences that are scored beside the held-out ones; None for none.
     """
 
     recipe: Recipe
@@ -61,10 +63,10 @@ class TrainingJob(ABC):
     save_every: int = 100
     validate_every: int = 200
     log_every: int = 20
-    choose: tuple[str, ...] = ()
     workers: int = 0
     compiled: bool = False
     processes: Processes = ALONE
+    videos: ClipPool | None = None
 
     @property
     def state_path(self) -> Path:
@@ -252,7 +254,7 @@ def _run_stage(
                 validation = run.validate()
                 if validation is not None:
                     _note(state, news(_prefixed(validation)), told)
-                    _keep_best(job, state, validation)
+                    _keep_best(job, stage, state, validation)
             if state.step == stage.recipe.steps and state.best is not None:
                 load_own_weights(job.network, state.best)
             if state.step % job.save_every == 0 or ends:
@@ -366,26 +368,35 @@ class _Run:
         return dict(zip(terms, means, strict=True)) | speed
 
     def validate(self) -> Mapping[str, float] | None:
-        """The first process's scores on held-out clips, in all of them."""
+        """The first process's scores on held-out clips and real sequences, in all of them."""
         job = self.job
-        if job.validation is None:
+        if job.validation is None and job.videos is None:
             return None
         job.network.eval()
-        scores = job.validate(job.validation, self.stage.reuse) if job.processes.leads else {}
+        scores: dict[str, float] = {}
+        for prefix, pool in (("", job.validation), (VIDEO, job.videos)):
+            if pool is not None and job.processes.leads:
+                told = job.validate(pool, self.stage.reuse)
+                scores |= {prefix + name: value for name, value in told.items()}
         self.waited_s = job.pool.waited.seconds
         return job.processes.tell(scores)
 
 
-def _keep_best(job: TrainingJob, state: TrainingState, validation: Mapping[str, float]) -> None:
-    if not job.choose:
+def _keep_best(
+    job: TrainingJob, stage: _RunStage, state: TrainingState, validation: Mapping[str, float]
+) -> None:
+    """An earlier stage may lack some of the series that the last one is chosen by."""
+    chosen = job.recipe.choose
+    if not chosen:
         return
-    unknown = [name for name in job.choose if name not in validation]
-    if unknown:
+    known = [name for name in chosen if name in validation]
+    unknown = [name for name in chosen if name not in validation]
+    if unknown and (not known or stage.before + stage.recipe.steps == job.recipe.steps):
         raise InputError(
             f"a recipe chooses by '{unknown[0]}', which this validation doesn't have: there are "
             f"{', '.join(validation)}"
         )
-    value = float(np.mean([validation[name] for name in job.choose]))
+    value = float(np.mean([validation[name] for name in known]))
     if state.best_value is None or value > state.best_value:
         state.best, state.best_value = own_weights(job.network), value
 

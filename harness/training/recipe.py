@@ -144,6 +144,8 @@ class Recipe:
             AMX, many times slower on other CPUs.
         sequences: learn all frames of a clip in order, as the paper does, the gate choosing the
             path of each, in place of single frames and pairs with ``gaps``; FRTM's alone.
+        choose: series of validation; a stage ends with the weights whose mean of these that it
+            has was best, and with the last ones where none are named.
         accumulate: parts of a batch whose gradients are added up before a step: less memory, and
             batch norm sees one part at a time.
     """
@@ -159,6 +161,7 @@ class Recipe:
     autocast: bool = False
     sequences: bool = field(default=False, metadata=LATER)
     accumulate: int = field(default=1, metadata=LATER)
+    choose: tuple[str, ...] = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
         if self.segmentation is None and self.reuse is None:

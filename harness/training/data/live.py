@@ -19,6 +19,7 @@ from vosbench.baselines.errors import InputError
 from vosbench.harness.training.data.clips import ClipSource
 from vosbench.harness.training.data.encoding import NAMES, EncodedClip, RawClip, raw_clip
 from vosbench.harness.training.data.pool import ClipPool
+from vosbench.harness.training.device import as_it_is
 
 
 @dataclass
@@ -99,6 +100,7 @@ class LivePool(ClipPool):
         encoded = self.encoder.encode_all(list(raw.values()))
         self.present.clips.update(zip(raw, encoded, strict=True))
 
+    @as_it_is()
     def stored(self, index: int, frames: Sequence[int]) -> EncodedClip:
         """Frames of a clip, on the encoder's device; one of another step is made for this alone."""
         clip = self.present.clips.get(index)
@@ -107,6 +109,7 @@ class LivePool(ClipPool):
             (clip,) = self.encoder.encode_all([raw])
         return EncodedClip(*(torch.stack([getattr(clip, n)[t] for t in frames]) for n in NAMES))
 
+    @as_it_is()
     def masks(self, index: int, frames: Sequence[int]) -> Tensor:
         """Masks alone, float32 (T, 1, H, W), 0 or 1, on the CPU."""
         clip = self.present.clips.get(index)

@@ -27,7 +27,7 @@ from vosbench.harness.training.data.encoding import (
     HalfLevels,
     delivered,
 )
-from vosbench.harness.training.device import CPU
+from vosbench.harness.training.device import CPU, as_it_is
 
 _LEVELS = NAMES[:4]
 _STATISTICS_CLIPS = 16
@@ -156,11 +156,13 @@ class ClipPool:
         """Frames of a clip as float32 on the device, features as the backbone gave them."""
         return self.deliver([self.stored(index, frames)])
 
+    @as_it_is()
     def deliver(self, clips: Sequence[EncodedClip]) -> EncodedClip:
         """Stored frames joined along the first axis, as float32 on the device."""
         with self.waited.running():
             return EncodedClip.cat(clips).on(self.device)
 
+    @as_it_is()
     def stored(self, index: int, frames: Sequence[int]) -> EncodedClip:
         """Frames of a clip as they are kept: float16, masks uint8."""
         with self.waited.running(), safe_open(str(self.ensure(index)), "pt") as file:
@@ -170,12 +172,14 @@ class ClipPool:
                 parts.append(torch.cat([cut[t : t + 1] for t in frames]))
         return EncodedClip(*parts)
 
+    @as_it_is()
     def masks(self, index: int, frames: Sequence[int]) -> Tensor:
         """Masks alone, float32 (T, 1, H, W), 0 or 1, on the CPU."""
         with self.waited.running(), safe_open(str(self.ensure(index)), "pt") as file:
             cut = file.get_slice("masks")
             return torch.cat([cut[t : t + 1].float() for t in frames])
 
+    @as_it_is()
     def ensure(self, index: int) -> Path:
         """Make the clip's file if it is missing."""
         path = self._file(index)
@@ -231,6 +235,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
 class HalvedPool(ClipPool):
     """A pool that also keeps what the frames give in half size, in files beside the clips'."""
 
+    @as_it_is()
     def ensure(self, index: int) -> Path:
         """Make the clip's files if one is missing."""
         path = self._file(index)
@@ -240,6 +245,7 @@ class HalvedPool(ClipPool):
             write_tensors(path, {name: getattr(whole, name) for name in NAMES})
         return path
 
+    @as_it_is()
     def read_halves(self, index: int, frames: Sequence[int]) -> HalfLevels:
         """Frames of a clip in half size, as float32 on the device."""
         self.ensure(index)

@@ -20,11 +20,11 @@ class HalfRecipe(Recipe):
             learn to find the object again.
         unled_rate: how often a full frame is decoded without the carried mask, so that it learns
             not to lean on it.
+        damage_rate: how often it goes on with a mask of which a part is cut off or beside which a
+            copy of it is added, as drift leaves them, so that frames learn to repair it.
         fine_from: fraction of the segmentation stage after which the level at 1/4 counts; the
             three levels before it cost half.
         gate_weight: of the gate's loss, in the reuse stage.
-        choose: series of validation; a stage ends with the weights whose mean of these was best,
-            and with the last ones where none are named.
     """
 
     walk: int = 4
@@ -32,9 +32,9 @@ class HalfRecipe(Recipe):
     truth_rate: float = 0.25
     lost_rate: float = field(default=0.0, metadata=LATER)
     unled_rate: float = field(default=0.0, metadata=LATER)
+    damage_rate: float = field(default=0.0, metadata=LATER)
     fine_from: float = 0.4
     gate_weight: float = 0.5
-    choose: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()

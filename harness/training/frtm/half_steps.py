@@ -6,9 +6,12 @@ of any length. So does a walk; only gradients stay within a frame.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vosbench.baselines.frtm.half import Carried, HalfFrtm, Reference, mask_levels, reduced
@@ -110,12 +113,15 @@ class Mishaps:
         truth: it goes on with the true mask.
         gone, swapped: it goes on with no mask, or with the next clip's.
         unled: a full frame is decoded without the carried mask.
+        damaged: it goes on with its mask as drift leaves it; NaN for no, else three numbers of
+            :func:`with_drift`, so float32 (T, B, 3).
     """
 
     truth: Tensor
     gone: Tensor
     swapped: Tensor
     unled: Tensor
+    damaged: Tensor
 
     @classmethod
     def draw(cls, walk: HalfWalk, recipe: HalfRecipe, moment: Moment) -> Mishaps:
@@ -127,8 +133,14 @@ class Mishaps:
         which = rng.random(shape) < 0.5 if recipe.lost_rate else lost
         unled = rng.random(shape) < recipe.unled_rate if recipe.unled_rate else lost & False
         parts = (truth & ~lost, lost & which, lost & ~which, unled)
+        how = np.full((*shape, 3), np.nan, np.float32)
+        if recipe.damage_rate:
+            which = rng.random(shape) < recipe.damage_rate
+            how = np.where(which[..., None], rng.random((*shape, 3)), np.nan).astype(np.float32)
         own, device = slice(moment.own.start, moment.own.stop), walk.masks[0].device
-        return cls(*(torch.from_numpy(p[:, own]).to(device, non_blocking=True) for p in parts))
+        return cls(
+            *(torch.from_numpy(p[:, own]).to(device, non_blocking=True) for p in (*parts, how))
+        )
 
     def handed_on(self, t: int, mask: Tensor, true: Tensor) -> Tensor:
         """The mask (B, 1, h, w) that a walk goes on with after frame t."""
@@ -136,7 +148,38 @@ class Mishaps:
             each[t].view(-1, 1, 1, 1) for each in (self.truth, self.gone, self.swapped)
         )
         mask = torch.where(swapped, mask.roll(1, dims=0), torch.where(truth, true, mask))
+        drifted = with_drift(mask, self.damaged[t].nan_to_num())
+        mask = torch.where(self.damaged[t, :, 0].isnan().view(-1, 1, 1, 1), mask, drifted)
         return torch.where(gone, torch.zeros_like(mask), mask)
+
+
+def with_drift(mask: Tensor, how: Tensor) -> Tensor:
+    """What drift leaves of masks: a part is cut off, or a copy beside it is added.
+
+    Args:
+        mask: soft, (B, 1, h, w).
+        how: (B, 3) in 0..1: the direction; how far from the middle it is cut, or the copy lies; and
+            which of the two.
+    """
+    height, width = mask.shape[-2:]
+    ys = torch.linspace(-1, 1, height, device=mask.device).view(1, 1, -1, 1)
+    xs = torch.linspace(-1, 1, width, device=mask.device).view(1, 1, 1, -1)
+    turn, far, which = how.t().reshape(3, -1, 1, 1, 1)
+    weight = mask / mask.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
+
+    def spread(places: Tensor) -> tuple[Tensor, Tensor]:
+        middle = (weight * places).sum(dim=(2, 3), keepdim=True)
+        variance = (weight * (places - middle) ** 2).sum(dim=(2, 3), keepdim=True)
+        return middle, variance.sqrt().clamp(min=1e-3)
+
+    (cy, sy), (cx, sx) = spread(ys), spread(xs)
+    down, across = torch.sin(2 * math.pi * turn), torch.cos(2 * math.pi * turn)
+    cut = mask * ((ys - cy) / sy * down + (xs - cx) / sx * across < 2 * far - 1)
+    away = 1.5 + 3 * far
+    x, y = (xs - away * across * sx + 0 * ys, ys - away * down * sy + 0 * xs)
+    places = torch.stack((x[:, 0], y[:, 0]), dim=-1)
+    copy = F.grid_sample(mask, places.to(mask.dtype), align_corners=True)
+    return torch.where(which < 0.5, cut, torch.maximum(mask, copy))
 
 
 def walk_along(

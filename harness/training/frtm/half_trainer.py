@@ -14,7 +14,7 @@ from vosbench.baselines.errors import InputError
 from vosbench.baselines.frtm import half
 from vosbench.baselines.frtm.half import HalfConfig, HalfFrtm, make_half
 from vosbench.baselines.imagenet import imagenet_state_dict
-from vosbench.harness.training.assemble import VALIDATION_CLIPS, TrainingData
+from vosbench.harness.training.assemble import TrainingData
 from vosbench.harness.training.checkpoint import halved, header
 from vosbench.harness.training.data.pool import ClipPool, HalvedPool
 from vosbench.harness.training.data.producing import producing
@@ -42,16 +42,11 @@ def config_of(model: str) -> HalfConfig:
 
 @dataclass(frozen=True)
 class HalfJob(TrainingJob):
-    """A training of FRTM-half; see :class:`.loop.Training`.
-
-    Attributes:
-        videos: real sequences that are scored beside the held-out pictures; None for none.
-    """
+    """A training of FRTM-half; see :class:`.loop.Training`."""
 
     recipe: HalfRecipe
     network: HalfFrtm
     pool: HalvedPool
-    videos: HalvedPool | None = None
 
     def learning(self, reuse: ReuseRecipe | None) -> Iterator[nn.Module]:
         if reuse is None or reuse.finetune == "all":
@@ -74,12 +69,7 @@ class HalfJob(TrainingJob):
 
     def validate(self, pool: ClipPool, reuse: ReuseRecipe | None) -> Mapping[str, float]:  # noqa: ARG002
         assert isinstance(pool, HalvedPool)
-        autocast = self.recipe.autocast
-        series = dict(validate_half(self.network, pool, autocast))
-        if self.videos is not None:
-            told = validate_half(self.network, self.videos, autocast)
-            series |= {f"video {name}": value for name, value in told.items()}
-        return series
+        return validate_half(self.network, pool, self.recipe.autocast)
 
 
 def prepare(
@@ -114,15 +104,8 @@ def prepare(
     network.to(device)
     training, held_out = data.sources()
     pool = HalvedPool(training, encoder, cache, recipe.clips, stream=data.stream(), device=device)
-    count = min(VALIDATION_CLIPS, max(2, recipe.clips // 10))
-    validation = (
-        None if held_out is None else HalvedPool(held_out, encoder, cache, count, device=device)
-    )
-    real = data.real()
-    videos = (
-        None if real is None else HalvedPool(real, encoder, cache, data.real_clips, device=device)
-    )
-    return HalfJob(recipe, network, pool, validation, folder, choose=recipe.choose, videos=videos)
+    scored = data.scored(held_out, encoder, cache, recipe.clips, device=device, kind=HalvedPool)
+    return HalfJob(recipe, network, pool, scored[0], folder, videos=scored[1])
 
 
 def _take_over(network: HalfFrtm, start: Path, model: str) -> None:

@@ -24,7 +24,7 @@ from vosbench.baselines.ttvos.gated import GatedTtvos
 from vosbench.baselines.ttvos.models import make_ttvos
 from vosbench.baselines.ttvos.network import Ttvos, TtvosConfig
 from vosbench.baselines.ttvos.padding import MULTIPLE
-from vosbench.harness.training.assemble import VALIDATION_CLIPS, TrainingData
+from vosbench.harness.training.assemble import TrainingData
 from vosbench.harness.training.checkpoint import halved, header, with_backbone
 from vosbench.harness.training.data.pool import ClipPool, LevelStatistics
 from vosbench.harness.training.device import CPU
@@ -154,11 +154,8 @@ def prepare(
         _take_over(network, start, recipe, pool)
     elif recipe.segmentation is None:
         raise InputError("a recipe without the segmentation stage needs a checkpoint to start from")
-    validation = None
-    if held_out is not None:
-        count = min(VALIDATION_CLIPS, max(2, recipe.clips // 10))
-        validation = ClipPool(held_out, encoder, cache, count, device=device)
-    return TtvosJob(recipe, network, pool, validation, folder)
+    validation, videos = data.scored(held_out, encoder, cache, recipe.clips, device=device)
+    return TtvosJob(recipe, network, pool, validation, folder, videos=videos)
 
 
 def _take_over(network: Ttvos, start: Path, recipe: TtvosRecipe, pool: ClipPool) -> None:

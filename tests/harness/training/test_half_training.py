@@ -14,7 +14,13 @@ from vosbench.baselines.frtm.half import G_FRTM_HALF, HalfFrtm, make_half
 from vosbench.harness.training.data.pool import ClipStream, HalvedPool
 from vosbench.harness.training.data.synthetic import SyntheticClips
 from vosbench.harness.training.frtm.half_recipe import HalfRecipe
-from vosbench.harness.training.frtm.half_steps import Mishaps, draw_walk, read_walk, walk_along
+from vosbench.harness.training.frtm.half_steps import (
+    Mishaps,
+    draw_walk,
+    read_walk,
+    walk_along,
+    with_drift,
+)
 from vosbench.harness.training.frtm.half_trainer import HalfJob
 from vosbench.harness.training.frtm.half_validation import validate_half
 from vosbench.harness.training.loop import train
@@ -91,7 +97,8 @@ def test_true_masks_take_the_place_of_own_ones(pool: HalvedPool) -> None:
 def mishaps(frames: int, *named: str) -> Mishaps:
     """Those named, at each frame of a walk of one clip."""
     names = ("truth", "gone", "swapped", "unled")
-    return Mishaps(*(torch.full((frames, 1), name in named) for name in names))
+    undamaged = torch.full((frames, 1, 3), torch.nan)
+    return Mishaps(*(torch.full((frames, 1), name in named) for name in names), undamaged)
 
 
 def test_a_lost_mask_is_handed_on_but_not_to_the_gates_question(pool: HalvedPool) -> None:
@@ -107,10 +114,9 @@ def test_a_lost_mask_is_handed_on_but_not_to_the_gates_question(pool: HalvedPool
 
 def test_a_swapped_mask_is_another_clips(pool: HalvedPool) -> None:
     walk = read_walk(pool, [(0, [0, 1, 2]), (1, [0, 1, 2])], (False, True, True))
-    no, yes = torch.zeros(3, 2, dtype=torch.bool), torch.ones(3, 2, dtype=torch.bool)
     with torch.no_grad():
-        plain = walk_along(network(), walk, mishaps=Mishaps(no, no, no, no))
-        swapped = walk_along(network(), walk, mishaps=Mishaps(no, no, yes, no))
+        plain = walk_along(network(), walk)
+        swapped = walk_along(network(), walk, mishaps=mishaps(3, "swapped"))
     own, other = plain[1].known[1].masks[3], swapped[1].known[1].masks[3]
     assert torch.equal(own.roll(1, dims=0), other)
 
@@ -153,22 +159,52 @@ def test_a_stage_ends_with_the_weights_that_validation_chose(
 
     def score(self: HalfJob, *_: object) -> dict[str, float]:
         kept.append(self.network.carry.fine.weight.clone())
-        return {"video reuse": next(values)}
+        return {"reuse": next(values)}
 
     monkeypatch.setattr(HalfJob, "validate", score)
-    recipe = replace(RECIPE, segmentation=replace(STAGE, steps=3), reuse=None)
-    chosen = HalfJob(
-        recipe, network(), pool, pool, tmp_path / "a", 1, 1, 1, choose=("video reuse",)
-    )
+    first = replace(RECIPE, segmentation=replace(STAGE, steps=3), reuse=None)
+    recipe = replace(first, choose=("video reuse",))
+    chosen = HalfJob(recipe, network(), pool, None, tmp_path / "a", 1, 1, 1, videos=pool)
     state = train(chosen)
     assert state.best_value == pytest.approx(0.9)
     assert torch.equal(chosen.network.carry.fine.weight, kept[1])
     assert torch.equal(state.network["carry.fine.weight"], kept[1])
     assert not torch.equal(kept[1], kept[2])
-    wrong = replace(chosen, choose=("video jf",), folder=tmp_path / "b")
-    monkeypatch.setattr(HalfJob, "validate", lambda *_: {"video reuse": 1.0})
+    wrong = replace(chosen, recipe=replace(first, choose=("video jf",)), folder=tmp_path / "b")
+    monkeypatch.setattr(HalfJob, "validate", lambda *_: {"reuse": 1.0})
     with pytest.raises(InputError, match=r"'video jf'.*there are video reuse"):
         train(wrong)
+
+
+def test_bfloat16_learns_from_clips_in_half_precision(pool: HalvedPool, tmp_path: Path) -> None:
+    end = train(job(pool, tmp_path, replace(RECIPE, autocast=True)))
+    losses = [point.value for point in end.curve if point.name == "loss"]
+    assert len(losses) == 8 and all(0 < loss < 10 for loss in losses)
+
+
+def test_what_drift_leaves_is_a_part_of_the_mask_or_it_and_a_copy() -> None:
+    mask = torch.zeros(3, 1, 72, 128)
+    mask[:, :, 20:40, 30:60] = 1
+    right = [0.0, 0.5]
+    left = with_drift(mask, torch.tensor([[*right, 0.2], [*right, 0.8], [0.25, 0.0, 0.2]]))
+    assert torch.equal(left[0, 0, :, :45], mask[0, 0, :, :45])  # cut in the middle
+    assert left[0, 0, :, 45:].sum() == 0
+    assert torch.equal(left[1, 0, :, :55], mask[1, 0, :, :55]) and left[1, 0, 30, 65:80].min() == 1
+    assert 0 < left[2].sum() < 0.3 * mask[2].sum()  # cut above the middle
+    empty = torch.zeros_like(mask)
+    assert torch.equal(with_drift(empty, torch.rand(3, 3)), empty)
+
+
+def test_damage_reaches_the_masks_that_a_walk_goes_on_with(pool: HalvedPool) -> None:
+    walk = read_walk(pool, [(0, [0, 1, 2]), (1, [0, 1, 2])], (False, True, False))
+    recipe = replace(RECIPE, truth_rate=1.0)
+    with torch.no_grad():
+        sound, broken = (
+            walk_along(network(), walk, mishaps=Mishaps.draw(walk, changed, moment(2, 0)))
+            for changed in (recipe, replace(recipe, damage_rate=1.0))
+        )
+    assert torch.equal(sound[0].carried.logits, broken[0].carried.logits)
+    assert not torch.equal(sound[1].known[1].masks[3], broken[1].known[1].masks[3])
 
 
 def test_it_learns_to_carry_a_bright_disk(pool: HalvedPool, tmp_path: Path) -> None:

@@ -115,6 +115,20 @@ def test_plain_network_trains_without_reuse_modules(toy_pool: ClipPool, tmp_path
     assert {p.name for p in end.curve} >= {"loss", "bce", "validation/full"}
 
 
+def test_real_sequences_are_scored_beside_and_stages_end_with_the_best_weights(
+    toy_pool: ClipPool, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, autocast=True, choose=("video full", "video reuse 1"))
+    made = replace(job(toy_pool, tmp_path, recipe), videos=toy_pool, validation=None)
+    made = replace(made, validate_every=1)
+    curve = train(made).curve
+    assert {p.name for p in curve} >= {"validation/video full", "validation/video reuse 1"}
+    assert "validation/full" not in {p.name for p in curve}
+    wrong = replace(recipe, choose=("video full", "video jf"))
+    with pytest.raises(InputError, match="'video jf'"):  # in the last stage; the first may lack it
+        train(replace(made, recipe=wrong, folder=tmp_path / "b"))
+
+
 def test_rate_follows_its_schedule() -> None:
     stage = StageRecipe(100, learning_rate=1.0, milestones=(0.5, 0.8), decay=0.1)
     assert [stage.rate(s) for s in (0, 49, 50, 80)] == pytest.approx([1, 1, 0.1, 0.01])
