@@ -54,7 +54,7 @@ def distil(
     """Teach STUDENT the features of EfficientNet-Lite0, where no ImageNet weights can be had.
 
     `vosbench train --backbone OUT` takes what comes out. The same command goes on where an earlier
-    one was stopped.
+    one was stopped. torchrun starts it on several GPUs.
     """
     import torch
 
@@ -62,6 +62,8 @@ def distil(
     from vosbench.harness.cli.session import choose_device
     from vosbench.harness.cli.train_options import bf16
     from vosbench.harness.training import distillation
+    from vosbench.harness.training.distillation_recipe import DistillationRecipe
+    from vosbench.harness.training.processes import device_of_process, joined
 
     if student not in BLOCKS:
         near = suggestion(student, BLOCKS)
@@ -71,7 +73,7 @@ def distil(
     keep_large_blocks()
     if threads is not None:
         torch.set_num_threads(threads)
-    recipe = distillation.DistillationRecipe(
+    recipe = DistillationRecipe(
         student=student,
         steps=steps,
         batch=batch,
@@ -81,12 +83,16 @@ def distil(
         autocast=bf16(precision),
         accumulate=accumulate,
     )
-    chosen = choose_device(device)
+    chosen = choose_device(device_of_process(device))
     state = folder or out.with_name(out.name + ".state")
     opened = distillation.open_distillation(recipe, pictures, state)
     job = replace(opened, save_every=50, device=chosen, compiled=compiled)
     console = Terminal(stderr=True)
-    distilled = distillation.distil(job, lambda news: _show(console, news))
+    with joined(chosen) as processes:
+        job = replace(job, processes=processes)
+        distilled = distillation.distil(job, lambda news: _show(console, news))
+        if not processes.leads:
+            return
     distillation.write_backbone(out, distilled.backbone)
     say(f"{out}: {steps} steps in {distilled.elapsed_s / 60:.1f} min")
     if distilled.unexplained:

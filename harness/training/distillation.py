@@ -3,17 +3,16 @@
 Where the ImageNet weights of a ResNet can't be had, those of EfficientNet-Lite0 can: the ResNet
 learns to hold the same features at strides 4, 8, 16 and 32, up to a 1×1 convolution each, which is
 dropped afterwards (Romero et al., "FitNets", 2015). A run that was cut off goes on bit for bit.
+Processes that torchrun started share each batch, as in a training: see :mod:`.processes`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -24,15 +23,22 @@ from torch import Tensor, nn
 
 from vosbench.baselines.atomic import replacing
 from vosbench.baselines.backbones import Backbone, make_backbone
-from vosbench.baselines.errors import InputError
 from vosbench.baselines.imagenet import imagenet_state_dict
 from vosbench.harness.store import SPEED, VALIDATION
 from vosbench.harness.training.checkpoint import halved
 from vosbench.harness.training.data.crops import Image, centred, decoded, draw_crops
 from vosbench.harness.training.data.pictures import PictureFolder, open_pictures
 from vosbench.harness.training.device import CPU, compile_layers, repeatable
+from vosbench.harness.training.distillation_recipe import DistillationRecipe
+from vosbench.harness.training.frtm.losses import wide
 from vosbench.harness.training.loop import TrainingProgress
-from vosbench.harness.training.recipe import LATER, lasting
+from vosbench.harness.training.processes import (
+    ALONE,
+    Processes,
+    check_batch,
+    distributed,
+    parts_in_turn,
+)
 from vosbench.harness.training.state import CurvePoint, TrainingState, load_state, save_state
 
 HELD_OUT = 0.06
@@ -40,64 +46,6 @@ HELD_OUT = 0.06
 LEVELS = ("f4", "f8", "f16", "f32")
 STAGE = "distillation"
 _STATISTICS_PICTURES = 128
-
-
-@dataclass(frozen=True)
-class DistillationRecipe:
-    """All that a distillation's outcome depends on, besides the pictures.
-
-    Attributes:
-        student, teacher: names of :func:`vosbench.baselines.backbones.make_backbone`.
-        steps: of the optimiser (AdamW).
-        size: side of the square crops, in pixels; a multiple of 32.
-        learning_rate: the highest one; it rises over ``warm_up`` of the steps, then falls as a
-            cosine to 0.
-        smallest: side of the smallest crop, as a fraction of a picture's shorter side.
-        autocast: bfloat16 in the layers: see :class:`.recipe.Recipe`.
-        accumulate: parts of a batch whose gradients are added up before a step; batch norm sees
-            one part at a time.
-    """
-
-    student: str = "resnet18"
-    teacher: str = "tf_efficientnet_lite0"
-    steps: int = 3000
-    batch: int = 12
-    size: int = 192
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.02
-    warm_up: float = 0.05
-    smallest: float = 0.35
-    seed: int = 0
-    autocast: bool = False
-    accumulate: int = field(default=1, metadata=LATER)
-
-    def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 2 or self.size < 32 or self.size % 32:
-            raise InputError(
-                "a distillation needs steps ≥ 1, batch ≥ 2 and a size that is a multiple of 32"
-            )
-        if self.accumulate < 1 or self.batch % self.accumulate or self.batch == self.accumulate:
-            raise InputError(
-                f"a batch of {self.batch} pictures can't be parted into {self.accumulate}: a part "
-                "has 2 at least, and all have as many"
-            )
-
-    def rate(self, step: int) -> float:
-        """Learning rate at a step, from 0."""
-        rising = max(round(self.warm_up * self.steps), 1)
-        if step < rising:
-            return self.learning_rate * (step + 1) / rising
-        progress = (step - rising) / max(self.steps - rising, 1)
-        return self.learning_rate * (1 + math.cos(math.pi * progress)) / 2
-
-    @property
-    def largest(self) -> float:
-        """Pixels of a picture's shorter side beyond which crops show no more of it."""
-        return self.size / self.smallest
-
-    def to_json(self) -> str:
-        """All fields that matter, for a state's key."""
-        return json.dumps(lasting(self), sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -150,6 +98,7 @@ class Distillation:
         save_every, validate_every, log_every: steps between.
         device: where student and teacher are; no part of the key.
         compiled: compile the student's layers; equal up to rounding.
+        processes: that share each batch; the first one alone writes.
     """
 
     recipe: DistillationRecipe
@@ -161,6 +110,7 @@ class Distillation:
     log_every: int = 20
     device: torch.device = CPU
     compiled: bool = False
+    processes: Processes = ALONE
 
     @property
     def state_path(self) -> Path:
@@ -188,12 +138,14 @@ def distil(
     """Distil from where the folder's state says, or from the beginning.
 
     Args:
-        report: hears of progress.
+        report: hears of progress, in the first process.
         stop_after: end after so many steps of this run, as a kill would (the state is saved).
 
     Raises:
-        InputError: no weights of the teacher, a damaged picture, or a foreign state.
+        InputError: no weights of the teacher, a damaged picture, a foreign state, or a batch that
+            the processes can't share.
     """
+    check_batch(job.recipe.batch, job.recipe.accumulate, job.processes)
     with repeatable(job.device), ThreadPoolExecutor(1) as ahead:
         run = _DistillationRun(job, report, ahead)
         last = job.recipe.steps if stop_after is None else run.state.step + stop_after
@@ -215,7 +167,10 @@ class _DistillationRun:
         report: Callable[[TrainingProgress], None] | None,
         ahead: ThreadPoolExecutor,
     ) -> None:
-        self._job, self._report, self._ahead = job, report, ahead
+        self._job, self._ahead = job, ahead
+        self._report = report if job.processes.leads else None
+        parts = job.processes.parts(job.recipe.accumulate)
+        self._own = [sample for part in parts for sample in part.of(job.recipe.batch)]
         self._coming: Future[Tensor] | None = None
         self._speed = _Speed()
         recipe = job.recipe
@@ -236,9 +191,11 @@ class _DistillationRun:
         )
         if job.state_path.exists():
             self.state = load_state(job.state_path, job.key)
+            job.processes.wait()  # nobody saves before all have read
             self._pupil.load_state_dict(self.state.network)
             assert self.state.optimiser is not None  # saved after a step
             self._optimiser.load_state_dict(self.state.optimiser)
+        self._module = distributed(self._pupil, job.processes)
 
     def step(self) -> None:
         """Take one step of the optimiser, and tell of it when it is time."""
@@ -250,26 +207,39 @@ class _DistillationRun:
         for group in self._optimiser.param_groups:
             group["lr"] = recipe.rate(self.state.step)
         self._optimiser.zero_grad(set_to_none=True)
-        sums = torch.zeros(1 + len(LEVELS), device=job.device)
-        for part in torch.split(images, recipe.batch // recipe.accumulate):
-            errors = torch.stack(self._errors(part.to(job.device, non_blocking=True)))
-            loss = errors.mean()
-            (loss / recipe.accumulate).backward()  # type: ignore[no-untyped-call]
-            sums += torch.cat((loss.detach()[None], errors.detach()))
+        sums = torch.zeros(len(LEVELS), device=job.device)
+        parts = torch.split(images, len(images) // recipe.accumulate)
+        turns = parts_in_turn(self._module, recipe.accumulate, job.processes)
+        for _turn, part in zip(turns, parts, strict=True):
+            sums += self._learn(part.to(job.device, non_blocking=True))
         self._optimiser.step()
         self.state.step += 1
         ends = self.state.step == recipe.steps
         logs = self.state.step % job.log_every == 0 or ends
-        values = (sums / recipe.accumulate).tolist() if logs else []  # waits for a GPU
+        values = self._values(sums) if logs else {}
         self._speed.add(recipe.batch, time.monotonic() - began_s, waited_s)
         if logs:
-            named = dict(zip(("loss", *LEVELS), values, strict=True))
-            self._note(named | self._speed.values())
+            self._note(values | self._speed.values())
         if len(job.held_out) and (self.state.step % job.validate_every == 0 or ends):
             self._note({VALIDATION + k: v for k, v in self.unexplained().items()})
 
+    def _learn(self, images: Tensor) -> Tensor:
+        """Add the gradient of one part of a batch; its error at each level, (4,)."""
+        errors: dict[str, Tensor] = self._module(
+            lambda: dict(zip(LEVELS, self._errors(images), strict=True))
+        )
+        stacked = torch.stack(list(errors.values()))
+        (stacked.mean() / self._job.recipe.accumulate).backward()  # type: ignore[no-untyped-call]
+        return stacked.detach()
+
+    def _values(self, sums: Tensor) -> dict[str, float]:
+        """The step's errors and loss over all processes; waits for a GPU."""
+        errors = self._job.processes.means(sums / self._job.recipe.accumulate)
+        values = torch.cat((errors.mean()[None], errors)).tolist()
+        return dict(zip(("loss", *LEVELS), values, strict=True))
+
     def _batch(self, step: int) -> Tensor:
-        """A step's crops, drawn while the step before was computed; in pinned memory for a GPU."""
+        """This process's crops of a step, drawn while the one before it was computed."""
         coming, self._coming = self._coming, None
         images = self._drawn(step) if coming is None else coming.result()
         if step + 1 < self._job.recipe.steps:
@@ -279,19 +249,28 @@ class _DistillationRun:
     def _drawn(self, step: int) -> Tensor:
         recipe = self._job.recipe
         rng = np.random.default_rng([recipe.seed, step])
-        images = _batch(draw_crops(self._images, recipe.batch, recipe.size, recipe.smallest, rng))
+        size, smallest = recipe.size, recipe.smallest
+        crops = draw_crops(self._images, recipe.batch, size, smallest, rng, own=self._own)
+        images = _batch(crops)
         return images.pin_memory() if self._job.device.type == "cuda" else images
 
     def save(self) -> None:
         """Keep the state on disk, whole or not at all."""
+        if not self._job.processes.leads:
+            return
         self.state.network = self._pupil.state_dict()
         self.state.optimiser = self._optimiser.state_dict()
         save_state(self.state, self._job.state_path)
 
-    @torch.no_grad()
     def unexplained(self) -> Mapping[str, float]:
-        """Score the held-out pictures, each as one centred crop, in eval mode."""
+        """The first process's scores of the held-out pictures, in all of them."""
         self._pupil.learn(False)
+        processes = self._job.processes
+        return processes.tell(self._scored() if processes.leads else {})
+
+    @torch.no_grad()
+    def _scored(self) -> Mapping[str, float]:
+        """Score the held-out pictures, each as one centred crop, in eval mode."""
         size, step = self._job.recipe.size, self._job.recipe.batch
         pictures = decoded(self._job.held_out, self._job.recipe.largest)
         images = [centred(image, size) for image in pictures]
@@ -299,7 +278,7 @@ class _DistillationRun:
         batches = [_batch(part).to(self._job.device) for part in parts]
         errors = [torch.stack(self._errors(batch)) * len(batch) for batch in batches]
         means = torch.stack(errors).sum(0) / len(images)
-        return {name: float(value) for name, value in zip(LEVELS, means, strict=True)}
+        return dict(zip(LEVELS, means.tolist(), strict=True))
 
     def finish(self) -> Distilled:
         """The student as it stands."""
@@ -320,7 +299,7 @@ class _DistillationRun:
                 wanted = _features(self._teacher, images)
             given = self._pupil(images)
         pairs = zip(given, wanted, self._statistics, strict=True)
-        return [F.mse_loss(x.float(), (y.float() - mean) / std) for x, y, (mean, std) in pairs]
+        return [F.mse_loss(wide(x), (wide(y) - mean) / std) for x, y, (mean, std) in pairs]
 
     @torch.no_grad()
     def _teacher_statistics(self) -> list[tuple[Tensor, Tensor]]:
@@ -328,7 +307,7 @@ class _DistillationRun:
         size, step = self._job.recipe.size, self._job.recipe.batch
         images = [centred(image, size) for image in self._images[:_STATISTICS_PICTURES]]
         parts = [
-            [x.float() for x in _features(self._teacher, batch.to(self._job.device))]
+            [wide(x) for x in _features(self._teacher, batch.to(self._job.device))]
             for batch in (_batch(images[i : i + step]) for i in range(0, len(images), step))
         ]
         found = []

@@ -25,7 +25,13 @@ from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.device import compile_layers, repeatable
 from vosbench.harness.training.frtm.steps import Losses
 from vosbench.harness.training.moment import Moment, Part
-from vosbench.harness.training.processes import ALONE, Processes, distributed, unshared
+from vosbench.harness.training.processes import (
+    ALONE,
+    Processes,
+    check_batch,
+    distributed,
+    parts_in_turn,
+)
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.state import (
     CurvePoint,
@@ -198,18 +204,8 @@ def train(
 
 def check_parts(recipe: Recipe, processes: Processes) -> None:
     """Raise InputError where the processes can't share a batch equally."""
-    parts = recipe.accumulate * processes.count
     for stage in recipe.stages:
-        if stage.batch % parts:
-            raise InputError(
-                f"a batch of {stage.batch} can't be parted among {processes.count} processes"
-                + (
-                    f" of {recipe.accumulate} accumulated gradients"
-                    if recipe.accumulate > 1
-                    else ""
-                )
-                + ": their number must divide it"
-            )
+        check_batch(stage.batch, recipe.accumulate, processes)
 
 
 def _begin(job: TrainingJob) -> TrainingState:
@@ -304,18 +300,12 @@ class _Run:
         module = distributed(job.network, job.processes)
         return cls(job, stage, module, optimiser, job.pool.waited.seconds)
 
-    def _parts(self) -> Iterator[Part]:
-        """This process's parts of a batch."""
-        processes, accumulated = self.job.processes, self.job.recipe.accumulate
-        for turn in range(accumulated):
-            yield Part(turn * processes.count + processes.rank, processes.count * accumulated)
-
     def needed(self, steps: range) -> Iterator[list[int]]:
         """Indices of the clips that each step takes here, where a pool's clips are used once."""
-        batch = self.stage.recipe.batch
+        batch, parts = self.stage.recipe.batch, self.job.processes.parts(self.job.recipe.accumulate)
         for step in steps:
             first = self.stage.first_clip(step)
-            yield [first + sample for part in self._parts() for sample in part.of(batch)]
+            yield [first + sample for part in parts for sample in part.of(batch)]
 
     def step(self, step: int) -> Losses:
         """Take a step; the terms of its loss, without gradients and still on the device."""
@@ -327,12 +317,8 @@ class _Run:
             group["lr"] = stage.recipe.rate(step)
         self.optimiser.zero_grad(set_to_none=True)
         sums: Losses = {}
-        for turn, part in enumerate(self._parts()):
-            if turn < accumulated - 1:
-                with unshared(self.module):
-                    terms = self._learn(step, part)
-            else:
-                terms = self._learn(step, part)
+        for part in parts_in_turn(self.module, accumulated, job.processes):
+            terms = self._learn(step, part)
             sums = {name: sums.get(name, 0) + term for name, term in terms.items()}
         self.optimiser.step()
         self.steps += 1

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from vosbench.baselines.errors import InputError
+from vosbench.harness.training.moment import Part
 
 Told = TypeVar("Told")
 
@@ -48,6 +49,14 @@ class Processes:
         told = [value]
         dist.broadcast_object_list(told, src=0)
         return told[0]
+
+    def parts(self, accumulate: int) -> list[Part]:
+        """This process's parts of a batch, one for each accumulated gradient.
+
+        Parts that processes compute at once are neighbours: together they are the part of one.
+        """
+        count = accumulate * self.count
+        return [Part(turn * self.count + self.rank, count) for turn in range(accumulate)]
 
     def wait(self) -> None:
         """Wait until all are here."""
@@ -200,8 +209,33 @@ def distributed(network: nn.Module, processes: Processes) -> nn.Module:
         return DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=True)
 
 
-def unshared(module: nn.Module) -> AbstractContextManager[None]:
-    """Within it, gradients stay in their processes: all but the last part of an accumulation."""
+def check_batch(batch: int, accumulate: int, processes: Processes) -> None:
+    """Raise InputError where the processes can't share a batch equally."""
+    if batch % (accumulate * processes.count):
+        each = f" of {accumulate} accumulated gradients" if accumulate > 1 else ""
+        raise InputError(
+            f"a batch of {batch} can't be parted among {processes.count} processes{each}: their "
+            "number must divide it"
+        )
+
+
+def parts_in_turn(module: nn.Module, accumulate: int, processes: Processes) -> Iterator[Part]:
+    """This process's parts of a batch; what is learnt from each belongs into the loop's body.
+
+    Gradients are averaged over the processes with the last part.
+
+    Args:
+        module: as :func:`distributed` gave it.
+    """
+    *earlier, last = processes.parts(accumulate)
+    for part in earlier:
+        with _unshared(module):
+            yield part
+    yield last
+
+
+def _unshared(module: nn.Module) -> AbstractContextManager[None]:
+    """Within it, gradients stay in their processes."""
     if isinstance(module, DistributedDataParallel):
         held: AbstractContextManager[None] = module.no_sync()
         return held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,36 +12,36 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_toys import learnt, write_pictures
+from training_toys import learnt, untrained_teacher, write_pictures
 from typer.testing import CliRunner
 
 from vosbench.baselines import imagenet
 from vosbench.baselines.backbones import make_backbone
 from vosbench.baselines.errors import InputError
 from vosbench.harness.cli.app import app
-from vosbench.harness.training import distillation
+from vosbench.harness.training import distillation, processes
 from vosbench.harness.training.data.crops import draw_crops
 from vosbench.harness.training.distillation import (
     LEVELS,
     Distillation,
-    DistillationRecipe,
+    Distilled,
     backbone_tensors,
     distil,
     open_distillation,
     write_backbone,
 )
+from vosbench.harness.training.distillation_recipe import DistillationRecipe
 from vosbench.harness.training.loop import TrainingProgress
+from vosbench.harness.training.processes import Processes
 from vosbench.harness.training.state import load_state
 
 RECIPE = DistillationRecipe(steps=6, batch=2, size=32)
 
 
 @pytest.fixture(autouse=True)
-def untrained_teacher(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_teacher(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A teacher that needs no ImageNet weights: these tests are about the student."""
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        weights = make_backbone("tf_efficientnet_lite0").state_dict()
+    weights = untrained_teacher()
     monkeypatch.setattr(distillation, "imagenet_state_dict", lambda name: weights)
     yield
 
@@ -156,6 +157,8 @@ def test_crops_have_one_size_and_depend_on_the_seed_alone(
     assert [crop.shape for crop in first] == [(32, 32, 3)] * 2
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0], first[1])
+    (second,) = draw_crops(images, 2, 32, 0.3, np.random.default_rng(seed), own=[1])
+    assert np.array_equal(second, first[1])  # a part of a batch has the whole batch's chances
 
 
 def test_rate_rises_then_falls_to_nothing() -> None:
@@ -164,6 +167,27 @@ def test_rate_rises_then_falls_to_nothing() -> None:
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert max(rates) == pytest.approx(2e-3)
     assert rates[-1] < 1e-5
+
+
+def test_all_processes_but_the_first_write_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path / "pictures")
+    monkeypatch.chdir(tmp_path)
+    ranks = iter((1, 0))
+    monkeypatch.setattr(processes, "joined", lambda _: nullcontext(Processes(next(ranks), 2)))
+    end = Distilled(RECIPE, make_backbone("resnet18"), {}, 1.0)
+    monkeypatch.setattr(distillation, "distil", lambda job, report: end)
+    command = ["distil", "resnet18", "--pictures", "pictures", "--out", "r.pth", "--device", "cpu"]
+    for written in (False, True):
+        said = CliRunner().invoke(app, command)
+        assert said.exit_code == 0, said.output
+        assert Path("r.pth").exists() is written and ("r.pth" in said.stdout) is written
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="batch of 2 can't be parted among 3 processes"):
+        distil(replace(job(tmp_path, "run"), processes=Processes(0, 3)))
 
 
 def test_the_command_goes_on_and_says_what_came_out(

@@ -49,6 +49,13 @@ def make_encoder() -> Encoder:
         return Encoder(make_backbone("tf_efficientnet_lite0"), TARGET)
 
 
+def untrained_teacher(name: str = "tf_efficientnet_lite0") -> dict[str, torch.Tensor]:
+    """Weights of a teacher that needs none of ImageNet's."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        return make_backbone(name).state_dict()
+
+
 def make_pool(root: Path, size: int = 4) -> ClipPool:
     pictures = write_pictures(root / "pictures")
     return ClipPool(SyntheticClips(pictures, CLIPS), make_encoder(), root / "cache", size)
