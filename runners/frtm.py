@@ -149,7 +149,7 @@ class FrtmTracker:
 
     def begin(self, features: FrtmFeatures, image: Tensor, mask: Tensor) -> FrtmState:
         """Fit the target model; a gated network also takes template, S_0 and R8_0."""
-        target = self._fit(features, image, mask)
+        target = self.fitted(*self._first_set(features, image, mask))
         if self._gated is None:
             return FrtmState(target, None)
         f16, f32 = features.f16(no_spans), features.f32(no_spans)
@@ -282,13 +282,19 @@ class FrtmTracker:
                 logits = refiner.project(r4, features.size)
             return torch.sigmoid(logits[:, 0].to(score.dtype))
 
-    def _fit(self, features: FrtmFeatures, image: Tensor, mask: Tensor) -> TargetModel:
+    def fitted(self, f16: Tensor, masks: Tensor) -> TargetModel:
+        """The target model of a first-frame set: f16 (K, C16, h, w) and 0/1 masks (K, H, W)."""
         like = self.network.refiner.project.conv2.weight.new_empty(())
+        return fit(self.network.config.target, self._start(like), f16, masks)
+
+    def _first_set(
+        self, features: FrtmFeatures, image: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
         samples = self._augment(image, mask)
-        backbone, config = self.network.feature_extractor, self.network.config.target
         with self.autocast():
+            backbone = self.network.feature_extractor
             f16 = [features.f16(no_spans), *others_f16(backbone, samples)]
-        return fit(config, self._start(like), torch.cat(f16), samples[1])
+        return torch.cat(f16), samples[1]
 
 
 def _rows(each: Sequence[Tensor]) -> Tensor:

@@ -133,10 +133,14 @@ class HalfTracker:
         whole = features.whole(no_spans)
         with self.autocast():
             f16 = [whole.f16(no_spans), *others_f16(backbone, samples)]
-        start = self._start(self.network.refine.fine.weight.new_empty(()))
-        target = fit(self.network.config.target, start, torch.cat(f16), samples[1])
+        target = self.fitted(torch.cat(f16), samples[1])
         known = _reference(features, mask)
         return HalfState(target, known, known, known)
+
+    def fitted(self, f16: Tensor, masks: Tensor) -> TargetModel:
+        """As that of ``FrtmTracker``."""
+        start = self._start(self.network.refine.fine.weight.new_empty(()))
+        return fit(self.network.config.target, start, f16, masks)
 
     def match(self, features: HalfFeatures, state: HalfState, spans: Spans) -> HalfMatch:
         """Carry the object's mask over to a frame, and ask the gate."""

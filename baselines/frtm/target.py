@@ -244,9 +244,7 @@ def fit(
     project, kernel = start
     masks = masks.to(project.dtype)
     samples = Samples.of(f16.to(project.dtype), masks, pixel_weights(masks))
-    weights = torch.ones(len(masks), dtype=project.dtype, device=project.device)
-    weights[0] = 2
-    weights = weights / weights.sum()
+    weights = first_weights(masks)
     (project, kernel), _ = minimise(
         JointProblem(samples, weights), (project, kernel), config.joint_steps
     )
@@ -254,3 +252,24 @@ def fit(
     padded = F.pad(weights, (0, config.capacity - len(masks))).cpu()
     model = TargetModel(config, project, kernel, Memory(slots, padded), None)
     return model.optimised()
+
+
+def misfit(model: TargetModel, f16: Tensor, masks: Tensor) -> float:
+    """What :func:`fit` lowers, without its regularisers: the weighted squared error at full size.
+
+    In the arithmetic of ``f16`` (K, C16, h, w); 0/1 masks are (K, H, W).
+    """
+    masks = masks.to(f16)
+    score = scores(
+        (replace(model, project=model.project.to(f16), kernel=model.kernel.to(f16)),), f16
+    )
+    gap = F.interpolate(score, masks.shape[-2:], mode="bilinear", align_corners=False)[0] - masks
+    weights = first_weights(masks)[:, None, None] * pixel_weights(masks)
+    return float((weights * gap.square()).sum())
+
+
+def first_weights(masks: Tensor) -> Tensor:
+    """Weights of a first-frame set, summing to 1: the untouched frame counts twice."""
+    weights = torch.ones(len(masks), dtype=masks.dtype, device=masks.device)
+    weights[0] = 2
+    return weights / weights.sum()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from vosbench.runners import compiled
-from vosbench.runners.compiled import compile_parts, copied_out
+from vosbench.runners.compiled import compile_parts, compiled_parts, copied_out
 from vosbench.runners.interface import ClipInfo, Frame, Precision, RunnerOptions, no_spans
 from vosbench.runners.registry import resolve
 
@@ -77,6 +77,43 @@ def test_outputs_outlive_the_next_replay() -> None:
     replay(torch.zeros(4))
     assert [float(each.sum()) for each in kept] == [8, 12]
     assert float(copied_out(lambda x: x)(torch.ones(3)).sum()) == 3
+
+
+def test_every_size_and_every_network_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch alone would compile eight, and run the rest as it was written."""
+    compiled_sizes: list[tuple[int, ...]] = []
+
+    def as_it_is(graph: torch.fx.GraphModule, given: list[Tensor]) -> Callable[..., Any]:
+        compiled_sizes.append(tuple(given[0].shape))
+        return graph.forward
+
+    monkeypatch.setattr(compiled, "BACKEND", as_it_is)
+    torch.compiler.reset()
+    parts = [Doubling() for _ in range(3)]
+    for part in parts:
+        compile_parts([(part, "work")], torch.device("cpu"))
+        for size in (2, 3, 4, 5, 2):
+            assert part.work(torch.ones(size))[1].tolist() == [3] * size
+    assert sorted(compiled_sizes) == [(size,) for size in (2, 3, 4, 5) for _ in parts]
+    counted = [each for part in parts for each in compiled_parts(part)]
+    assert [(each.calls, each.uncompiled) for each in counted] == [(5, 0)] * 3
+    with torch.compiler.set_stance("force_eager"):
+        parts[0].work(torch.ones(2))
+    assert [(each.calls, each.uncompiled) for each in counted] == [(6, 1), (5, 0), (5, 0)]
+
+
+class Pair(NamedTuple):
+    """What a part may give, too."""
+
+    one: Tensor
+    other: Tensor
+
+
+def test_outputs_that_are_copied_keep_their_names() -> None:
+    given = Pair(torch.ones(1), torch.zeros(1))
+    kept = copied_out(lambda: given)()
+    assert isinstance(kept, Pair)
+    assert kept.one is not given.one
 
 
 def test_graphs_are_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from vosbench.baselines.arithmetic import as_described
-from vosbench.baselines.frtm.samples import Samples
+from vosbench.baselines.frtm.samples import Samples, pixel_weights
 from vosbench.baselines.frtm.target import (
     Memory,
     TargetConfig,
     TargetModel,
+    first_weights,
     fit,
     initial_weights,
+    misfit,
     scores,
 )
 
@@ -135,3 +137,19 @@ def test_starting_values_depend_on_the_seed_alone() -> None:
     assert not torch.equal(one[0], other[0])
     assert one[0].dtype == torch.float32
     assert float(one[0].abs().max()) <= 5**-0.5
+
+
+def test_the_misfit_is_what_the_fit_lowers() -> None:
+    """Against the quadratic form at 1/16 that the optimiser works with."""
+    f16, masks = draw(1, 3, 5, *SIZE), torch.stack([blob(5, 9 * i) for i in range(3)])
+    model = fitted()
+    start = initial_weights(CONFIG, 5, 0, f16)
+    problem = Samples.of(f16, masks, pixel_weights(masks))
+    score = problem.score(model.project.t() @ model.kernel)
+    weights = first_weights(masks)
+    form = (score * (problem.apply_normal(score) - 2 * problem.moment)).sum(dim=1)
+    constant = (pixel_weights(masks) * masks).sum(dim=(1, 2))
+    expected = float((weights * (form + constant)).sum())
+    assert misfit(model, f16, masks) == pytest.approx(expected, rel=1e-9)
+    unfitted = replace(model, project=start[0], kernel=start[1])
+    assert expected < misfit(unfitted, f16, masks)
