@@ -92,6 +92,10 @@ class TargetModel:
         """The coarse scores S of T frames: f16 (T, C16, h, w) → (T, 1, h, w)."""
         return scores((self,), f16).transpose(0, 1)
 
+    def like(self, x: Tensor) -> TargetModel:
+        """With filters of the type and on the device of ``x``; the memory stays as it is."""
+        return replace(self, project=self.project.to(x), kernel=self.kernel.to(x))
+
     def filter_problem(self) -> FilterProblem:
         """What the optimiser solves: ``filter`` over the memory."""
         slots = self.memory.slots

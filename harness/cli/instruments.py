@@ -67,7 +67,11 @@ def doctor(
         float, typer.Option("--budget", min=0, help="Begin no check after so many seconds.")
     ] = 600.0,
 ) -> None:
-    """Try every instrument of this machine and say what can be trusted."""
+    """Try every instrument of this machine and say what can be trusted.
+
+    --prove ends with 0 where no check failed (some may be doubtful, as other processes disturbed
+    them, or not done) and with 1 where one did.
+    """
     if prove:
         from vosbench.harness.cli.session import choose_device
 
@@ -86,16 +90,15 @@ def _prove(device: torch.device, seconds: float, budget_s: float, out: Path) -> 
     """Print each outcome as it comes, and leave the report in ``out``."""
     from vosbench.harness.contract.prove import prove
     from vosbench.harness.contract.prove_record import ProofOutcome
+    from vosbench.harness.contract.prove_report import account, markdown
 
     def heard(outcome: ProofOutcome) -> None:
-        said = "; ".join(map(str, outcome.figures)) or outcome.detail
-        write_out(f"{outcome.verdict:<9} {outcome.check}: {said}\n")
+        write_out(f"{outcome.verdict:<9} {outcome.check}: {account(outcome)}\n")
 
     report = prove(device, seconds=seconds, budget_s=budget_s, heard=heard)
     out.mkdir(parents=True, exist_ok=True)
     (out / "proof.json").write_text(report.to_json())
-    (out / "proof.md").write_text(report.to_markdown())
-    failed = len(report.failed)
-    write_out(f"{len(report.outcomes)} checks, {failed} failed: {out / 'proof.md'}\n")
-    if failed:
+    (out / "proof.md").write_text(markdown(report))
+    write_out(f"{report.summary}, in {report.seconds:.0f} s: {out / 'proof.md'}\n")
+    if report.failed:
         raise typer.Exit(1)

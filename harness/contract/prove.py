@@ -68,7 +68,8 @@ def prove(
         budget_s: no check begins after so many seconds.
         heard: is told each outcome as it comes.
     """
-    began_s = time.monotonic()
+    began_s, date = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+    found = read_environment(device, "float32")
     outcomes: list[ProofOutcome] = []
 
     def tell(outcome: ProofOutcome) -> None:
@@ -84,10 +85,9 @@ def prove(
             continue
         with tempfile.TemporaryDirectory(prefix="vosbench-prove-") as folder:
             tell(check.run(Bench(device, Path(folder), seconds)))
-    found = read_environment(device, "float32")
     report = ProofReport(
-        datetime.now(UTC).isoformat(timespec="seconds"),
+        date,
         found.stable.device_name,
         {"comparability key": found.key} | vars(found.stable) | vars(found.notes),
     )
-    return replace(report, outcomes=tuple(outcomes))
+    return replace(report, outcomes=tuple(outcomes), seconds=time.monotonic() - began_s)

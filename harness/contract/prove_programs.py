@@ -13,7 +13,13 @@ from pathlib import Path
 
 from vosbench.baselines.checkpoints import hash_tensors, read_checkpoint
 from vosbench.baselines.errors import InputError
-from vosbench.harness.contract.prove_record import Bench, Figure, NotDone, Proof
+from vosbench.harness.contract.prove_record import (
+    Bench,
+    Figure,
+    NotDone,
+    Proof,
+    TookTooLong,
+)
 from vosbench.harness.measure.device_lock import device_id, hold
 from vosbench.harness.store import State, Storage, TrialRecord
 
@@ -58,7 +64,8 @@ def _ended(process: subprocess.Popen[str]) -> str:
         said, _ = process.communicate(timeout=_WAIT_S)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        raise RuntimeError(f"a process of the check was not done after {_WAIT_S} s") from None
+        process.communicate()
+        raise TookTooLong(f"a process of the check was not done after {_WAIT_S} s") from None
     return said
 
 

@@ -1,4 +1,4 @@
-"""What a check found: figures beside their bounds, the verdict that follows, and the report."""
+"""What a check found: figures beside their bounds, and the verdict that follows."""
 
 from __future__ import annotations
 
@@ -6,27 +6,38 @@ import json
 import math
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vosbench.harness.measure.occupancy import BUSY_CORES, CpuUse, occupancy
+
 if TYPE_CHECKING:
     import torch
 
 
 class ProofVerdict(StrEnum):
-    """What a check came to; only ``FAILED`` makes the command fail."""
+    """What a check came to; only ``FAILED`` makes the command fail. Reports keep this order.
 
-    PROVED = "proved"
-    DOUBTFUL = "doubtful"
+    A check is doubtful where an instrument is, or where it was a matter of time that broke it while
+    other processes used the machine.
+    """
+
     FAILED = "failed"
+    DOUBTFUL = "doubtful"
+    PROVED = "proved"
     NOT_DONE = "not done"
 
 
 class NotDone(Exception):  # noqa: N818 - a reason, not a fault
     """The check can't be made on this machine; the message says why."""
+
+
+class TookTooLong(Exception):  # noqa: N818 - on a busy machine no fault
+    """What was waited for did not come; the message says what."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,8 @@ class Figure:
 
     Attributes:
         at_most, at_least: the bounds that the value must keep, both inclusive.
+        group: what it belongs to with others ("float32, reuse"); a row of the report's table.
+        timed: it depends on what else runs on the machine.
     """
 
     name: str
@@ -42,6 +55,8 @@ class Figure:
     unit: str = ""
     at_most: float | None = None
     at_least: float | None = None
+    group: str = ""
+    timed: bool = False
 
     @property
     def bounded(self) -> bool:
@@ -67,9 +82,23 @@ class Figure:
         ]
         return ", ".join(written)
 
+    @property
+    def number(self) -> str:
+        """The value as a person reads it."""
+        return f"{self.value:.3g}{f' {self.unit}' if self.unit else ''}"
+
+    @property
+    def nearness(self) -> float:
+        """How near the value is to its bounds: 1 at a bound, 0 far away or without one."""
+        if self.value == 0 or not self.bounded:
+            return 0.0
+        above = 0.0 if not self.at_most else self.value / self.at_most
+        below = 0.0 if not self.at_least else self.at_least / self.value
+        return max(above, below)
+
     def __str__(self) -> str:
-        number = f"{self.value:.4g}{f' {self.unit}' if self.unit else ''}"
-        return f"{self.name} {number}" + (f" ({self.bound})" if self.bounded else "")
+        name = f"{self.group}: {self.name}" if self.group else self.name
+        return f"{name} {self.number}" + (f" ({self.bound})" if self.bounded else "")
 
 
 @dataclass(frozen=True)
@@ -121,9 +150,11 @@ class Proof:
 
     def run(self, bench: Bench) -> ProofOutcome:
         """Make the check; whatever it raises becomes its outcome."""
+        others = OthersWatch.begin(bench.device)
         began_s = time.monotonic()
         figures: tuple[Figure, ...] = ()
-        detail = trace = ""
+        trace = ""
+        timed = False
         try:
             figures = tuple(self.measure(bench))
         except NotDone as reason:
@@ -131,13 +162,43 @@ class Proof:
         except Exception as error:
             verdict, trace = ProofVerdict.FAILED, traceback.format_exc()
             detail = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+            timed = isinstance(error, TookTooLong)
         else:
-            broken = [str(figure) for figure in figures if not figure.holds]
-            proved = any(figure.bounded for figure in figures)
-            verdict = ProofVerdict.FAILED if broken or not proved else ProofVerdict.PROVED
-            detail = "; ".join(broken) if broken or proved else "nothing was measured"
+            broken = [figure for figure in figures if not figure.holds]
+            timed = bool(broken) and all(figure.timed for figure in broken)
+            proved = not broken and any(figure.bounded for figure in figures)
+            verdict = ProofVerdict.PROVED if proved else ProofVerdict.FAILED
+            detail = "" if proved else "; ".join(map(str, broken)) or "nothing was measured"
+        if timed and (users := others.found()):
+            verdict, detail = ProofVerdict.DOUBTFUL, f"{detail}; {users}"
         spent_s = time.monotonic() - began_s
         return ProofOutcome(self.name, self.claim, verdict, figures, detail, trace, spent_s)
+
+
+@dataclass(frozen=True)
+class OthersWatch:
+    """Who else used the machine since it began; on a GPU, who uses that at the end, too."""
+
+    device: torch.device
+    before: CpuUse | None
+
+    @classmethod
+    def begin(cls, device: torch.device) -> OthersWatch:
+        """From now on; where the system tells nothing, nobody is ever found."""
+        try:
+            return cls(device, CpuUse.now())
+        except (OSError, ValueError):
+            return cls(device, None)
+
+    def found(self) -> str:
+        """What a reader needs to know of other users, "" where there is none."""
+        cores = CpuUse.now().others_since(self.before) if self.before else 0.0
+        if cores > BUSY_CORES:
+            return (
+                f"other processes kept {cores:.1f} cores busy meanwhile: run it on a quiet machine"
+            )
+        users = occupancy(self.device) if self.device.type == "cuda" else None
+        return str(users) if users is not None and users.busy else ""
 
 
 @dataclass(frozen=True)
@@ -148,6 +209,13 @@ class ProofReport:
     device: str
     environment: dict[str, Any]
     outcomes: tuple[ProofOutcome, ...] = field(default=())
+    seconds: float = 0.0
+
+    @property
+    def summary(self) -> str:
+        """How many checks came to what: "20 proved, 2 failed"; what came to nothing is left out."""
+        counts = Counter(o.verdict for o in self.outcomes)
+        return ", ".join(f"{counts[v]} {v}" for v in ProofVerdict if counts[v])
 
     @property
     def failed(self) -> tuple[ProofOutcome, ...]:
@@ -164,24 +232,5 @@ class ProofReport:
                 return {k: known(v) for k, v in value.items()}
             return [known(v) for v in value] if isinstance(value, list | tuple) else value
 
-        return json.dumps(known(asdict(self)), indent=1, allow_nan=False) + "\n"
-
-    def to_markdown(self) -> str:
-        """A page to file with an issue."""
-        lines = [f"# Proof of {self.date}", "", f"Device: {self.device}", ""]
-        lines += ["| check | verdict | figures | s |", "| --- | --- | --- | --- |"]
-        for o in self.outcomes:
-            said = "; ".join(str(f) for f in o.figures) or o.detail
-            lines.append(
-                f"| {o.check}: {o.claim} | {o.verdict} | {_cell(said)} | {o.seconds:.0f} |"
-            )
-        for o in self.outcomes:
-            if o.traceback:
-                lines += ["", f"## {o.check}", "", "```", o.traceback.rstrip(), "```"]
-        lines += ["", "## Environment", ""]
-        lines += [f"- {name}: {value}" for name, value in self.environment.items()]
-        return "\n".join(lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+        whole = {"summary": self.summary} | asdict(self)
+        return json.dumps(known(whole), indent=1, allow_nan=False) + "\n"

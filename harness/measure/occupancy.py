@@ -100,6 +100,37 @@ def cpu_jiffies(stat: str) -> tuple[int, int]:
     return busy, busy + idle + iowait
 
 
+@dataclass(frozen=True)
+class CpuUse:
+    """How much all cores, and this process of them, have worked up to a moment.
+
+    Attributes:
+        busy, everything: time units of all cores.
+        own_s: CPU seconds of this process and of the children that it has waited for.
+        at_s: on a monotonic clock.
+    """
+
+    busy: int
+    everything: int
+    own_s: float
+    at_s: float
+
+    @classmethod
+    def now(cls) -> CpuUse:
+        """As it is; raises OSError where there is no ``/proc/stat``."""
+        busy, everything = cpu_jiffies(Path("/proc/stat").read_text())
+        children = os.times()
+        own_s = time.process_time() + children.children_user + children.children_system
+        return cls(busy, everything, own_s, time.monotonic())
+
+    def others_since(self, before: CpuUse) -> float:
+        """Cores' worth of work that other processes did since then."""
+        passed = max(1, self.everything - before.everything)
+        own_cores = (self.own_s - before.own_s) / max(1e-9, self.at_s - before.at_s)
+        all_cores = (self.busy - before.busy) / passed * (os.cpu_count() or 1)
+        return max(0.0, all_cores - own_cores)
+
+
 def others_busy_cores(
     seconds: float = WATCH_S, sleep: Callable[[float], None] = time.sleep
 ) -> float:
@@ -108,14 +139,9 @@ def others_busy_cores(
     Raises:
         OSError: where there is no ``/proc/stat``.
     """
-    stat, cores = Path("/proc/stat"), os.cpu_count() or 1
-    busy, everything = cpu_jiffies(stat.read_text())
-    own_s, start_s = time.process_time(), time.monotonic()
+    before = CpuUse.now()
     sleep(seconds)
-    busy_after, everything_after = cpu_jiffies(stat.read_text())
-    own_cores = (time.process_time() - own_s) / (time.monotonic() - start_s)
-    passed = max(1, everything_after - everything)
-    return max(0.0, (busy_after - busy) / passed * cores - own_cores)
+    return CpuUse.now().others_since(before)
 
 
 def occupancy(device: torch.device) -> Occupancy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,13 @@ from vosbench.harness.contract.prove_record import (
     NotDone,
     Proof,
     ProofOutcome,
+    ProofReport,
     ProofVerdict,
+    TookTooLong,
 )
+from vosbench.harness.contract.prove_report import LINE, account, markdown
 from vosbench.harness.measure.judgements import InstrumentFinding, Trust
+from vosbench.harness.measure.occupancy import CpuUse
 
 CPU = torch.device("cpu")
 
@@ -88,8 +93,65 @@ def test_a_report_holds_every_outcome_and_can_be_read_back(
     read = json.loads(report.to_json())
     assert read["outcomes"][3]["figures"][0]["value"] is None
     assert read["environment"]["comparability key"]
-    page = report.to_markdown()
-    assert "| toy: toys are kept | failed | gap nan (≤ 1) |" in page
+    page = markdown(report)
+    lines = page.splitlines()
+    assert lines[2].startswith("**1 failed, 1 doubtful, 2 proved, 1 not done**: 5 checks in ")
+    first = lines.index("| --- | --- | --- | ---: |") + 1
+    assert lines[first].startswith("| toy | **failed** | gap nan (≤ 1) |")
+    assert "- counter: no GPU" in lines
+    assert "| gap | **nan** | ≤ 1 |" in lines
+
+
+def test_figures_of_a_group_are_a_row_and_a_check_is_a_short_line() -> None:
+    figures = [
+        Figure(name, value, at_most=0.02, group=group)
+        for group in ("float32, full", "float32, reuse")
+        for name, value in (("S", 0.001), ("R8", 0.019 if "reuse" in group else 0.0))
+    ]
+    many = [*figures, *(replace(each, group="bf16, full") for each in figures[:2])]
+    outcome = ProofOutcome("network x", "it computes", ProofVerdict.PROVED, tuple(many))
+    said = account(outcome)
+    assert said == "6 figures hold; nearest to its bound: float32, reuse: R8 0.019 (≤ 0.02)"
+    broken = tuple(replace(each, value=1.0) for each in many)
+    details = "; ".join(map(str, broken))
+    failed = ProofOutcome("network y", "it computes", ProofVerdict.FAILED, broken, details)
+    assert len(account(failed)) <= LINE
+    lines = markdown(ProofReport("2026-01-01T00", "CPU", {}, (outcome,))).splitlines()
+    at = lines.index("| | S | R8 | bound |")
+    assert lines[at + 2 : at + 5] == [
+        "| float32, full | 0.001 | 0 | ≤ 0.02 |",
+        "| float32, reuse | 0.001 | 0.019 | ≤ 0.02 |",
+        "| bf16, full | 0.001 | 0 | ≤ 0.02 |",
+    ]
+    assert max(map(len, lines)) <= 120
+
+
+@pytest.mark.parametrize(
+    ("busy", "timed", "verdict"),
+    [
+        (2.0, True, ProofVerdict.DOUBTFUL),
+        (0.1, True, ProofVerdict.FAILED),
+        (2.0, False, ProofVerdict.FAILED),
+    ],
+)
+def test_what_others_may_have_disturbed_is_doubtful(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, busy: float, timed: bool, verdict: ProofVerdict
+) -> None:
+    monkeypatch.setattr(CpuUse, "others_since", lambda *_: busy)
+    outcome = check(Figure("A/A", 0.3, at_most=0.25, timed=timed)).run(bench)
+    assert outcome.verdict is verdict
+    assert ("other processes kept 2.0 cores busy" in outcome.detail) == (busy > 1 and timed)
+    both = check(Figure("A/A", 0.3, at_most=0.25, timed=True), Figure("b", 2, at_most=1))
+    assert both.run(bench).verdict is ProofVerdict.FAILED
+    assert check(Figure("A/A", 0.2, at_most=0.25, timed=True)).run(bench).verdict is (
+        ProofVerdict.PROVED
+    )
+
+    def late(_: Bench) -> Sequence[Figure]:
+        raise TookTooLong("not done after 240 s")
+
+    ended = Proof("toy", "", late).run(bench).verdict
+    assert ended is (ProofVerdict.DOUBTFUL if busy > 1 else ProofVerdict.FAILED)
 
 
 def test_a_spent_budget_leaves_checks_undone(monkeypatch: pytest.MonkeyPatch) -> None:
