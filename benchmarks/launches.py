@@ -22,7 +22,6 @@ from vosbench.runners.network_runner import PIXELS_AT_ONCE, NetworkRunner
 from vosbench.runners.policies import Always, Every, Learned, Never
 from vosbench.runners.policy import GatePolicy
 from vosbench.runners.registry import resolve
-from vosbench.runners.tracker import BatchTracker
 from vosbench.runners.tracking import SharedWalk
 
 SIZE = (48, 64)
@@ -97,8 +96,7 @@ def table(
             found = []
             for pixels in (0, PIXELS_AT_ONCE):
                 tracker = runner.tracker(torch.device("cpu"), Precision.FLOAT32)
-                if isinstance(tracker, BatchTracker):
-                    tracker.pixels_at_once = pixels
+                tracker.pixels_at_once = pixels
                 info = ClipInfo("noise", *SIZE, FRAMES)
                 found.append(asked(SharedWalk(tracker, info, chosen), objects))
             one, many = found

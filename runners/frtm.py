@@ -21,9 +21,10 @@ from vosbench.baselines.frtm.aggregate import Aggregated, aggregate
 from vosbench.baselines.frtm.half import HalfFrtm
 from vosbench.baselines.frtm.network import FrtmNetwork, GatedFrtmNetwork
 from vosbench.baselines.frtm.reuse import p_gate
-from vosbench.baselines.frtm.samples import own_rows
 from vosbench.baselines.frtm.target import TargetModel, fit, initial_weights, learn, scores
+from vosbench.baselines.rows import each_row, own_rows, rows
 from vosbench.runners.interface import ObjectTrace, Path, Spans, no_spans
+from vosbench.runners.tracker import BatchTracker, by_path
 
 AugmentedSet = tuple[Tensor, Tensor]
 """Images, uint8 (K, 3, H, W), the untouched one first, and 0/1 masks (K, H, W)."""
@@ -109,14 +110,16 @@ class FrtmSegment:
 
 
 class _Refined(NamedTuple):
-    """What a path gives the shallow levels, a row an object, and the objects' states after it."""
+    """What a path gives the shallow levels for one object, and the object's state after it."""
 
     r8: Tensor
     score: Tensor
-    states: Sequence[FrtmState]
+    state: FrtmState
+    f16: Tensor | None
+    delta: Tensor | None
 
 
-class FrtmTracker:
+class FrtmTracker(BatchTracker):
     """An FRTM network in use on clips; takes objects of a frame in batches.
 
     Args:
@@ -162,9 +165,6 @@ class FrtmTracker:
         score = F.interpolate(given, f16.shape[-2:], mode="nearest")
         return FrtmState(target.scored(), ReuseState(template, score, r8))
 
-    def match(self, features: FrtmFeatures, state: FrtmState, spans: Spans) -> FrtmMatch:
-        return self.matches(features, (state,), spans)[0]
-
     def matches(
         self, features: FrtmFeatures, states: Sequence[FrtmState], spans: Spans
     ) -> list[FrtmMatch]:
@@ -172,7 +172,7 @@ class FrtmTracker:
         carried = [state.reuse for state in states if state.reuse is not None]
         if self._gated is None or not carried:
             return [FrtmMatch(features, state) for state in states]
-        score, template = _rows([c.score for c in carried]), _rows([c.template for c in carried])
+        score, template = rows([c.score for c in carried]), rows([c.template for c in carried])
         with spans("matching"), self.autocast():
             d = self._gated.Tmatching.match(features.f8, score, template)
         with spans("gate"), self.autocast():
@@ -183,49 +183,33 @@ class FrtmTracker:
             for k, state in enumerate(states)
         ]
 
-    def delta(self, match: FrtmMatch, spans: Spans) -> Tensor:
-        """Δ at 1/16, (1, 1, h, w), computed once a match."""
-        return self._deltas((match,), spans)
-
-    def _deltas(self, matches: Sequence[FrtmMatch], spans: Spans) -> Tensor:
-        """Δ, a row a match."""
+    def deltas(self, matches: Sequence[FrtmMatch], spans: Spans) -> Tensor:
+        """Δ at 1/16, (N, 1, h, w), computed once a match."""
         unknown = [match for match in matches if match.delta is None]
         if unknown:
             d = [match.d for match in unknown if match.d is not None]
             if self._gated is None or not d:
                 raise RuntimeError("a network without reuse modules has no Δ")
             with spans("delta"), self.autocast():
-                deltas = self._gated.Convert_Diff(_rows(d))
+                deltas = self._gated.Convert_Diff(rows(d))
             for k, match in enumerate(unknown):
                 match.delta = deltas[k : k + 1]
-        return _rows([match.delta for match in matches if match.delta is not None])
-
-    def segment(self, match: FrtmMatch, path: Path, spans: Spans) -> FrtmSegment:
-        return self.segments(((match, path),), spans)[0]
+        return rows([match.delta for match in matches if match.delta is not None])
 
     def segments(self, asked: Sequence[tuple[FrtmMatch, Path]], spans: Spans) -> list[FrtmSegment]:
         """What differs between the paths first, then shallow levels and head for all."""
         features = asked[0][0].features
-        order: list[int] = []
-        parts: list[_Refined] = []
-        for path, way in ((Path.FULL, self._full), (Path.REUSE, self._reuse)):
-            places = [k for k, (_, chosen) in enumerate(asked) if chosen is path]
-            if places:
-                order += places
-                parts.append(way([asked[k][0] for k in places], spans))
-        r8, score = _rows([p.r8 for p in parts]), _rows([p.score for p in parts])
-        probability = self._finish(features, r8, score, spans)
-        states = [state for part in parts for state in part.states]
-        found: list[FrtmSegment] = [None] * len(asked)  # type: ignore[list-item]
-        for row, (k, state) in enumerate(zip(order, states, strict=True)):
-            match, path = asked[k]
-            f16, delta = (features.f16(spans), None) if path is Path.FULL else (None, match.delta)
-            own = slice(row, row + 1)
-            found[k] = FrtmSegment(probability[row], state, f16, score[own], r8[own], delta)
-        return found
-
-    def settle(self, segment: FrtmSegment, mask: Tensor, spans: Spans) -> FrtmState:
-        return self.settled((segment,), (mask,), spans)[0]
+        refined = by_path(
+            asked,
+            lambda matches: self._full(matches, spans),
+            lambda matches: self._reuse(matches, spans),
+        )
+        score = rows([each.score for each in refined])
+        probability = self._finish(features, rows([each.r8 for each in refined]), score, spans)
+        return [
+            FrtmSegment(of, each.state, each.f16, each.score, each.r8, each.delta)
+            for of, each in zip(probability, refined, strict=True)
+        ]
 
     def settled(
         self, segments: Sequence[FrtmSegment], masks: Sequence[Tensor], spans: Spans
@@ -243,7 +227,7 @@ class FrtmTracker:
                 states[k] = replace(states[k], target=target)
         return states
 
-    def _full(self, matches: Sequence[FrtmMatch], spans: Spans) -> _Refined:
+    def _full(self, matches: Sequence[FrtmMatch], spans: Spans) -> list[_Refined]:
         """S from f16, R8 from f32 and f16."""
         features = matches[0].features
         f16, f32 = features.f16(spans), features.f32(spans)
@@ -251,26 +235,26 @@ class FrtmTracker:
             score = scores([match.state.target for match in matches], f16)
         with spans("refiner deep"), self.autocast():
             r8 = self.network.refiner.deep(f32, f16, score)
-        states = []
-        for state, own_score, own_r8 in zip(
-            (match.state for match in matches), own_rows(score), own_rows(r8), strict=True
-        ):
-            carried = state.reuse
+        found = []
+        for match, own_score, own_r8 in zip(matches, own_rows(score), own_rows(r8), strict=True):
+            carried = match.state.reuse
             if carried is not None:
                 carried = replace(carried, score=own_score, r8=own_r8)
-            states.append(FrtmState(state.target.scored(), carried))
-        return _Refined(r8, score, states)
+            state = FrtmState(match.state.target.scored(), carried)
+            found.append(_Refined(own_r8, own_score, state, f16, None))
+        return found
 
-    def _reuse(self, matches: Sequence[FrtmMatch], spans: Spans) -> _Refined:
+    def _reuse(self, matches: Sequence[FrtmMatch], spans: Spans) -> list[_Refined]:
         """Ŝ = S_{t-n} + Δ, R̂8 from R8_{t-n} and Δ; S_{t-n} and R8_{t-n} stay."""
         carried = [match.state.reuse for match in matches if match.state.reuse is not None]
         if not carried:
             raise RuntimeError("a network without reuse modules has no reuse path")
-        delta = self._deltas(matches, spans)
+        delta = self.deltas(matches, spans)
         with spans("translator"), self.autocast():
-            r8 = self.network.refiner.translate(_rows([c.r8 for c in carried]), delta)
-        score = _rows([c.score for c in carried]) + delta
-        return _Refined(r8, score, [match.state for match in matches])
+            r8 = self.network.refiner.translate(rows([c.r8 for c in carried]), delta)
+        score = rows([c.score for c in carried]) + delta
+        of_each = zip(matches, each_row(r8), each_row(score), strict=True)
+        return [_Refined(r8, s, match.state, None, match.delta) for match, r8, s in of_each]
 
     def _finish(self, features: FrtmFeatures, r8: Tensor, score: Tensor, spans: Spans) -> Tensor:
         """R8 (or R̂8) and S (or Ŝ), a row an object → foreground probabilities (N, H, W)."""
@@ -295,11 +279,6 @@ class FrtmTracker:
             backbone = self.network.feature_extractor
             f16 = [features.f16(no_spans), *others_f16(backbone, samples)]
         return torch.cat(f16), samples[1]
-
-
-def _rows(each: Sequence[Tensor]) -> Tensor:
-    """Join along the first axis; what is alone stays as it is."""
-    return each[0] if len(each) == 1 else torch.cat(list(each))
 
 
 def others_f16(backbone: Backbone, samples: AugmentedSet) -> list[Tensor]:

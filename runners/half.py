@@ -9,24 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from vosbench.baselines.frtm.aggregate import Aggregated, aggregate
-from vosbench.baselines.frtm.half import (
-    Carried,
-    HalfFrtm,
-    Keys,
-    Reference,
-    halved_image,
-    mask_levels,
-)
-from vosbench.baselines.frtm.target import TargetModel, fit
+from vosbench.baselines.frtm.half import HalfFrtm, Keys, Reference, halved_image, mask_levels
+from vosbench.baselines.frtm.target import TargetModel, fit, learn, scores
+from vosbench.baselines.rows import each_row, own_rows, rows
 from vosbench.runners.frtm import AugmentedSet, FrtmFeatures, others_f16
 from vosbench.runners.interface import ObjectTrace, Spans, no_spans
 from vosbench.runners.policy import Path
+from vosbench.runners.tracker import BatchTracker, by_path
 
 
 class HalfFeatures:
@@ -75,36 +71,44 @@ class HalfState:
 
 @dataclass(frozen=True)
 class HalfMatch:
-    """An object's mask carried over to a frame, and what the gate says of it."""
+    """An object's mask carried over to a frame, and what the gate says of it.
+
+    Attributes:
+        logits, maps: of the decoder that carries the mask, (1, …) each.
+        score: the target model's, of h32.
+    """
 
     features: HalfFeatures
     state: HalfState
-    carried: Carried
+    logits: Tensor
+    maps: tuple[Tensor, ...]
     score: Tensor
     p_gate: Tensor | None
+
+
+class _Made(NamedTuple):
+    """What a path makes of one object: the mask at 1/4, and what tells how."""
+
+    match: HalfMatch
+    logits: Tensor
+    score: Tensor
+    map16: Tensor
+    f16: Tensor | None
 
 
 @dataclass(frozen=True)
 class HalfSegment:
     """An object's mask; a fully computed one has f16 that its target model learns from."""
 
-    match: HalfMatch
+    made: _Made
     probability: Tensor
-    score: Tensor
-    map16: Tensor
-    f16: Tensor | None
 
     @property
     def trace(self) -> ObjectTrace:
-        return ObjectTrace(self.score[0, 0], self.map16[0].abs().mean(0))
+        return ObjectTrace(self.made.score[0, 0], self.made.map16[0].abs().mean(0))
 
 
-def _reference(features: HalfFeatures, mask: Tensor) -> Reference:
-    levels = features.levels
-    return Reference(features.keys, mask_levels(mask[None, None].to(levels[0].dtype), levels))
-
-
-class HalfTracker:
+class HalfTracker(BatchTracker):
     """An FRTM-half network in use on sequences; arguments as those of ``FrtmTracker``."""
 
     def __init__(
@@ -117,6 +121,7 @@ class HalfTracker:
         self.network = network
         self.autocast = autocast
         self.cheap = Path.COPY if network.gate is None else Path.REUSE
+        self.pixels_at_once = 0
         self._augment = augment
         self._start = start
 
@@ -134,7 +139,7 @@ class HalfTracker:
         with self.autocast():
             f16 = [whole.f16(no_spans), *others_f16(backbone, samples)]
         target = self.fitted(torch.cat(f16), samples[1])
-        known = _reference(features, mask)
+        (known,) = _references(features, mask[None])
         return HalfState(target, known, known, known)
 
     def fitted(self, f16: Tensor, masks: Tensor) -> TargetModel:
@@ -142,57 +147,82 @@ class HalfTracker:
         start = self._start(self.network.refine.fine.weight.new_empty(()))
         return fit(self.network.config.target, start, f16, masks)
 
-    def match(self, features: HalfFeatures, state: HalfState, spans: Spans) -> HalfMatch:
-        """Carry the object's mask over to a frame, and ask the gate."""
-        known = (state.first, state.last, state.previous)
-        score = state.target.score(features.levels[0])
+    def matches(
+        self, features: HalfFeatures, states: Sequence[HalfState], spans: Spans
+    ) -> list[HalfMatch]:
+        """Carry the objects' masks over to a frame, and ask the gate."""
+        score = scores([state.target for state in states], features.levels[0])
+        first = Reference.join([state.first for state in states])
+        last = Reference.join([state.last for state in states])
+        previous = Reference.join([state.previous for state in states])
         with spans("carry"), self.autocast():
+            known = (first, last, previous)
             carried = self.network.carried(features.levels, score, features.keys, known)
-        if self.network.gate is None:
-            return HalfMatch(features, state, carried, score, None)
-        with spans("gate"), self.autocast():
-            logits = self.network.asked(carried, state.last, state.previous)
-            probability = torch.sigmoid(logits.to(score.dtype))[0]
-        return HalfMatch(features, state, carried, score, probability)
+        p_gate: Sequence[Tensor | None] = [None] * len(states)
+        if self.network.gate is not None:
+            with spans("gate"), self.autocast():
+                logits = self.network.asked(carried, last, previous)
+                p_gate = torch.sigmoid(logits.to(score.dtype)).unbind()
+        maps = zip(*(each_row(level) for level in carried.maps), strict=True)
+        of_each = zip(states, each_row(carried.logits), maps, each_row(score), p_gate, strict=True)
+        return [HalfMatch(features, *each) for each in of_each]
 
-    def delta(self, match: HalfMatch, spans: Spans) -> Tensor:  # noqa: ARG002 - nothing to compute
-        """How the carried mask differs from the last full frame's, (1, 1, h, w) at 1/4."""
-        return torch.sigmoid(match.carried.logits) - match.state.last.masks[3]
+    def deltas(self, matches: Sequence[HalfMatch], spans: Spans) -> Tensor:  # noqa: ARG002 - nothing to compute
+        """How the carried masks differ from the last full frames', (N, 1, h, w) at 1/4."""
+        last = rows([match.state.last.masks[3] for match in matches])
+        return torch.sigmoid(rows([match.logits for match in matches])) - last
 
-    def segment(self, match: HalfMatch, path: Path, spans: Spans) -> HalfSegment:
-        return self._full(match, spans) if path is Path.FULL else self._reuse(match, spans)
+    def segments(self, asked: Sequence[tuple[HalfMatch, Path]], spans: Spans) -> list[HalfSegment]:
+        """What differs between the paths first, then up-sampling for all."""
+        made = by_path(asked, lambda matches: self._full(matches, spans), _reused)
+        with spans("upsample"):
+            logits = rows([each.logits for each in made]).to(made[0].score.dtype)
+            size = made[0].match.features.size
+            whole = F.interpolate(logits, size, mode="bilinear", align_corners=False)
+            return list(map(HalfSegment, made, torch.sigmoid(whole[:, 0])))
 
-    def settle(self, segment: HalfSegment, mask: Tensor, spans: Spans) -> HalfState:
-        """The state after a frame; a reused one moves on the previous frame alone."""
-        features, state = segment.match.features, segment.match.state
-        with spans("settle"):
-            now = _reference(features, mask)
-        if segment.f16 is None:
-            return replace(state, previous=now)
-        with spans("target update"):
-            target = state.target.scored().updated(segment.f16, mask)
-        return replace(state, target=target, last=now, previous=now)
-
-    def _reuse(self, match: HalfMatch, spans: Spans) -> HalfSegment:
-        """The carried mask, as it is."""
-        probability = self._at_full_size(match, match.carried.logits, spans)
-        return HalfSegment(match, probability, match.score, match.carried.maps[1], None)
-
-    def _full(self, match: HalfMatch, spans: Spans) -> HalfSegment:
+    def _full(self, matches: Sequence[HalfMatch], spans: Spans) -> list[_Made]:
         """S from f16, and the mask from the whole frame's features, led by the carried one."""
-        whole = match.features.whole(spans)
+        whole = matches[0].features.whole(spans)
         f16, f32 = whole.f16(spans), whole.f32(spans)
         with spans("target classify"):
-            score = match.state.target.score(f16)
+            score = scores([match.state.target for match in matches], f16)
+        carried = rows([match.logits for match in matches])
+        maps = [rows(level) for level in zip(*(match.maps for match in matches), strict=True)]
         with spans("refiner"), self.autocast():
-            levels: Sequence[Tensor] = (f32, f16, whole.f8, whole.f4)
-            _, map16, _, _, logits = self.network.refined(levels, score, match.carried)
-        probability = self._at_full_size(match, logits, spans)
-        return HalfSegment(match, probability, score, map16, f16)
+            levels = (f32, f16, whole.f8, whole.f4)
+            _, map16, _, _, logits = self.network.refined(levels, score, carried, maps)
+        of_each = zip(matches, each_row(logits), each_row(score), each_row(map16), strict=True)
+        return [_Made(*each, f16) for each in of_each]
 
-    def _at_full_size(self, match: HalfMatch, logits: Tensor, spans: Spans) -> Tensor:
-        """Logits at 1/4 → foreground probability (H, W)."""
-        with spans("upsample"):
-            logits = logits.to(match.score.dtype)
-            whole = F.interpolate(logits, match.features.size, mode="bilinear", align_corners=False)
-            return torch.sigmoid(whole[0, 0])
+    def settled(
+        self, segments: Sequence[HalfSegment], masks: Sequence[Tensor], spans: Spans
+    ) -> list[HalfState]:
+        """The states after a frame; a reused one moves on the previous frame alone."""
+        made = [segment.made for segment in segments]
+        with spans("settle"):
+            now = _references(made[0].match.features, torch.stack(list(masks)))
+        before = [each.match.state for each in made]
+        states = [replace(state, previous=of) for state, of in zip(before, now, strict=True)]
+        full = [k for k, each in enumerate(made) if each.f16 is not None]
+        if full:
+            f16 = made[full[0]].f16
+            assert f16 is not None
+            with spans("target update"):
+                taught = torch.stack([masks[k] for k in full])
+                targets = learn([before[k].target.scored() for k in full], f16, taught)
+            for k, target in zip(full, targets, strict=True):
+                states[k] = replace(states[k], target=target, last=now[k])
+        return states
+
+
+def _reused(matches: Sequence[HalfMatch]) -> list[_Made]:
+    """The carried masks, as they are."""
+    return [_Made(match, match.logits, match.score, match.maps[1], None) for match in matches]
+
+
+def _references(features: HalfFeatures, masks: Tensor) -> list[Reference]:
+    """The frame as each object knows it, given masks (N, H, W)."""
+    levels = features.levels
+    made = mask_levels(masks[:, None].to(levels[0].dtype), levels)
+    return [Reference(features.keys, each) for each in zip(*map(own_rows, made), strict=True)]

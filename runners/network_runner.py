@@ -19,7 +19,7 @@ from vosbench.runners.interface import (
     RunnerOptions,
     RunnerSpec,
 )
-from vosbench.runners.tracker import BatchTracker, Tracker
+from vosbench.runners.tracker import BatchTracker
 from vosbench.runners.tracker_runner import TrackerRunner
 from vosbench.runners.weights import KeyLayout, load_weights
 
@@ -58,7 +58,7 @@ class Architecture:
     backbone: str
     gated: bool
     make: Callable[[], nn.Module]
-    track: Callable[[nn.Module, Autocast, int], Tracker]
+    track: Callable[[nn.Module, Autocast, int], BatchTracker]
     keys: KeyLayout
     dense: Callable[[nn.Module], Iterable[Part]]
     padding: Callable[[ClipInfo], Padding | None] = lambda _: None
@@ -89,7 +89,7 @@ class NetworkRunner(TrackerRunner):
             self.network, spec.name, architecture.backbone, options, architecture.keys
         )
 
-    def tracker(self, device: torch.device, precision: Precision) -> Tracker:
+    def tracker(self, device: torch.device, precision: Precision) -> BatchTracker:
         """Fold, move and convert a copy of the network; the original keeps its keys."""
         network = copy.deepcopy(self.network)
         fold_batch_norms(network)
@@ -103,11 +103,10 @@ class NetworkRunner(TrackerRunner):
             return torch.autocast(device.type, amp or torch.bfloat16, enabled=amp is not None)
 
         tracker = self._architecture.track(network, autocast, self._seed)
-        if isinstance(tracker, BatchTracker):
-            batches = device.type != "cpu" and not precision.compiled
-            by_default = PIXELS_AT_ONCE if batches else 0
-            asked = self.pixels_at_once
-            tracker.pixels_at_once = by_default if asked is None else asked
+        if self.pixels_at_once is not None:
+            tracker.pixels_at_once = self.pixels_at_once
+        elif device.type != "cpu" and not precision.compiled:
+            tracker.pixels_at_once = PIXELS_AT_ONCE
         return tracker
 
     def padding(self, clip: ClipInfo) -> Padding | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-if TYPE_CHECKING:
-    from torch import Tensor
+import torch
+from torch import Tensor
 
+from vosbench.runners.policy import Path
+
+if TYPE_CHECKING:
     from vosbench.runners.interface import ObjectTrace, Spans
-    from vosbench.runners.policy import Path
 
 Features: TypeAlias = Any
 """A frame as the network sees it, for all its objects."""
@@ -75,13 +77,8 @@ class Tracker(Protocol):
         """State after the frame, given the soft mask (H, W) that the competition left."""
 
 
-@runtime_checkable
-class BatchTracker(Tracker, Protocol):
-    """A tracker that takes several objects of one frame at once, of any branches.
-
-    Its ``compete`` takes further leading axes. A batch may differ from its members one by one in
-    the last bits, as kernels are chosen by size: where ``pixels_at_once`` is 0 there are none.
-    """
+class ManyAtOnce(Protocol):
+    """Work on several objects of one frame at once, of any branches."""
 
     pixels_at_once: int
     """Most pixels of all members' frames together in one batch; what bounds memory."""
@@ -90,6 +87,9 @@ class BatchTracker(Tracker, Protocol):
         self, features: Features, states: Sequence[State], spans: Spans
     ) -> Sequence[Match]: ...
 
+    def deltas(self, matches: Sequence[Any], spans: Spans) -> Tensor:
+        """Δ, a row a match."""
+
     def segments(self, asked: Sequence[tuple[Any, Path]], spans: Spans) -> Sequence[Segment]: ...
 
     def settled(
@@ -97,51 +97,103 @@ class BatchTracker(Tracker, Protocol):
     ) -> Sequence[State]: ...
 
 
+@runtime_checkable
+class BatchTracker(ManyAtOnce, Tracker, Protocol):
+    """A tracker that takes several objects at once; to those who inherit, one is a batch of one.
+
+    Its ``compete`` takes further leading axes. A batch may differ from its members one by one in
+    the last bits, as kernels are chosen by size: where ``pixels_at_once`` is 0 there are none.
+    """
+
+    def match(self, features: Features, state: State, spans: Spans) -> Match:
+        return self.matches(features, (state,), spans)[0]
+
+    def delta(self, match: Any, spans: Spans) -> Tensor:
+        return self.deltas((match,), spans)
+
+    def segment(self, match: Any, path: Path, spans: Spans) -> Segment:
+        return self.segments(((match, path),), spans)[0]
+
+    def settle(self, segment: Any, mask: Tensor, spans: Spans) -> State:
+        return self.settled((segment,), (mask,), spans)[0]
+
+
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+
+
+def by_path(
+    asked: Sequence[tuple[_In, Path]],
+    full: Callable[[Sequence[_In]], Sequence[_Out]],
+    reuse: Callable[[Sequence[_In]], Sequence[_Out]],
+) -> list[_Out]:
+    """What each path makes of those that take it, in the order in which they were asked."""
+    found: dict[int, _Out] = {}
+    for path, way in ((Path.FULL, full), (Path.REUSE, reuse)):
+        places = [k for k, (_, chosen) in enumerate(asked) if chosen is path]
+        if places:
+            found |= zip(places, way([asked[k][0] for k in places]), strict=True)
+    return [found[k] for k in range(len(asked))]
 
 
 class Batches:
     """A tracker's work on many objects: in batches as large as it takes, or one by one."""
 
     def __init__(self, tracker: Tracker, pixels: int) -> None:
-        self._one = tracker
-        self._many = tracker if isinstance(tracker, BatchTracker) else None
-        self._pixels = pixels
-
-    @property
-    def at_once(self) -> int:
+        many = tracker if isinstance(tracker, BatchTracker) else _OneByOne(tracker)
+        self._many: ManyAtOnce = many
+        self.at_once = max(1, many.pixels_at_once // pixels)
         """How many objects go through the network together."""
-        return 1 if self._many is None else max(1, self._many.pixels_at_once // self._pixels)
 
     def match(self, features: Features, states: Sequence[State], spans: Spans) -> list[Match]:
-        many = self._many
-        if many is None:
-            return [self._one.match(features, state, spans) for state in states]
-        return self._batched(states, lambda part: many.matches(features, part, spans))
+        return self._batched(states, lambda part: self._many.matches(features, part, spans))
+
+    def change(self, matches: Sequence[Match], spans: Spans) -> list[Tensor]:
+        """Mean |Δ| of each, scalars still on the device."""
+
+        def means(part: Sequence[Match]) -> Sequence[Tensor]:
+            deltas = self._many.deltas(part, spans).reshape(len(part), -1)
+            return deltas.abs().mean(dim=1, dtype=torch.float32).unbind()
+
+        return self._batched(matches, means)
 
     def segment(self, asked: Sequence[tuple[Match, Path]], spans: Spans) -> list[Segment]:
-        many = self._many
-        if many is None:
-            return [self._one.segment(match, path, spans) for match, path in asked]
-        return self._batched(asked, lambda part: many.segments(part, spans))
+        return self._batched(asked, lambda part: self._many.segments(part, spans))
 
     def settle(self, segments: Sequence[tuple[Segment, Tensor]], spans: Spans) -> list[State]:
         """States after the frame, from segments and their soft masks."""
-        many = self._many
-        if many is None:
-            return [self._one.settle(segment, mask, spans) for segment, mask in segments]
-        return self._batched(
-            segments,
-            lambda part: many.settled([s for s, _ in part], [mask for _, mask in part], spans),
-        )
+
+        def settled(part: Sequence[tuple[Segment, Tensor]]) -> Sequence[State]:
+            return self._many.settled([each for each, _ in part], [mask for _, mask in part], spans)
+
+        return self._batched(segments, settled)
 
     def _batched(
         self, items: Sequence[_In], work: Callable[[Sequence[_In]], Sequence[_Out]]
     ) -> list[_Out]:
-        step = self.at_once
-        return [
-            each
-            for start in range(0, len(items), step)
-            for each in work(items[start : start + step])
-        ]
+        starts = range(0, len(items), self.at_once)
+        return [each for k in starts for each in work(items[k : k + self.at_once])]
+
+
+class _OneByOne:
+    """A tracker of single objects."""
+
+    pixels_at_once = 0
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+
+    def matches(self, features: Features, states: Sequence[State], spans: Spans) -> Sequence[Match]:
+        return [self._tracker.match(features, state, spans) for state in states]
+
+    def deltas(self, matches: Sequence[Any], spans: Spans) -> Tensor:
+        return torch.stack([self._tracker.delta(match, spans) for match in matches])
+
+    def segments(self, asked: Sequence[tuple[Any, Path]], spans: Spans) -> Sequence[Segment]:
+        return [self._tracker.segment(match, path, spans) for match, path in asked]
+
+    def settled(
+        self, segments: Sequence[Any], masks: Sequence[Tensor], spans: Spans
+    ) -> Sequence[State]:
+        pairs = zip(segments, masks, strict=True)
+        return [self._tracker.settle(segment, mask, spans) for segment, mask in pairs]

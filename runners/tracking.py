@@ -13,9 +13,9 @@ where the tracker takes batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -74,6 +74,10 @@ class _Branch:
     memories: Mapping[int, Mapping[int, Any]]
 
 
+_Reading: TypeAlias = tuple[Need, list[tuple[int, int]], Tensor]
+"""What may be told of objects, by branch and id: scalars (N,), still on the device."""
+
+
 @dataclass(frozen=True)
 class _Matched:
     """A branch in a frame: its objects' matches, and what may be told of them, by object."""
@@ -97,6 +101,15 @@ class _Fork:
     chosen: Mapping[int, Path]
     memories: Mapping[int, Mapping[int, Any]]
     segments: Mapping[int, Segment]
+
+
+@dataclass(frozen=True)
+class _Competed:
+    """A fork after the competition: labels (H, W), soft masks, whether all were numbers."""
+
+    labels: Tensor
+    masks: Mapping[int, Tensor]
+    finite: Tensor | None
 
 
 @dataclass
@@ -150,12 +163,11 @@ class SharedWalk:
         forks = self._forks(self._matched(features, spans), frame.index, spans)
         steps: dict[int, Step] = {}
         branches: list[_Branch] = []
-        for fork, (objects, labels) in zip(
+        for fork, (objects, made) in zip(
             forks, self._settle(forks, frame.index, spans), strict=True
         ):
-            branches.append(_Branch(objects, tuple(fork.memories), labels, fork.memories))
-            finite = _finite(fork.segments.values()) if self.clip.watched else None
-            step = Step(labels, self._report(frame.index, fork), finite=finite)
+            branches.append(_Branch(objects, tuple(fork.memories), made.labels, fork.memories))
+            step = Step(made.labels, self._report(frame.index, fork), finite=made.finite)
             steps.update(dict.fromkeys(fork.memories, step))
         self._branches = branches
         self._given, self._begun = {}, {}
@@ -185,22 +197,37 @@ class SharedWalk:
         states = [o.state for branch in self._branches for o in branch.objects.values()]
         found = iter(self._batches.match(features, states, spans))
         matched = [_Matched(b, {i: next(found) for i in b.objects}, {}) for b in self._branches]
-        asked: dict[Need, list[tuple[int, int, Tensor]]] = {}
-        for place, each in enumerate(matched):
-            members = each.branch.members
-            needs = frozenset[Need]().union(*(self._needs[member] for member in members))
-            for i, match in each.matches.items():
-                for need, tensor in self._readings(each.branch, i, match, needs, spans):
-                    asked.setdefault(need, []).append((place, i, tensor))
         told: list[dict[int, dict[Need, float]]] = [{i: {} for i in m.matches} for m in matched]
-        if asked:
+        readings = list(self._readings(matched, spans))
+        if readings:
             with spans("gate"):
-                read = [torch.stack([x for *_, x in of]).double() for of in asked.values()]
-                values = iter(torch.cat(read).tolist())
-            for need, of in asked.items():
-                for place, i, _ in of:
+                values = iter(torch.cat([read.double() for *_, read in readings]).tolist())
+            for need, keys, _ in readings:
+                for place, i in keys:
                     told[place][i][need] = next(values)
         return [replace(each, told=known) for each, known in zip(matched, told, strict=True)]
+
+    def _readings(self, matched: Sequence[_Matched], spans: Spans) -> Iterator[_Reading]:
+        """What policies asked for, and P_gate always, since results record it."""
+        every = [((p, i), match) for p, m in enumerate(matched) for i, match in m.matches.items()]
+        gates = [(key, match.p_gate) for key, match in every if match.p_gate is not None]
+        if gates:
+            read = torch.stack([p_gate.reshape(()) for _, p_gate in gates])
+            yield Need.P_GATE, [key for key, _ in gates], read
+        asking = {p for p, m in enumerate(matched) if self._asks(m.branch, Need.DELTA)}
+        changed = [(key, match) for key, match in every if key[0] in asking]
+        if changed:
+            read = torch.stack(self._batches.change([match for _, match in changed], spans))
+            yield Need.DELTA, [key for key, _ in changed], read
+        for place, each in enumerate(matched):
+            labels, ids = each.branch.labels, tuple(each.matches)
+            if labels is not None and ids and self._asks(each.branch, Need.AREA):
+                names = self._names_of(ids, labels.device)[1:]
+                areas = (labels == names.view(-1, 1, 1)).sum(dim=(-2, -1))
+                yield Need.AREA, [(place, i) for i in ids], areas
+
+    def _asks(self, branch: _Branch, need: Need) -> bool:
+        return any(need in self._needs[member] for member in branch.members)
 
     def _forks(self, matched: Sequence[_Matched], index: int, spans: Spans) -> list[_Fork]:
         """Ask all policies, and compute what their answers take: each branch's forks."""
@@ -233,17 +260,6 @@ class SharedWalk:
             )
             for place, chosen, memories in groups
         ]
-
-    def _readings(
-        self, branch: _Branch, object_id: int, match: Match, needs: frozenset[Need], spans: Spans
-    ) -> Iterable[tuple[Need, Tensor]]:
-        """Scalars still on the device; P_gate always, since results record it."""
-        if match.p_gate is not None:
-            yield Need.P_GATE, match.p_gate.reshape(())
-        if Need.DELTA in needs:
-            yield Need.DELTA, self.tracker.delta(match, spans).abs().mean(dtype=torch.float32)
-        if Need.AREA in needs and branch.labels is not None:
-            yield Need.AREA, (branch.labels == object_id).sum()
 
     def _split(
         self, matched: _Matched, index: int
@@ -285,31 +301,31 @@ class SharedWalk:
 
     def _settle(
         self, forks: Sequence[_Fork], index: int, spans: Spans
-    ) -> list[tuple[dict[int, _Tracked], Tensor]]:
-        """Let objects compete, then bring every state up to date: → objects, labels (H, W)."""
+    ) -> list[tuple[dict[int, _Tracked], _Competed]]:
+        """Let objects compete, then bring every state up to date."""
         with spans("aggregate"):
             competed = [each for part in self._together(forks) for each in self._compete(part)]
         asked = [
             (place, i)
-            for place, (fork, (_, masks)) in enumerate(zip(forks, competed, strict=True))
-            for i in masks
+            for place, (fork, made) in enumerate(zip(forks, competed, strict=True))
+            for i in made.masks
             if i not in self._begun and fork.chosen[i] is not Path.COPY
         ]
         found = self._batches.settle(
-            [(forks[place].segments[i], competed[place][1][i]) for place, i in asked], spans
+            [(forks[place].segments[i], competed[place].masks[i]) for place, i in asked], spans
         )
         states = dict(zip(asked, found, strict=True))
         settled = []
-        for place, (fork, (labels, masks)) in enumerate(zip(forks, competed, strict=True)):
+        for place, (fork, made) in enumerate(zip(forks, competed, strict=True)):
             objects: dict[int, _Tracked] = {}
-            for i, mask in masks.items():
+            for i, mask in made.masks.items():
                 if i in self._begun:
                     objects[i] = _Tracked(self._begun[i], mask, index)
                     continue
                 before = fork.matched.branch.objects[i]
                 last_full = index if fork.chosen[i] is Path.FULL else before.last_full
                 objects[i] = _Tracked(states.get((place, i), before.state), mask, last_full)
-            settled.append((objects, labels))
+            settled.append((objects, made))
         return settled
 
     def _together(self, forks: Sequence[_Fork]) -> Iterator[Sequence[_Fork]]:
@@ -319,27 +335,29 @@ class SharedWalk:
         for start in range(0, len(forks), size):
             yield forks[start : start + size]
 
-    def _compete(self, forks: Sequence[_Fork]) -> list[tuple[Tensor, dict[int, Tensor]]]:
-        """Join known objects with those given in this frame, which own their pixels.
-
-        → labels (H, W) and each object's soft mask, fork by fork.
-        """
+    def _compete(self, forks: Sequence[_Fork]) -> list[_Competed]:
+        """Join known objects with those given in this frame, which own their pixels."""
         joined = [self._entries(fork) for fork in forks]
         ids = tuple(sorted(joined[0]))
         if not ids:
             raise RuntimeError("step() before any object was added")
         stacked = [torch.stack([entries[i] for i in ids]) for entries in joined]
-        if len(stacked) == 1:
-            competed = self.tracker.compete(stacked[0])
-            winners, masks = competed.winner[None], competed.masks[None]
-        else:
-            competed = self.tracker.compete(torch.stack(stacked))
-            winners, masks = competed.winner, competed.masks
+        alone = len(stacked) == 1
+        probabilities = stacked[0] if alone else torch.stack(stacked)
+        competed = self.tracker.compete(probabilities)
+        winners, masks = competed.winner, competed.masks
+        finite: Sequence[Tensor | None] = [None] * len(forks)
+        if self.clip.watched:
+            # The sum of numbers from 0 to 1 is a number.
+            finite = probabilities.sum(dim=(-3, -2, -1)).isfinite().view(-1).unbind()
+        if alone:
+            winners, masks = winners[None], masks[None]
         labels = self._names_of(ids, winners.device)[winners]
         if self.padding is not None:
             labels = self.padding.crop(labels)
         return [
-            (of, dict(zip(ids, each, strict=True))) for of, each in zip(labels, masks, strict=True)
+            _Competed(of, dict(zip(ids, each, strict=True)), whole)
+            for of, each, whole in zip(labels, masks, finite, strict=True)
         ]
 
     def _entries(self, fork: _Fork) -> dict[int, Tensor]:
@@ -387,9 +405,3 @@ class SharedWalk:
                 "an oracle needs a sequence with annotations; RunnerSpec.needs_truth"
             )
         return self.clip.truth(frame, object_id)
-
-
-def _finite(segments: Iterable[Segment]) -> Tensor | None:
-    """Whether all probabilities are numbers, a scalar; the sum of numbers from 0 to 1 is one."""
-    sums = [segment.probability.sum() for segment in segments]
-    return torch.stack(sums).isfinite().all() if sums else None

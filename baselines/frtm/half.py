@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from vosbench.baselines.backbones import make_backbone
 from vosbench.baselines.frtm.refiner import resize
 from vosbench.baselines.frtm.target import FRTM_FAST_TARGET, TargetConfig
+from vosbench.baselines.rows import rows, shared_or_rows
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,20 @@ class Keys(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A known frame: its keys, and the object's soft mask on the four grids, (B, 1, h, w) each."""
+    """Known frames: keys, and each object's soft mask on the four grids, (B, 1, h, w) each.
+
+    Keys of one frame, (1, …), do for all its objects.
+    """
 
     keys: Keys
     masks: tuple[Tensor, ...]
+
+    @classmethod
+    def join(cls, references: Sequence[Reference]) -> Reference:
+        """Those of one object each as one."""
+        far, near = zip(*(each.keys for each in references), strict=True)
+        levels = zip(*(each.masks for each in references), strict=True)
+        return cls(Keys(shared_or_rows(far), shared_or_rows(near)), tuple(map(rows, levels)))
 
 
 class Matched(NamedTuple):
@@ -81,7 +92,8 @@ class Matched(NamedTuple):
         first, last: of these frames, at 1/32 (B, 2, h, w): the best similarity of a cell to the
             object and to all else.
         from_first, from_last: their masks carried over, at 1/16 (B, 1, h, w).
-        near: the best similarity to a cell near by in the previous frame, at 1/16.
+        near: the best similarity to a cell near by in the previous frame, at 1/16, (B, 1, h, w),
+            or one row where that is one frame.
         from_previous: its mask carried over, at 1/8 (B, 1, h, w).
     """
 
@@ -202,9 +214,13 @@ class Level(nn.Module):
         )
 
     def forward(self, features: Tensor, beside: Sequence[Tensor]) -> Tensor:
-        """(B, C, h, w), and maps that are brought to its size → (B, W, h, w)."""
+        """(B, C, h, w), and maps that are brought to its size → (B, W, h, w).
+
+        Features of one frame, (1, C, h, w), are reduced once for all its objects.
+        """
         parts = [self.reduce(features), *(resize(each, features) for each in beside)]
-        x = F.relu(self.mix(torch.cat(parts, dim=1)))
+        count = max(map(len, parts))
+        x = F.relu(self.mix(torch.cat([part.expand(count, -1, -1, -1) for part in parts], dim=1)))
         for block in self.blocks:
             x = F.relu(x + block(x))
         return x
@@ -375,19 +391,22 @@ class HalfFrtm(nn.Module):
         self,
         features: Sequence[Tensor],
         score: Tensor,
-        carried: Carried,
+        logits: Tensor,
+        maps: Sequence[Tensor],
+        *,
         finest: bool = True,
         led: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """What a full frame adds: f32, f16, f8, f4 and S (B, 1, h, w) at 1/16 → maps, logits.
 
         Args:
-            led: bool (B,): which are led by what was carried; None for all.
+            logits, maps: of what was carried.
+            led: bool (B,): which are led by that; None for all.
         """
-        mask, maps = torch.sigmoid(carried.logits), carried.maps
+        mask = torch.sigmoid(logits)
         if led is not None:
             kept = led.view(-1, 1, 1, 1)
-            mask, maps = mask * kept, tuple(level * kept for level in maps)
+            mask, maps = mask * kept, [level * kept for level in maps]
         out: tuple[Tensor, ...] = self.refine(
             features, [(score, mask, level) for level in maps], finest
         )

@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vosbench.baselines.rows import each_row, own_rows
+
 
 def pixel_weights(mask: Tensor, influence: float = 0.1, least_pixels: int = 10) -> Tensor:
     """Hinge weights v² that give small objects their say: 0/1 masks (K, H, W) → (K, H, W).
@@ -50,14 +52,6 @@ def _coupled(u: Tensor) -> Tensor:
     """Products of each row of ``u`` (n, N) with the row before, itself, and after: (3·n, N)."""
     padded = F.pad(u, (0, 0, 1, 1))
     return torch.cat([u * padded[offset : offset + u.shape[0]] for offset in range(3)])
-
-
-def own_rows(x: Tensor) -> tuple[Tensor, ...]:
-    """Rows (1, …) of x as tensors of their own: one that is kept doesn't keep the others."""
-    if len(x) == 1:
-        return (x,)
-    rows = torch.split_copy(x, 1)  # type: ignore[func-returns-value] # one launch for all
-    return tuple(rows)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -104,7 +98,7 @@ class Samples:
 
     def split(self) -> tuple[Samples, ...]:
         """Undo :meth:`stack`: K records of one sample each."""
-        xs, normals, moments = (torch.split(t, 1) for t in (self.x, self.normal, self.moment))
+        xs, normals, moments = (each_row(t) for t in (self.x, self.normal, self.moment))
         parts = zip(xs, normals, moments, strict=True)
         return tuple(Samples(x, normal, moment, self.size) for x, normal, moment in parts)
 

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from vosbench.baselines.frtm.refiner import LightTranslator, Translator
 from vosbench.baselines.frtm.reuse import Gate, delta_generator, p_gate
 from vosbench.baselines.ttvos.network import Ttvos, TtvosConfig
-from vosbench.baselines.ttvos.state import MatchedObject, ObjectState, Segmentation, TtvosFeatures
+from vosbench.baselines.ttvos.state import MatchedObjects, ObjectState, Segmentation, TtvosFeatures
 
 
 def _translator(config: TtvosConfig) -> nn.Module:
@@ -57,13 +57,13 @@ class GatedTtvos(Ttvos):
         u16 = self.vos.refine.short_term(state.s16, state.masks, state.s16)
         return replace(state, u16=u16)
 
-    def match(self, features: TtvosFeatures, state: ObjectState) -> MatchedObject:
-        """Compare the frame with the object's template, and ask the gate; needs no s16."""
+    def match(self, features: TtvosFeatures, state: ObjectState) -> MatchedObjects:
+        """Compare the frame with the objects' templates, and ask the gate; needs no s16."""
         evidence = super().match(features, state)
-        return replace(evidence, p_gate=p_gate(self.gate(evidence.matched).to(self.dtype))[0])
+        return replace(evidence, p_gate=p_gate(self.gate(evidence.matched).to(self.dtype)))
 
-    def change(self, evidence: MatchedObject) -> Tensor:
-        """Δ_t, the change of the mask since the last full frame, (1, 1, h16, w16)."""
+    def change(self, evidence: MatchedObjects) -> Tensor:
+        """Δ_t, the change of the mask since the last full frame, (N, 1, h16, w16)."""
         delta: Tensor = self.delta(evidence.matched)
         return delta
 
@@ -71,7 +71,7 @@ class GatedTtvos(Ttvos):
         self,
         features: TtvosFeatures,
         state: ObjectState,
-        evidence: MatchedObject,
+        evidence: MatchedObjects,
         delta: Tensor | None = None,
     ) -> Segmentation:
         """The reuse path: û16 from u16 of the last full frame and Δ; s16 isn't computed.
@@ -90,9 +90,9 @@ class GatedTtvos(Ttvos):
         features: TtvosFeatures,
         state: ObjectState,
         segmentation: Segmentation,
-        mask: Tensor,
+        shares: Tensor,
     ) -> ObjectState:
-        """State after a frame, given the share P_i (H16, W16); a reused frame changes nothing."""
+        """State after a frame, given the shares P_i (N, H16, W16); a reused one changes nothing."""
         if segmentation.u16 is None:
             return state
-        return replace(super().advance(features, state, segmentation, mask), u16=segmentation.u16)
+        return replace(super().advance(features, state, segmentation, shares), u16=segmentation.u16)

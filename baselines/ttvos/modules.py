@@ -8,6 +8,7 @@ foreground) pair: 6 channels; u16 the decoder's input at 1/16; u the template's 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -23,12 +24,18 @@ PLACE_CHANNELS = 3
 
 def with_places(s8: Tensor) -> Tensor:
     """Append row, column (−1..1) and radius: (B, C8, h, w) → (B, C8 + 3, h, w)."""
-    batch, _, height, width = s8.shape
-    rows = torch.linspace(-1, 1, height, dtype=s8.dtype, device=s8.device)
-    columns = torch.linspace(-1, 1, width, dtype=s8.dtype, device=s8.device)
-    row, column = torch.meshgrid(rows, columns, indexing="ij")
-    places = torch.stack((row, column, torch.hypot(row, column)))
-    return torch.cat((s8, places.expand(batch, -1, -1, -1)), dim=1)
+    places = _places(s8.shape[-2], s8.shape[-1], s8.dtype, s8.device)
+    return torch.cat((s8, places.expand(len(s8), -1, -1, -1)), dim=1)
+
+
+@lru_cache(maxsize=16)
+def _places(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Made once a size, (3, h, w): of a small network's frame it was a tenth of all launches."""
+    with torch.inference_mode(False):  # what is kept serves training too
+        rows = torch.linspace(-1, 1, height, dtype=dtype, device=device)
+        columns = torch.linspace(-1, 1, width, dtype=dtype, device=device)
+        row, column = torch.meshgrid(rows, columns, indexing="ij")
+        return torch.stack((row, column, torch.hypot(row, column)))
 
 
 def halve(x: Tensor) -> Tensor:
@@ -54,8 +61,11 @@ class TtvosTemplateGenerator(nn.Module):
         self.conv_val = _branch(channels, c8)
 
     def forward(self, s8: Tensor, masks: Tensor) -> Tensor:
-        """s8 with places (B, C8 + 3, h, w), M (B, 6, h, w) → template (B, C8, C8)."""
-        x = torch.cat((s8, masks), dim=1)
+        """s8 with places (B, C8 + 3, h, w), M (B, 6, h, w) → template (B, C8, C8).
+
+        One frame's features do for the masks of all its objects, here and below.
+        """
+        x = torch.cat((s8.expand(len(masks), -1, -1, -1), masks), dim=1)
         key, value = self.conv_key(x).flatten(2), self.conv_val(x).flatten(2)
         return torch.softmax(key @ value.transpose(1, 2) / math.sqrt(key.shape[-1]), dim=-1)
 
@@ -76,7 +86,7 @@ class TtvosTemplateMatching(nn.Module):
 
     def forward(self, s8: Tensor, masks: Tensor, template: Tensor) -> Tensor:
         """s8 with places (B, C8 + 3, h, w), M, T (B, C8, C8) → matched map (B, C8, h, w)."""
-        x = torch.cat((s8, masks), dim=1)
+        x = torch.cat((s8.expand(len(masks), -1, -1, -1), masks), dim=1)
         similarity = template @ self.conv_val(x).flatten(2)
         feat = self.conv_feat(x)
         matched: Tensor = self.blend(torch.cat((feat, similarity.view_as(feat)), dim=1))
@@ -136,8 +146,10 @@ class Refine(nn.Module):
 
     def short_term(self, s16: Tensor, masks: Tensor, previous_s16: Tensor) -> Tensor:
         """s16 (B, C16, h, w), M at 1/8 (B, 6, 2h, 2w), the earlier frame's s16 → u16 at 1/16."""
-        recent = self.conv_s16(torch.cat((halve(masks), previous_s16), dim=1))
-        u16: Tensor = self.blend_s16(torch.cat((s16, recent), dim=1))
+        count = len(masks)
+        before = previous_s16.expand(count, -1, -1, -1)
+        recent = self.conv_s16(torch.cat((halve(masks), before), dim=1))
+        u16: Tensor = self.blend_s16(torch.cat((s16.expand(count, -1, -1, -1), recent), dim=1))
         return u16
 
     def decode(self, u16: Tensor, matched: Tensor, s4: Tensor) -> TtvosDecoded:
@@ -145,6 +157,7 @@ class Refine(nn.Module):
         guess8 = self.deconv1_1(u16)
         t = torch.cat((self.conv_s8(matched), guess8), dim=1)
         coarse = self.deconv2(self.blend_s8(t))
-        blended = self.blend_s4(torch.cat((self.conv_s4(s4), coarse), dim=1))
+        fine = self.conv_s4(s4).expand(len(u16), -1, -1, -1)
+        blended = self.blend_s4(torch.cat((fine, coarse), dim=1))
         half = self.deconv3(torch.cat((self.deconv1_2(guess8), coarse, blended), dim=1))
         return TtvosDecoded(F.pixel_shuffle(half, 2), self.cal_UpW(t))

@@ -5,7 +5,8 @@ Park et al., TTVOS (2020), reference [25] of the paper. The functions take and g
 
     features → match → segment_full → aggregate (over objects) → advance
 
-Objects run one by one: a batch's arithmetic would depend on which objects share it.
+All but the features take N objects at once, a row each. A batch may differ from its members one by
+one in the last bits, as kernels are chosen by size; who batches decides that.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from vosbench.baselines.ttvos.modules import (
 )
 from vosbench.baselines.ttvos.padding import Padding
 from vosbench.baselines.ttvos.state import (
-    MatchedObject,
+    MatchedObjects,
     ObjectState,
     Segmentation,
     TtvosFeatures,
@@ -89,18 +90,18 @@ class Ttvos(nn.Module):
 
     def begin_object(self, features: TtvosFeatures, mask: Tensor) -> ObjectState:
         """State of a new object from its given mask, (H, W), 0/1 or bool."""
-        masks = first_masks(features.padding.pad(mask.to(self.dtype)[None])[0])
+        masks = first_masks(features.padding.pad(mask.to(self.dtype)[None]))
         template = self.vos.gcm(features.s8_places, masks)
         return ObjectState(masks, features.s16, None, template)
 
-    def match(self, features: TtvosFeatures, state: ObjectState) -> MatchedObject:
-        """Compare the frame with the object's template; needs no s16."""
-        return MatchedObject(self.vos.gcq(features.s8_places, state.masks, state.template), None)
+    def match(self, features: TtvosFeatures, state: ObjectState) -> MatchedObjects:
+        """Compare the frame with the objects' templates; needs no s16."""
+        return MatchedObjects(self.vos.gcq(features.s8_places, state.masks, state.template), None)
 
     def segment_full(
-        self, features: TtvosFeatures, state: ObjectState, evidence: MatchedObject
+        self, features: TtvosFeatures, state: ObjectState, evidence: MatchedObjects
     ) -> Segmentation:
-        """The full path: u16 from this frame's s16, the earlier one's and the masks."""
+        """The full path: u16 from this frame's s16, the earlier ones' and the masks."""
         u16 = self.vos.refine.short_term(features.s16, state.masks, state.s16)
         probability, update_weight = self._decode(features, evidence, u16)
         return Segmentation(probability, u16, update_weight)
@@ -110,19 +111,19 @@ class Ttvos(nn.Module):
         features: TtvosFeatures,
         state: ObjectState,
         segmentation: Segmentation,
-        mask: Tensor,
+        shares: Tensor,
     ) -> ObjectState:
-        """State after a full frame, given the object's share P_i (H16, W16) in the competition."""
-        masks = shifted_masks(state.masks, mask)
+        """State after a full frame, given the shares P_i (N, H16, W16) in the competition."""
+        masks = shifted_masks(state.masks, shares)
         u = segmentation.update_weight
         new = self.vos.gcm(features.s8_places, masks)
         template = state.template / (u + 1) + new * (u / (u + 1))
         return ObjectState(masks, features.s16, None, template)
 
     def _decode(
-        self, features: TtvosFeatures, evidence: MatchedObject, u16: Tensor
+        self, features: TtvosFeatures, evidence: MatchedObjects, u16: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """u16 (or û16) → foreground probability (H16, W16), u (1, 1, 1)."""
+        """u16 (or û16) → foreground probabilities (N, H16, W16), u (N, 1, 1)."""
         logits, update_weight = self.vos.refine.decode(u16, evidence.matched, features.s4)
-        probability = torch.softmax(logits.to(self.dtype), dim=1)[0, 1]
-        return probability, update_weight[0].to(self.dtype)
+        probability = torch.softmax(logits.to(self.dtype), dim=1)[:, 1]
+        return probability, update_weight[:, 0].to(self.dtype)

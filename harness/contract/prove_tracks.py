@@ -149,6 +149,11 @@ def batched(model: str, clips: Sequence[ContractClip], bench: Bench) -> list[Fig
     ]
 
 
+def _batches(model: str) -> Proof:
+    claim = "Objects in one batch get what they get one by one"
+    return Proof(f"batches {model}", claim, lambda b: batched(model, sequences(frames=8)[1:], b))
+
+
 def _lockstep(model: str) -> Proof:
     claim = "Settings that share a walk get the masks of separate runs: bit for bit on a CPU"
     return Proof(f"lockstep {model}", claim, lambda bench: shared(model, bench))
@@ -167,10 +172,6 @@ def checks() -> list[Proof]:
             "The same walk twice gives the same bits",
             lambda bench: repeated(build(), sequences(), bench),
         ),
-        Proof(
-            "batches",
-            f"Objects in one batch get from {MODEL} what they get one by one",
-            lambda bench: batched(MODEL, sequences(frames=8)[1:], bench),
-        ),
+        *(_batches(model) for model in (MODEL, "g-ttvos-lite", "g-frtm-half")),
         *(_lockstep(model) for model in (MODEL, "g-ttvos-lite")),
     ]

@@ -67,11 +67,11 @@ def tracked(network: Ttvos, expected: Mapping[str, Tensor]) -> Tracked:
                 network.segment_full(features, state, network.match(features, state))
                 for state in states
             ]
-            p = torch.stack([segment.probability for segment in segments])
+            p = torch.cat([segment.probability for segment in segments])
             competed = aggregate(p)
             states = [
                 network.advance(features, *of_object)
-                for of_object in zip(states, segments, competed.masks, strict=True)
+                for of_object in zip(states, segments, competed.masks.split(1), strict=True)
             ]
             labels.append(ids[features.padding.crop(competed.winner)])
             probabilities.append(features.padding.crop(p).clamp(1e-7, 1 - 1e-7))

@@ -30,9 +30,10 @@ def test_a_promise_is_kept(check: Proof, tmp_path: Path) -> None:
     assert outcome.verdict is ProofVerdict.PROVED, outcome.detail
 
 
-def test_a_frame_waits_for_the_card_twice_at_most() -> None:
+@pytest.mark.parametrize("model", [MODEL, "g-ttvos-lite", "g-frtm-half"])
+def test_a_frame_waits_for_the_card_twice_at_most(model: str) -> None:
     """As the driver counts it: for P_gate, and for how many pixels each object has."""
-    runner = resolve(MODEL).build(RunnerOptions())
+    runner = resolve(model).build(RunnerOptions())
     assert isinstance(runner, NetworkRunner)
     runner.load(CARD, Precision.FLOAT32)
     clip = sequences(frames=4)[1]

@@ -17,32 +17,35 @@ from vosbench.runners.network_runner import PIXELS_AT_ONCE, NetworkRunner
 from vosbench.runners.policies import Always, Copy, Every, Fusion, Learned, Never, Random
 from vosbench.runners.policy import Decision, Evidence, GatePolicy, Need, PolicySpec
 from vosbench.runners.registry import resolve
-from vosbench.runners.tracker import BatchTracker
 from vosbench.runners.tracking import SharedWalk
 
 FRAMES, HEIGHT, WIDTH = 11, 70, 93
+FAMILIES = ("g-frtm-lite", "g-ttvos-lite", "g-frtm-half")
 Masks = Mapping[int, torch.Tensor]
 
 
-def scene() -> tuple[list[torch.Tensor], dict[int, Masks]]:
-    """Two textured squares over noise; the second one appears at frame 2."""
+def scene(objects: int = 2, every: int = 1) -> tuple[list[torch.Tensor], dict[int, Masks]]:
+    """Up to five textured squares over noise, of which the second appears at frame 2.
+
+    ``every`` keeps every so many rows and columns.
+    """
+    kept = slice(None, None, every)
     rng = np.random.default_rng(3)
     background = rng.integers(0, 256, (3, HEIGHT, WIDTH), dtype=np.uint8)
     texture = rng.integers(0, 256, (3, 24, 24), dtype=np.uint8)
-    frames, given = [], {}
+    frames, given = [], dict[int, dict[int, torch.Tensor]]()
     for t in range(FRAMES):
         image = background.copy()
-        places = {1: (10 + t, 8 + 3 * t), 2: (40, 60 - 2 * t)}
-        for top, left in places.values():
+        places = ((10 + t, 8 + 3 * t), (40, 60 - 2 * t), (2, 66 - t), (44, 4 + t), (24, 40))
+        for top, left in places[:objects]:
             image[:, top : top + 24, left : left + 24] = texture
-        frames.append(torch.from_numpy(image))
-        for object_id, first in ((1, 0), (2, 2)):
-            if t == first:
-                top, left = places[object_id]
+        frames.append(torch.from_numpy(image)[:, kept, kept].contiguous())
+        for k, (top, left) in enumerate(places[:objects]):
+            if t == (0, 2, 0, 1, 5)[k]:
                 mask = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
                 mask[top : top + 24, left : left + 24] = True
-                given[t] = {object_id: mask}
-    return frames, given
+                given.setdefault(t, {})[k + 1] = mask[kept, kept]
+    return frames, given  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,14 @@ def make_runner(name: str, **options: object) -> NetworkRunner:
 
 
 def walk(
-    runner: NetworkRunner, policies: tuple[GatePolicy, ...]
+    runner: NetworkRunner,
+    policies: tuple[GatePolicy, ...],
+    of: tuple[list[torch.Tensor], dict[int, Masks]] | None = None,
 ) -> tuple[list[list[tuple[bytes, tuple[object, ...]]]], tuple[int, int]]:
     """What each policy got in each frame, and (passes computed, passes saved)."""
-    frames, given = scene()
-    info = ClipInfo("scene", HEIGHT, WIDTH, FRAMES, lambda t, i: None)
+    frames, given = of or scene()
+    height, width = frames[0].shape[-2:]
+    info = ClipInfo("scene", height, width, len(frames), lambda t, i: None)
     shared = runner.walk(info, policies)
     told: list[list[tuple[bytes, tuple[object, ...]]]] = [[] for _ in policies]
     for t, image in enumerate(frames):
@@ -158,38 +164,53 @@ def test_a_policy_is_told_what_it_asked_for_and_no_more(name: str) -> None:
         )
 
 
-@pytest.mark.parametrize("name", ["g-frtm-lite", "frtm-lite"])
-def test_objects_and_branches_in_one_batch_get_what_they_get_alone(name: str) -> None:
-    """To float64's last bits: kernels are chosen by size, so those may differ."""
-    runner = make_runner(name)
-    policies: tuple[GatePolicy, ...] = (Every(3), Every(2), Never(), Every(5))
-    tracker, told = runner.tracker(torch.device("cpu"), Precision.FLOAT64), []
-    assert isinstance(tracker, BatchTracker)
-    for at_once in (0, 3, 100):  # alone, in several batches, all together
-        tracker.pixels_at_once = at_once * HEIGHT * WIDTH
-        runner._tracker = tracker
-        lanes, _ = walk(runner, policies)
+@pytest.mark.parametrize(
+    ("name", "objects", "precision"),
+    [
+        *((name, n, Precision.FLOAT32) for name in FAMILIES for n in (1, 2, 5)),
+        *((name, 3, Precision.FLOAT64) for name in FAMILIES),
+        *((name, 2, Precision.FLOAT64) for name in ("frtm-lite", "ttvos-lite")),
+    ],
+)
+def test_objects_and_branches_in_one_batch_get_what_they_get_alone(
+    name: str, objects: int, precision: Precision
+) -> None:
+    """To the last bits, which may differ since kernels are chosen by size; some begin late."""
+    double = precision is Precision.FLOAT64
+    frames, given = scene(objects, every=3 if double else 2)
+    runner, footage = make_runner(name), (frames[: 5 if double else 7], given)
+    policies: tuple[GatePolicy, ...] = (Every(3), Every(2), Never())
+    if runner.spec.paths & {Path.REUSE}:
+        policies += (Budget(Decimal("0.5"), "delta"),)
+    told = []
+    for at_once in (0, 100) if double else (0, 3, 100):  # alone, in several batches, in one
+        runner.pixels_at_once = at_once * frames[0][0].numel()
+        runner.load(torch.device("cpu"), precision)
+        lanes, _ = walk(runner, policies, footage)
         told.append([frame for lane in lanes for frame in lane])
     for batched in told[1:]:
-        for (masks, objects), (alone_masks, alone) in zip(batched, told[0], strict=True):
-            assert masks == alone_masks
-            assert [o.path for o in objects] == [o.path for o in alone]  # type: ignore[attr-defined]
-            gates = [[o.p_gate or 0.0 for o in each] for each in (objects, alone)]  # type: ignore[attr-defined]
-            assert gates[0] == pytest.approx(gates[1], abs=1e-9)
+        for (masks, objects_then), (alone_masks, alone) in zip(batched, told[0], strict=True):
+            pixels = np.frombuffer(masks, np.uint8) != np.frombuffer(alone_masks, np.uint8)
+            # Untrained weights leave many pixels nearly undecided.
+            assert pixels.mean() <= (0 if double else 0.01)
+            assert [o.path for o in objects_then] == [o.path for o in alone]  # type: ignore[attr-defined]
+            gates = [[o.p_gate or 0.0 for o in each] for each in (objects_then, alone)]  # type: ignore[attr-defined]
+            assert gates[0] == pytest.approx(gates[1], abs=1e-10 if double else 1e-5)
     assert any(any(masks) for masks, _ in told[0][3:])
 
 
-def test_six_objects_ask_hardly_more_of_a_device_than_one() -> None:
-    runner = make_runner("g-frtm-lite")
+@pytest.mark.parametrize("name", FAMILIES)
+def test_six_objects_ask_hardly_more_of_a_device_than_one(name: str) -> None:
+    runner = make_runner(name)
     few, many = asked(runner, 1), asked(runner, 6)
-    assert few[1] == many[1] == 2  # waits: for P_gate, and for how many pixels each object has
+    # Waits: for P_gate, and FRTM's target model for how many pixels each object has.
+    assert few[1] == many[1] == (1 if "ttvos" in name else 2)
     assert many[0] < 1.3 * few[0]
 
 
 def asked(runner: NetworkRunner, objects: int) -> tuple[int, int]:
     """Operations and waits of a full frame, with objects in one batch."""
     tracker = runner.tracker(torch.device("cpu"), Precision.FLOAT32)
-    assert isinstance(tracker, BatchTracker)
     tracker.pixels_at_once = PIXELS_AT_ONCE
     walk = SharedWalk(tracker, ClipInfo("scene", HEIGHT, WIDTH, FRAMES), (Never(),))
     frames, operations, waits = scene()[0], Operations(), Waits()

@@ -209,7 +209,9 @@ def walk_along(
             clip = walk.whole[t]
             features = (clip.f32, clip.f16, clip.f8, clip.f4)
             led = None if mishaps is None else ~mishaps.unled[t]
-            logits = network.refined(features, clip.scores, carried, finest, led)[-1]
+            logits = network.refined(
+                features, clip.scores, carried.logits, carried.maps, finest=finest, led=led
+            )[-1]
         seen.append(Seen(carried, logits, (last, previous), last_full))
         mask = resize(torch.sigmoid(carried.logits if logits is None else logits).detach(), h4)
         kept = mask

@@ -57,7 +57,7 @@ def test_both_looks_at_a_frame_lie_on_the_same_grids(
     carried = network.carried(halves, score, known.keys, (known, known, known))
     assert tuple(carried.logits.shape) == (1, 1, *grids[3])
     score = torch.zeros(1, 1, *grids[1])
-    *maps, logits = network.refined(whole, score, carried)
+    *maps, logits = network.refined(whole, score, carried.logits, carried.maps)
     assert tuple(logits.shape) == (1, 1, *grids[3]) and len(maps) == 4
     coarse = network.carried(halves, torch.zeros(1, 1, *grids[0]), known.keys, (known,) * 3, False)
     assert tuple(coarse.logits.shape) == (1, 1, *grids[2])

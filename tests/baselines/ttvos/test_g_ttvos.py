@@ -72,10 +72,10 @@ def track(network: Ttvos, images: Tensor, masks: Tensor) -> list[Tensor]:
             network.segment_full(features, state, network.match(features, state))
             for state in states
         ]
-        competed = aggregate(torch.stack([segment.probability for segment in segments]))
+        competed = aggregate(torch.cat([segment.probability for segment in segments]))
         states = [
             network.advance(features, *of_object)
-            for of_object in zip(states, segments, competed.masks, strict=True)
+            for of_object in zip(states, segments, competed.masks.split(1), strict=True)
         ]
         found += [competed.winner, competed.masks, *(s.template for s in states)]
     return found
@@ -114,7 +114,7 @@ def test_reused_frame_skips_the_short_term_branch(
         network.segment_full(features, state, network.match(features, state))
         assert calls == list(skipped[:3])
     assert after is state
-    assert segment.probability.shape == (48, 64)
+    assert segment.probability.shape == (1, 48, 64)
 
 
 @torch.inference_mode()

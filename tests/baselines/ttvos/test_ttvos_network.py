@@ -65,10 +65,10 @@ def test_shapes_of_an_odd_size(config: TtvosConfig, dtype: torch.dtype, images: 
     assert state.template.shape == (1, c8, c8)
     features = network.features(images[1])
     segment = full(network, features, state)
-    assert segment.probability.shape == (48, 64)
+    assert segment.probability.shape == (1, 48, 64)
     state = network.advance(features, state, segment, segment.probability)
     assert {t.dtype for t in [*tensors(state).values(), *tensors(segment).values()]} == {dtype}
-    assert features.padding.crop(segment.probability).shape == SIZE
+    assert features.padding.crop(segment.probability).shape == (1, *SIZE)
 
 
 @torch.inference_mode()
@@ -85,7 +85,7 @@ def test_masks_shift_newest_first(network: Ttvos, images: Tensor) -> None:
     state = network.begin_object(features, box(10, 20))
     assert not state.masks[:, 2:].any()
     segment = full(network, features, state)
-    later = network.advance(features, state, segment, torch.ones(48, 64))
+    later = network.advance(features, state, segment, torch.ones(1, 48, 64))
     assert torch.equal(later.masks[:, 2:4], state.masks[:, :2])
     assert later.masks[0, 1, 2, 2] == 1 and later.masks[0, 0, 2, 2] == 0
     assert torch.equal(later.s16, features.s16)
@@ -153,11 +153,11 @@ def test_late_object_joins_and_is_tracked(network: Ttvos, images: Tensor) -> Non
     late_mask = box(15, 25)
     late = network.begin_object(features, late_mask)
     segment = full(network, features, old)
-    given = features.padding.pad(late_mask.float()[None])[0]
-    competed = aggregate(torch.stack((segment.probability.masked_fill(given.bool(), 0.0), given)))
+    given = features.padding.pad(late_mask.float()[None])
+    competed = aggregate(torch.cat((segment.probability.masked_fill(given.bool(), 0.0), given)))
     assert torch.equal(features.padding.crop(competed.winner) == 2, late_mask)
-    old = network.advance(features, old, segment, competed.masks[0])
-    assert competed.masks[0][given.bool()].max() < 1e-6
+    old = network.advance(features, old, segment, competed.masks[:1])
+    assert competed.masks[:1][given.bool()].max() < 1e-6
     features = network.features(images[2])
     alone = full(network, features, late).probability
     beside = [full(network, features, state).probability for state in (old, late)]
@@ -173,7 +173,7 @@ def test_vanished_object_stays_finite(network: Ttvos, images: Tensor) -> None:
         segment = full(network, features, state)
         assert segment.probability.isfinite().all()
         gone = torch.zeros_like(segment.probability)
-        assert not aggregate(gone[None]).winner.any()
+        assert not aggregate(gone).winner.any()
         state = network.advance(features, state, segment, gone)
         assert all(t.isfinite().all() for t in tensors(state).values())
     assert not state.masks[:, 1::2].any()
@@ -188,7 +188,7 @@ def test_nothing_is_made_on_another_device(config: TtvosConfig) -> None:
     features = network.features(image)
     state = network.begin_object(features, box(10, 20).to("meta"))
     segment = full(network, features, state)
-    competed = aggregate(segment.probability[None])
-    state = network.advance(features, state, segment, competed.masks[0])
+    competed = aggregate(segment.probability)
+    state = network.advance(features, state, segment, competed.masks)
     found = [*tensors(state).values(), *tensors(segment).values(), competed.winner]
     assert {t.device.type for t in found} == {"meta"}

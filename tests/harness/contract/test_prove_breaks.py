@@ -26,10 +26,12 @@ from vosbench.harness.contract.prove_record import Bench, Figure, NotDone
 from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.store import Command, Storage
 from vosbench.runners.frtm import FrtmTracker
+from vosbench.runners.half import HalfTracker
 from vosbench.runners.interface import Frame, ObjectStep, Precision
 from vosbench.runners.interface import Path as Taken
 from vosbench.runners.network_runner import NetworkRunner
 from vosbench.runners.tracking import SharedWalk
+from vosbench.runners.ttvos import TtvosTracker
 
 CPU = torch.device("cpu")
 
@@ -171,18 +173,22 @@ def test_a_walk_that_never_splits_is_seen(bench: Bench, monkeypatch: pytest.Monk
         tracks.shared("g-frtm-lite", bench)
 
 
+@pytest.mark.parametrize(
+    ("model", "tracker"),
+    [("g-frtm-lite", FrtmTracker), ("g-ttvos-lite", TtvosTracker), ("g-frtm-half", HalfTracker)],
+)
 def test_batches_that_mix_up_their_objects_are_seen(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    model: str, tracker: type[Any], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clips = tracks.sequences((48, 64), 4)[1:]
-    assert broken(tracks.batched("g-frtm-lite", clips, bench)) == []
-    segments = FrtmTracker.segments
+    clips = tracks.sequences((96, 160), 3)[1:]
+    assert broken(tracks.batched(model, clips, bench)) == []
+    segments = tracker.segments
 
-    def mixed(self: FrtmTracker, *rest: Any) -> Any:
+    def mixed(self: Any, *rest: Any) -> Any:
         return segments(self, *rest)[::-1]
 
-    monkeypatch.setattr(FrtmTracker, "segments", mixed)
-    assert "equal labels" in broken(tracks.batched("g-frtm-lite", clips, bench))
+    monkeypatch.setattr(tracker, "segments", mixed)
+    assert "equal labels" in broken(tracks.batched(model, clips, bench))
 
 
 def test_two_halves_that_differ_are_noise(bench: Bench) -> None:

@@ -69,7 +69,7 @@ def test_a_walk_is_the_trackers(pool: HalvedPool) -> None:
         seen = walk_along(net, read_walk(pool, [(0, [0, 1])], (False, True)))[0]
         p = torch.sigmoid(net.asked(seen.carried, *seen.known)).item()
     # The pool keeps half precision.
-    torch.testing.assert_close(seen.carried.logits, match.carried.logits, atol=0.02, rtol=0.02)
+    torch.testing.assert_close(seen.carried.logits, match.logits, atol=0.02, rtol=0.02)
     whole = torch.nn.functional.interpolate(seen.logits, (64, 96), mode="bilinear")
     torch.testing.assert_close(torch.sigmoid(whole[0, 0]), full.probability, atol=0.02, rtol=0.02)
     assert float(match.p_gate) == pytest.approx(p, abs=0.01)

@@ -95,15 +95,15 @@ def test_training_sees_what_the_tracker_sees(toy_pool: ClipPool) -> None:
         expected = raw.segment_reuse(features, theirs, evidence)
         reused = reuse_frame(follower, network, frame, ours)
         assert reused.segmented is not None
-        got = torch.sigmoid(reused.segmented.logits)[0, 0]
+        got = torch.sigmoid(reused.segmented.logits)[:, 0]
         torch.testing.assert_close(got, expected.probability, rtol=0, atol=2e-3)
-        gate = torch.softmax(reused.gate_logits, dim=1)[0, 0]
+        gate = torch.softmax(reused.gate_logits, dim=1)[:, 0]
         torch.testing.assert_close(gate, evidence.p_gate, rtol=0, atol=2e-3)
         expected = raw.segment_full(features, theirs, evidence)
         result = follower.full(frame, ours, matched)
-        got = torch.sigmoid(result.logits)[0, 0]
+        got = torch.sigmoid(result.logits)[:, 0]
         torch.testing.assert_close(got, expected.probability, rtol=0, atol=2e-3)
-        shares = aggregate(expected.probability[None]).masks[0]
+        shares = aggregate(expected.probability).masks
         theirs = raw.advance(features, theirs, expected, shares)
         ours = follower.advance(frame, ours, result)
         torch.testing.assert_close(ours.masks, theirs.masks, rtol=0, atol=2e-3)
