@@ -174,13 +174,21 @@ def test_a_walk_that_never_splits_is_seen(bench: Bench, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("model", "tracker"),
-    [("g-frtm-lite", FrtmTracker), ("g-ttvos-lite", TtvosTracker), ("g-frtm-half", HalfTracker)],
+    ("model", "tracker", "size"),  # small ones at which the model finds something
+    [
+        ("g-frtm-lite", FrtmTracker, (48, 64)),
+        ("g-ttvos-lite", TtvosTracker, (96, 160)),
+        ("g-frtm-half", HalfTracker, (96, 160)),
+    ],
 )
 def test_batches_that_mix_up_their_objects_are_seen(
-    model: str, tracker: type[Any], bench: Bench, monkeypatch: pytest.MonkeyPatch
+    model: str,
+    tracker: type[Any],
+    size: tuple[int, int],
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clips = tracks.sequences((96, 160), 3)[1:]
+    clips = tracks.sequences(size, 4)[1:]
     assert broken(tracks.batched(model, clips, bench)) == []
     segments = tracker.segments
 
