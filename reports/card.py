@@ -18,6 +18,11 @@ _COST = {
     "fps": "FPS",
     "ms_per_frame": "ms/frame",
     "p95_ms": "p95 ms",
+    "stream_fps": "streamed at",
+    "latency_p50_ms": "latency p50 ms",
+    "latency_p90_ms": "p90 ms",
+    "latency_p99_ms": "p99 ms",
+    "late_percent": "late, %",
     "init_ms": "first frame ms",
     "objects_per_frame": "objects",
     "peak_memory_mib": "peak MiB",
@@ -43,7 +48,11 @@ def model_card(source: Readable, model: str) -> str:
     if not rows:
         raise InputError(f"no complete result of {base}: run `vosbench run --models {base}` first")
     measured = [row for row in rows if row["kind"] == Kind.ACCURACY]
-    timed = [row for row in rows if row["kind"] == Kind.TIMING]
+    timed = [
+        {**row, "late_percent": 100 * row.get("latency_late_share", math.nan)}
+        for row in rows
+        if row["kind"] == Kind.TIMING
+    ]
     return "\n".join(
         [
             *_about(base, rows),

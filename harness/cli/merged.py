@@ -47,6 +47,7 @@ def _timed(repeats: Sequence[Row]) -> Row:
     return {
         **repeats[0],
         **{name: _median([row[name] for row in repeats]) for name in _SPEED},
+        **_latencies(repeats),
         "fps_low": min(known, default=math.nan),
         "fps_high": max(known, default=math.nan),
         "repeats": len(known),
@@ -56,13 +57,29 @@ def _timed(repeats: Sequence[Row]) -> Row:
 
 
 def _both(accuracy: Row, timed: Row) -> Row:
-    of_time = ("device", "environment_key", "repeats", "busy", "fps_low", "fps_high", *_SPEED)
+    of_time = ["device", "environment_key", "repeats", "busy", "fps_low", "fps_high", *_SPEED]
+    of_time += [name for name in timed if _of_stream(name)]
     return {
         **accuracy,
         **{name: timed[name] for name in of_time},
         "kind": "both",
         "state": _state([accuracy["state"], timed["state"]]),
     }
+
+
+def _latencies(repeats: Sequence[Row]) -> Row:
+    """Medians over the repeats that were streamed; unknown where they were so at several rates."""
+    names = [name for name in repeats[0] if _of_stream(name)]
+    rates = [
+        row["stream_fps"] for row in repeats if not math.isnan(row.get("stream_fps", math.nan))
+    ]
+    if len(set(rates)) != 1:
+        return dict.fromkeys(names, math.nan)
+    return {name: _median([row[name] for row in repeats]) for name in names}
+
+
+def _of_stream(name: str) -> bool:
+    return name == "stream_fps" or name.startswith("latency_")
 
 
 def _state(states: Sequence[str]) -> str:

@@ -39,11 +39,13 @@ TITLES = {
     "files": "manifest_sha256", "size": "input_size", "seed": "seed", "switches": "switches",
     "runner": "runner_version", "kind": "kind", "device": "device", "repeat": "repeat",
     "τ": "tau", "τ₂": "tau2", "reuse": "reuse_rate", "J&F": "jf_mean", "J": "j_mean", "F": "f_mean",
-    "FPS": "fps", "ms": "ms_per_frame", "state": "state",
+    "FPS": "fps", "ms": "ms_per_frame", "latency": "latency_p99_ms", "late": "latency_late_share",
+    "decoding": "latency_decoding_p99_ms", "late decoding": "latency_decoding_late_share",
+    "state": "state",
 }  # fmt: skip
 """The result's column behind each title, as docs/results.md names it."""
 
-_SPARE = (("ms",), ("J", "F"))
+_SPARE = (("ms",), ("J", "F"), ("decoding", "late decoding"))
 """What FPS and J&F say too, and gives way first where there is no room; intervals are next."""
 
 
@@ -260,14 +262,29 @@ def _all_values() -> list[Column]:
           for m in further_metrics()),
         Column("FPS", lambda row: _number(row, "fps", 1, "fps")),
         Column("ms", lambda row: _number(row, "ms_per_frame", 1)),
+        *_latency_columns("latency", "late", "latency"),
+        *_latency_columns("decoding", "late decoding", "latency_decoding"),
         Column("state", lambda row: str(row["state"]), False),
     ]  # fmt: skip
 
 
+def _latency_columns(title: str, late: str, name: str) -> tuple[Column, Column]:
+    """Ms of a streamed frame as p50/p90/p99, and the share in percent that came late."""
+
+    def quantiles(row: Row) -> str:
+        found = [row.get(f"{name}_p{q}_ms") for q in (50, 90, 99)]
+        return "/".join(f"{ms:.0f}" if _is_known(ms) else "–" for ms in found)
+
+    return (
+        Column(title, quantiles),
+        Column(late, lambda row: _number(row, f"{name}_late_share", 100)),
+    )
+
+
 def _number(row: Row, name: str, factor: float, limits: str = "") -> str:
     """A number of one decimal, with its limits in brackets where they are known."""
-    value = row[name]
-    if not _is_known(value):
+    value = row.get(name)
+    if value is None or not _is_known(value):
         return "–"
     text = f"{factor * float(value):.1f}" + (BUSY if limits == "fps" and row.get("busy") else "")
     low, high = row.get(f"{limits}_low"), row.get(f"{limits}_high")
@@ -313,6 +330,7 @@ def _notes(rows: Sequence[Row], titles: set[str]) -> Iterator[str]:
         yield "FPS: median of the repeats; in brackets the slowest and the fastest."
     if "FPS" in titles and any(row.get("busy") and _is_known(row["fps"]) for row in rows):
         yield f"{BUSY} others used the device meanwhile."
+    yield from _on_latency(rows, titles)
     yield from _measured_on(rows, titles)
     if not all(row["trained"] for row in rows):
         yield "untrained: random weights; these numbers say nothing about a model."
@@ -328,6 +346,15 @@ def _notes(rows: Sequence[Row], titles: set[str]) -> Iterator[str]:
     devices = sorted({row["device"] for row in rows if row["device"] is not None})
     if devices and "device" not in titles:
         yield f"Device: {', '.join(devices)}."
+
+
+def _on_latency(rows: Sequence[Row], titles: set[str]) -> Iterator[str]:
+    if "latency" in titles:
+        rates = sorted({f"{r['stream_fps']:g}" for r in rows if _is_known(r.get("stream_fps"))})
+        said = f"ms from arrival to labels, p50/p90/p99, at {_listed(rates)} frames/s"
+        yield f"latency: {said}; late: percent after the next arrival."
+    if "decoding" in titles:
+        yield "decoding, late decoding: the same with frames decoded as they arrive."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -103,6 +103,40 @@ def test_repeats_are_one_row_with_their_range() -> None:
     assert "(" not in "".join(line for line in shown([alone]) if "frtm" in line)
 
 
+def streamed(rate: float, p99_ms: float) -> dict[str, Any]:
+    ready = {"latency_p50_ms": 10.2, "latency_p90_ms": 20.0, "latency_p99_ms": p99_ms}
+    decoding = {name.replace("latency", "latency_decoding"): 2 * ms for name, ms in ready.items()}
+    late = {"latency_late_share": 0.125, "latency_decoding_late_share": 0.25}
+    return {"stream_fps": rate, **ready, **decoding, **late}
+
+
+def test_latencies_stand_beside_accuracy_with_and_without_decoding() -> None:
+    unknown = dict.fromkeys(streamed(30, 1), NAN)
+    (one,) = merge_kinds(
+        [
+            row(**unknown),
+            timed(20, repeat=0, **unknown),  # timed before anybody asked for a stream
+            timed(20, repeat=1, **streamed(30, 30.0)),
+            timed(22, repeat=2, **streamed(30, 40.0)),
+        ]
+    )
+    assert (one["kind"], one["jf_mean"], one["latency_p99_ms"]) == ("both", 0.8, 35.0)
+    file = io.StringIO()
+    Terminal(file=file, width=120).print(results_table([one], width=120))
+    text = file.getvalue()
+    assert "10/20/35" in text
+    assert "20/40/70" in text
+    assert all(f" {percent}" in text for percent in ("12.5", "25.0"))
+    assert "at 30 frames/s" in text
+
+
+def test_latencies_at_several_rates_are_not_averaged() -> None:
+    rows = [timed(20, repeat=n, **streamed(rate, 30.0)) for n, rate in enumerate((30, 60))]
+    (one,) = merge_kinds(rows)
+    assert math.isnan(one["latency_p99_ms"])
+    assert "latency" not in "\n".join(shown([one]))
+
+
 def test_times_that_were_disturbed_are_marked() -> None:
     repeats = [timed(4.0, repeat=0, busy=False), timed(5.0, repeat=1, busy=True)]
     text = "\n".join(shown(merge_kinds([row(), *repeats])))
