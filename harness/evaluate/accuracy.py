@@ -188,12 +188,13 @@ class _ObservedWalk:
                 lane.trace.note(t, decoded.image, flat(masks), annotation, step)
         self.lanes = [lane for lane, _ in branches]
 
-    def _step(self, decoded: DecodedFrame) -> tuple[Step, ...]:
+    def _step(self, decoded: DecodedFrame) -> list[Step]:
         # Imports torch, which a plan that only asks for scoring rules doesn't need.
+        from vosbench.harness.evaluate.fetch import fetched
         from vosbench.harness.evaluate.inputs import frame_of, given_masks
 
         frame = frame_of(decoded.t, decoded.image, self._device)
         masks = given_masks(self._clip, decoded.t, decoded.annotation, self._device)
         if masks:
             self._walk.add_objects(frame, masks)
-        return self._walk.step(frame, no_spans)
+        return fetched(self._walk.step(frame, no_spans))
