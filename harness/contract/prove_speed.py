@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vosbench.baselines.frtm.target import FRTM_FAST_TARGET
 from vosbench.harness.contract.clip import ContractClip
 from vosbench.harness.contract.play import clip_info
 from vosbench.harness.contract.prove_record import Bench, Figure, NotDone, Proof
@@ -24,6 +25,7 @@ from vosbench.harness.evaluate.warm import forced_walk, warm_paths
 from vosbench.harness.measure.allocator import give_free_memory_back
 from vosbench.harness.measure.clock import clock_for
 from vosbench.runners.interface import Frame, Path, Precision, Runner, no_spans
+from vosbench.runners.tracking import SharedWalk
 
 if TYPE_CHECKING:
     from vosbench.harness.datasets.clip import Clip
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
 PAIRS = 30
 GPU_NOISE, CPU_NOISE = 0.03, 0.25
 """Most that two halves of equal frames may differ before a timing says nothing."""
+CAPACITY = FRTM_FAST_TARGET.capacity
 GROWTH_MIB = 4.0
 """Most that 60 frames may leave behind; on a CPU, the allocator alone moves by some tenths."""
 SHORT, LONG = 85, 145
 """Frames between which memory is compared. Before, the target model's memory of samples fills: the
-first frame gives five, each full one another, until there are 80."""
+first frame gives five, each full one another, until there are 80. What it gains later, for an
+object that was out of sight, is counted out."""
 
 
 def _loaded(bench: Bench) -> Runner:
@@ -96,29 +100,50 @@ def costs(runner: Runner, clip: Clip, bench: Bench) -> list[Figure]:
 
 @dataclass(frozen=True)
 class Held:
-    """MiB that are held: by this process, and of it by tensors on a GPU."""
+    """MiB that are held: by this process, on a GPU by tensors, and of it by samples of objects.
+
+    Attributes:
+        most: samples of the object that has most.
+    """
 
     process: float
     gpu: float | None
+    samples: float = 0.0
+    most: int = 0
 
     @classmethod
-    def now(cls, device: torch.device) -> Held:
+    def now(cls, walk: Walk, device: torch.device) -> Held:
         gc.collect()
         give_free_memory_back()
         pages = int(FilePath("/proc/self/statm").read_text().split()[1])
         gpu = torch.cuda.memory_allocated(device) / 2**20 if device.type == "cuda" else None
-        return cls(pages * resource.getpagesize() / 2**20, gpu)
+        memories = [
+            state.target.memory.slots
+            for state in (walk.states(0).values() if isinstance(walk, SharedWalk) else ())
+        ]
+        held = sum(
+            tensor.nbytes
+            for slots in memories
+            for slot in slots
+            for tensor in (slot.x, slot.normal, slot.moment)
+        )
+        most = max(map(len, memories), default=0)
+        return cls(pages * resource.getpagesize() / 2**20, gpu, held / 2**20, most)
 
 
 def grown(before: Held, after: Held) -> list[Figure]:
-    """Memory after ``SHORT`` frames and after ``LONG``."""
+    """Memory after ``SHORT`` frames and after ``LONG``, without what samples gained."""
     name = f"growth from frame {SHORT} to {LONG}"
+    gained = after.samples - before.samples
+    # On a GPU, samples lie there and the process gains nothing by them.
+    own = gained if before.gpu is None else 0.0
     figures = [
-        Figure(name, after.process - before.process, "MiB", at_most=GROWTH_MIB),
+        Figure(name, after.process - before.process - own, "MiB", at_most=GROWTH_MIB),
         Figure("held", after.process, "MiB"),
+        Figure("samples of an object", after.most, at_most=CAPACITY),
     ]
     if before.gpu is not None and after.gpu is not None:
-        growth = after.gpu - before.gpu
+        growth = after.gpu - before.gpu - gained
         figures += [
             Figure(f"{name}, GPU", growth, "MiB", at_most=GROWTH_MIB),
             Figure("held, GPU", after.gpu, "MiB"),
@@ -133,7 +158,7 @@ def held(runner: Runner, clip: ContractClip, device: torch.device) -> tuple[Held
     for index in range(1, LONG + 1):
         walk.step(Frame(index, image), no_spans)
         if index in (SHORT, LONG):
-            found.append(Held.now(device))
+            found.append(Held.now(walk, device))
     return found[0], found[1]
 
 
@@ -161,9 +186,7 @@ def checks() -> list[Proof]:
         if not FilePath("/proc/self/statm").exists():
             raise NotDone("only Linux tells what a process holds")
         trio = sequences(frames=3)[1]
-        # The third is lost from sight, and would begin to fill its samples at some later time.
-        two = replace(trio, objects=dict(list(trio.objects.items())[:2]))
-        return grown(*held(_loaded(bench), two, bench.device))
+        return grown(*held(_loaded(bench), trio, bench.device))
 
     return [
         Proof(

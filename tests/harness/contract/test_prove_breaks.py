@@ -27,7 +27,7 @@ from vosbench.harness.measure.allocator import keep_large_blocks
 from vosbench.harness.store import Command, Storage
 from vosbench.runners.frtm import FrtmTracker
 from vosbench.runners.half import HalfTracker
-from vosbench.runners.interface import Frame, ObjectStep, Precision
+from vosbench.runners.interface import Frame, ObjectStep, Precision, no_spans
 from vosbench.runners.interface import Path as Taken
 from vosbench.runners.network_runner import NetworkRunner
 from vosbench.runners.tracking import SharedWalk
@@ -225,6 +225,25 @@ def test_a_small_leak_is_seen(kib: int, seen: bool, monkeypatch: pytest.MonkeyPa
     figures = speed.grown(*speed.held(None, SCENE, CPU))  # type: ignore[arg-type]
     name = f"growth from frame {speed.SHORT} to {speed.LONG}"
     assert broken(figures) == ([name] if seen else [])
+
+
+def test_samples_are_counted_out_up_to_80() -> None:
+    growth = f"growth from frame {speed.SHORT} to {speed.LONG}"
+    before = speed.Held(900.0, None, samples=10.0, most=70)
+    full = speed.Held(909.0, None, samples=19.0, most=80)
+    assert broken(speed.grown(before, full)) == []
+    assert broken(speed.grown(before, replace(full, process=914.0))) == [growth]
+    assert broken(speed.grown(before, replace(full, most=81))) == ["samples of an object"]
+
+
+def test_samples_of_a_walk_are_found(small: NetworkRunner) -> None:
+    small.load(CPU, Precision.FLOAT32)
+    walk, image = speed._begun(small, SCENE, CPU, Taken.FULL)
+    first = speed.Held.now(walk, CPU)
+    walk.step(Frame(1, image), no_spans)
+    second = speed.Held.now(walk, CPU)
+    assert (first.most, second.most) == (5, 6)
+    assert second.samples == pytest.approx(1.2 * first.samples)
 
 
 def test_a_leak_on_a_gpu_is_seen() -> None:
