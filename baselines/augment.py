@@ -53,8 +53,8 @@ def _fill_hole(image: Image, mask: Mask) -> Image:
     hole = cv2.resize(margin, size, interpolation=cv2.INTER_AREA)
     hole = (cv2.dilate(hole, np.ones((3, 3), np.uint8)) > 0).astype(np.uint8)
     filled = cv2.resize(cv2.inpaint(small, hole, 3, cv2.INPAINT_TELEA), (width, height))
-    alpha = cv2.GaussianBlur(margin.astype(np.float32), (0, 0), 2)[..., None]
-    return _blend(filled, image, np.maximum(alpha, mask[..., None].astype(np.float32)))
+    alpha = cv2.GaussianBlur(margin.astype(np.float32), (0, 0), 2)
+    return _blend(filled, image, np.maximum(alpha, mask.astype(np.float32)))
 
 
 def _augment(image: Image, mask: Mask, background: Image, rng: np.random.Generator) -> Augmented:
@@ -75,10 +75,12 @@ def _augment(image: Image, mask: Mask, background: Image, rng: np.random.Generat
         image, warp, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     blur = _motion_blur(rng)
-    alpha = np.clip(cv2.filter2D(moved, -1, blur), 0, 1)[..., None]
-    composed = _blend(cv2.filter2D(pasted, -1, blur), backdrop, alpha)
-    drawn = alpha[..., 0] if (alpha > 0.5).any() else moved
-    return Augmented(composed, drawn > 0.5)
+    if blur is not None:
+        pasted = cv2.filter2D(pasted, -1, blur)
+    alpha = moved if blur is None else cv2.filter2D(moved, -1, blur)
+    alpha = np.clip(alpha, 0, 1)
+    drawn = alpha if (alpha > 0.5).any() else moved
+    return Augmented(_blend(pasted, backdrop, alpha), np.asarray(drawn > 0.5))
 
 
 def _vary_background(background: Image, rng: np.random.Generator) -> Image:
@@ -109,10 +111,12 @@ def _random_warp(mask: Mask, rng: np.random.Generator, reach: float) -> NDArray[
     return np.hstack([linear, (goal - linear @ centre)[:, None]])
 
 
-def _motion_blur(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw a line-shaped blur kernel of up to nine pixels; of one pixel half of the time."""
+def _motion_blur(rng: np.random.Generator) -> NDArray[np.float32] | None:
+    """Draw a line-shaped blur kernel of up to nine pixels; None half of the time."""
     length = int(rng.integers(3, 10)) if rng.random() < 0.5 else 1
     angle = rng.uniform(0, math.pi)
+    if length == 1:
+        return None
     kernel = np.zeros((length | 1, length | 1), np.float32)
     half = kernel.shape[0] // 2
     step = np.array([math.cos(angle), math.sin(angle)]) * half
@@ -123,5 +127,12 @@ def _motion_blur(rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _blend(front: Array, back: Array, alpha: Array) -> Image:
-    mixed: Array = front.astype(np.float32) * alpha + back.astype(np.float32) * (1 - alpha)
-    return mixed.round().astype(np.uint8)
+    """Put one image over another: (H, W, 3) each, alpha (H, W); float arithmetic where it shows."""
+    mixed = np.array(back, np.uint8)
+    left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
+    shown = slice(top, top + height), slice(left, left + width)
+    over = alpha[shown][..., None]
+    part: Array = front[shown].astype(np.float32) * over
+    part += back[shown].astype(np.float32) * (1 - over)
+    mixed[shown] = part.round().astype(np.uint8)
+    return mixed

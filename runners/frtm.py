@@ -292,13 +292,21 @@ def seeded_augment(seed: int) -> Callable[[Tensor, Tensor], AugmentedSet]:
 
     def augment(image: Tensor, mask: Tensor) -> AugmentedSet:
         rng = np.random.default_rng(seed)
-        pixels = image.permute(1, 2, 0).cpu().numpy()
-        samples = first_frame_set(pixels, mask.cpu().numpy(), rng)
+        # Drawn on the CPU for all devices, so that they learn from the same pixels. A GPU is waited
+        # for once, and works on while the outcome travels.
+        given = torch.cat((image, mask[None].to(image.dtype))).permute(1, 2, 0).cpu().numpy()
+        pixels, inside = np.ascontiguousarray(given[..., :3]), given[..., 3] > 0
+        samples = first_frame_set(pixels, inside, rng)
         images = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2)
         masks = torch.from_numpy(np.stack([s.mask for s in samples]))
-        return images.to(image.device), masks.to(image.device)
+        return _sent(images, image.device), _sent(masks, image.device)
 
     return augment
+
+
+def _sent(x: Tensor, device: torch.device) -> Tensor:
+    """To a GPU from pinned memory, beside what it computes."""
+    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x
 
 
 def seeded_start(

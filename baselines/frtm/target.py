@@ -229,7 +229,8 @@ def initial_weights(
     def uniform(*shape: int, fan_in: int) -> Tensor:
         # Kaiming-uniform with a = sqrt(5), torch's default, has the bound 1/sqrt(fan_in).
         draw = torch.rand(shape, generator=generator, dtype=torch.float64)
-        return torch.as_tensor((2 * draw - 1) * fan_in**-0.5).to(like)
+        drawn = torch.as_tensor((2 * draw - 1) * fan_in**-0.5)
+        return drawn.to(like.device, like.dtype, non_blocking=True)
 
     m = config.channels
     return uniform(m, channels, fan_in=channels), uniform(m, 9, fan_in=9 * m)
@@ -249,11 +250,10 @@ def fit(
     masks = masks.to(project.dtype)
     samples = Samples.of(f16.to(project.dtype), masks, pixel_weights(masks))
     weights = first_weights(masks)
-    (project, kernel), _ = minimise(
-        JointProblem(samples, weights), (project, kernel), config.joint_steps
-    )
+    problem = JointProblem(samples, weights.to(project.device, non_blocking=True))
+    (project, kernel), _ = minimise(problem, (project, kernel), config.joint_steps)
     slots = samples.with_features(project @ samples.x).split()
-    padded = F.pad(weights, (0, config.capacity - len(masks))).cpu()
+    padded = F.pad(weights, (0, config.capacity - len(masks)))
     model = TargetModel(config, project, kernel, Memory(slots, padded), None)
     return model.optimised()
 
@@ -268,12 +268,16 @@ def misfit(model: TargetModel, f16: Tensor, masks: Tensor) -> float:
         (replace(model, project=model.project.to(f16), kernel=model.kernel.to(f16)),), f16
     )
     gap = F.interpolate(score, masks.shape[-2:], mode="bilinear", align_corners=False)[0] - masks
-    weights = first_weights(masks)[:, None, None] * pixel_weights(masks)
+    each = first_weights(masks).to(masks.device)
+    weights = each[:, None, None] * pixel_weights(masks)
     return float((weights * gap.square()).sum())
 
 
 def first_weights(masks: Tensor) -> Tensor:
-    """Weights of a first-frame set, summing to 1: the untouched frame counts twice."""
-    weights = torch.ones(len(masks), dtype=masks.dtype, device=masks.device)
+    """Weights of a first-frame set, summing to 1: the untouched frame counts twice.
+
+    On the CPU, like those of a memory: they depend on how many masks there are alone.
+    """
+    weights = torch.ones(len(masks), dtype=masks.dtype)
     weights[0] = 2
     return weights / weights.sum()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
 
 CPU = torch.device("cpu")
+_GRAPHS = 128
 
 
 @contextmanager
@@ -48,19 +50,36 @@ def as_it_is() -> Iterator[None]:
         yield
 
 
-def compile_layers(modules: Iterable[nn.Module], backend: str = "inductor") -> int:
+def compile_layers(
+    modules: Iterable[nn.Module], backend: str | Callable[..., Any] = "inductor"
+) -> int:
     """Compile each outermost layer within modules, in place; names of weights stay.
 
-    Layers and not a whole step: what is around them draws and decides in Python. Returns how many
-    were compiled.
+    Layers and not a whole step: what is around them draws and decides in Python. Each size is
+    compiled by itself: for levels of several sizes at once torch's inductor (2.14, on a CPU) makes
+    gradients that fail over their strides. Returns how many were compiled.
     """
+    _allow_a_graph_for_each_layer()
+    return _compiled(modules, backend)
+
+
+def _compiled(modules: Iterable[nn.Module], backend: str | Callable[..., Any]) -> int:
     count = 0
     for module in modules:
         if type(module).forward is nn.Module.forward or isinstance(
             module, nn.ModuleDict | nn.ModuleList
         ):
-            count += compile_layers(module.children(), backend)
+            count += _compiled(module.children(), backend)
         elif any(True for _ in module.parameters()):
-            module.compile(backend=backend)
+            module.compile(backend=backend, dynamic=False)
             count += 1
     return count
+
+
+def _allow_a_graph_for_each_layer() -> None:
+    """torch counts graphs by class, not by layer, and leaves the ninth of a class uncompiled."""
+    import torch._dynamo
+
+    config: Any = torch._dynamo.config
+    limit = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
+    setattr(config, limit, max(getattr(config, limit), _GRAPHS))

@@ -28,6 +28,7 @@ class _Present:
 
     first: int = 0
     clips: dict[int, EncodedClip] = field(default_factory=dict)
+    masks: dict[int, Tensor] = field(default_factory=dict)  # bool (T, H, W), on the CPU
     coming: Iterator[list[tuple[int, RawClip | str]]] | None = None
 
 
@@ -86,12 +87,12 @@ class LivePool(ClipPool):
             yield
         finally:
             self.present.coming = None
-            self.present.clips.clear()
+            self._forget()
 
     def advance(self, step: int, first: int = 0) -> None:  # noqa: ARG002
         """Take the step's clips from the workers and encode them together."""
         self.present.first = first
-        self.present.clips.clear()
+        self._forget()
         if self.present.coming is None:
             return
         with self.waited.running():
@@ -99,6 +100,11 @@ class LivePool(ClipPool):
         raw = {index: _checked(clip) for index, clip in drawn}
         encoded = self.encoder.encode_all(list(raw.values()))
         self.present.clips.update(zip(raw, encoded, strict=True))
+        self.present.masks.update((index, clip.masks) for index, clip in raw.items())
+
+    def _forget(self) -> None:
+        self.present.clips.clear()
+        self.present.masks.clear()
 
     @as_it_is()
     def stored(self, index: int, frames: Sequence[int]) -> EncodedClip:
@@ -112,11 +118,10 @@ class LivePool(ClipPool):
     @as_it_is()
     def masks(self, index: int, frames: Sequence[int]) -> Tensor:
         """Masks alone, float32 (T, 1, H, W), 0 or 1, on the CPU."""
-        clip = self.present.clips.get(index)
-        if clip is not None:
-            return torch.stack([clip.masks[t] for t in frames]).float().cpu()
-        masks = self.source.draw(self.first_seed + index).masks[list(frames)]
-        return torch.from_numpy(masks)[:, None].float()
+        masks = self.present.masks.get(index)
+        if masks is None:
+            masks = torch.from_numpy(self.source.draw(self.first_seed + index).masks)
+        return masks[list(frames), None].float()
 
     @cached_property
     def frames(self) -> int:

@@ -75,14 +75,16 @@ def cut(
 ) -> list[EncodedClip]:
     """Frames of a sample of a batch within its window, or nothing where another part has it.
 
-    The window is drawn all the same: every part draws all that a step draws.
+    The window is drawn all the same: every part draws all that a step draws. It is drawn from the
+    host's masks, since those on a GPU would have to be waited for.
     """
+    window = None
+    if windows != WHOLE:
+        window = windows.draw(pool.masks(index, frames)[-1], moment.rng)
     if sample not in moment.own:
-        if windows != WHOLE:
-            windows.draw(pool.masks(index, frames)[-1], moment.rng)
         return []
     clip = pool.stored(index, frames)
-    return [clip if windows == WHOLE else windows.draw(clip.masks[-1], moment.rng).clip(clip)]
+    return [clip if window is None else window.clip(clip)]
 
 
 def draw_pairs(
@@ -234,7 +236,8 @@ def _count_losses(
     """N-gate: sampled gates pay for the mask of the path they take, and keep to a rate."""
     drawn = moment.rng.random((moment.stage.batch, logits.shape[1]))[list(moment.own)]
     uniform = np.clip(drawn, 1e-9, 1 - 1e-9)
-    gumbel = torch.from_numpy(-np.log(-np.log(uniform))).to(logits)
+    gumbel = torch.from_numpy(-np.log(-np.log(uniform)))
+    gumbel = gumbel.to(logits.device, logits.dtype, non_blocking=True)
     gates = losses.hard_gates(logits, gumbel)
     # Both paths learn elsewhere; here only the choice does.
     taken = gates * of_reuse.detach() + (1 - gates) * of_full.detach()

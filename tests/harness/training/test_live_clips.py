@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
-from training_toys import CLIPS, learnt, make_encoder, make_network, write_pictures
+from training_toys import CLIPS, learnt, make_encoder, make_network, moment, write_pictures
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.training.data.clips import TrainingClip
-from vosbench.harness.training.data.encoding import NAMES, raw_clip
+from vosbench.harness.training.data.encoding import NAMES, EncodedClip, raw_clip
 from vosbench.harness.training.data.live import LivePool
 from vosbench.harness.training.data.pool import ClipPool
 from vosbench.harness.training.data.synthetic import SyntheticClips
+from vosbench.harness.training.data.windows import Windows
 from vosbench.harness.training.device import compile_layers
 from vosbench.harness.training.frtm.job import FrtmJob
+from vosbench.harness.training.frtm.steps import cut
 from vosbench.harness.training.loop import train
 from vosbench.harness.training.recipe import Recipe, ReuseRecipe, StageRecipe
 from vosbench.harness.training.request import DataRequest
@@ -158,3 +160,34 @@ def test_a_compiled_layer_computes_the_same() -> None:
     plain = layers["a"](x)
     assert compile_layers([layers], backend="eager") == 1
     torch.testing.assert_close(layers["a"](x), plain)
+
+
+def test_each_layer_of_a_class_is_compiled_for_its_own_sizes() -> None:
+    """torch's own limit is eight graphs a class, and it would make one of several sizes."""
+    graphs: list[list[Tensor]] = []
+
+    def counting(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> torch.fx.GraphModule:
+        graphs.append(inputs)
+        return graph
+
+    layers = nn.ModuleList(nn.Sequential(nn.Conv2d(n, 2, 1), nn.ReLU()) for n in range(1, 7))
+    compile_layers([layers], backend=counting)
+    for size in (4, 6):
+        for n, layer in enumerate(layers, 1):
+            layer(torch.rand(1, n, size, size))
+    assert len(graphs) == 12
+    assert all(isinstance(x, Tensor) for inputs in graphs for x in inputs)  # no size is a variable
+
+
+def test_a_window_is_drawn_from_the_hosts_masks(tmp_path: Path) -> None:
+    """Those on a GPU would have to be waited for; a tensor without values stands for one."""
+    pool, windows = live(tmp_path), Windows((1, 2), mirror=True)
+    with pool.feeding([[0, 1]], workers=0):
+        pool.advance(0)
+        (alone,) = cut(pool, 1, [2, 0], windows=windows, moment=moment(2, 0), sample=1)
+        kept = pool.present.clips
+        for index, clip in kept.items():
+            kept[index] = EncodedClip(*(getattr(clip, name).to("meta") for name in NAMES))
+        (there,) = cut(pool, 1, [2, 0], windows=windows, moment=moment(2, 0), sample=1)
+    assert all(getattr(alone, n).shape == getattr(there, n).shape for n in NAMES)
+    assert there.masks.is_meta and alone.masks.shape == (2, 1, 32, 64)
