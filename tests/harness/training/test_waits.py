@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -16,9 +16,11 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from training_toys import GATED, TARGET, moment
 
+from vosbench.baselines.frtm import samples
 from vosbench.baselines.frtm.half import make_half
 from vosbench.baselines.frtm.network import make_frtm
 from vosbench.baselines.frtm.target import fit, initial_weights
+from vosbench.baselines.ttvos import modules
 from vosbench.baselines.ttvos.models import G_TTVOS_LITE, make_ttvos
 from vosbench.harness.measure.launches import Crossings, Operations, Waits
 from vosbench.harness.training.data.encoding import EncodedClip, HalfLevels
@@ -28,6 +30,14 @@ from vosbench.runners.frtm import seeded_augment
 
 CARD = "cuda:0"
 BATCH = 4
+
+
+@pytest.fixture(autouse=True)
+def nothing_fake_is_kept() -> Iterator[None]:
+    """What is made once for a device would be of this test's fake card."""
+    yield
+    samples._upsampling_matrix.cache_clear()
+    modules._places.cache_clear()
 
 
 def on_card(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
