@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -222,6 +222,36 @@ def asked(runner: NetworkRunner, objects: int) -> tuple[int, int]:
     with operations, waits:
         walk.step(Frame(1, frames[1]), no_spans)
     return operations.count, waits.count
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("g-frtm-lite", "reuse"), ("g-ttvos-lite", ""), ("g-frtm-half", "last")]
+)
+def test_a_state_from_a_batch_keeps_no_other_objects_memory(name: str, part: str) -> None:
+    runner = make_runner(name)
+    runner.pixels_at_once = PIXELS_AT_ONCE
+    runner.load(torch.device("cpu"), Precision.FLOAT32)
+    frames, given = scene(3, every=2)
+    shared = runner.walk(ClipInfo("scene", *frames[0].shape[-2:], 2), (Never(),))
+    assert isinstance(shared, SharedWalk)
+    shared.add_objects(Frame(0, frames[0]), given[0])
+    for t in range(2):
+        shared.step(Frame(t, frames[t]), no_spans)
+    states = shared.states(0)
+    assert len(states) == 2
+    for state in states.values():
+        found = list(tensors(getattr(state, part) if part else state))
+        assert len(found) > 2
+        assert all(x.untyped_storage().nbytes() <= x.nbytes for x in found)
+
+
+def tensors(value: object) -> Iterator[torch.Tensor]:
+    """All tensors of a record."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    else:
+        for each in value if isinstance(value, tuple) else vars(value).values():
+            yield from tensors(each)
 
 
 def test_no_path_is_a_fault_that_names_the_policy() -> None:
