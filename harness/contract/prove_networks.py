@@ -33,17 +33,17 @@ from vosbench.runners.tracker import Competed, Tracker
 from vosbench.runners.tracking import SharedWalk
 
 MODELS = (
-    "g-frtm",
-    "g-frtm-fast",
     "g-frtm-lite",
     "g-frtm-half",
-    "g-ttvos",
-    "g-ttvos-fast",
+    "g-frtm-fast",
     "g-ttvos-lite",
+    "g-ttvos-fast",
     "frtm-fast",
     "ttvos-fast",
+    "g-ttvos",
+    "g-frtm",
 )
-"""Every architecture, gated; the plain ones are parts of them, and stand for the rest by two."""
+"""Every architecture, gated, quick ones first; two plain ones stand for those, which are parts."""
 SIZE = (64, 96)
 TRACKED = 2
 """Frames compared after the given one: later ones differ by what earlier ones made of rounding.
