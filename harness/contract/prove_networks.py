@@ -87,7 +87,7 @@ ARITHMETICS = (
     NumberFormat(Precision.FLOAT64, 1e-6, 1e-3, gpu=True),
     NumberFormat(Precision.FLOAT32, 1e-4, 1e-3),
     NumberFormat(Precision.FLOAT32, 2e-2, 2e-2, tf32=True, gpu=True),
-    NumberFormat(Precision.BF16, 5e-2, 2e-2),
+    NumberFormat(Precision.BF16, 5e-2, 5e-2),
     NumberFormat(Precision.FLOAT32_COMPILED, 1e-4, 1e-3),
 )
 
