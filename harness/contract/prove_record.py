@@ -85,7 +85,8 @@ class Figure:
     @property
     def number(self) -> str:
         """The value as a person reads it."""
-        return f"{self.value:.3g}{f' {self.unit}' if self.unit else ''}"
+        digits = f"{self.value:.0f}" if 100 <= abs(self.value) < 1e6 else f"{self.value:.3g}"
+        return f"{digits} {self.unit}".rstrip()
 
     @property
     def nearness(self) -> float:
@@ -159,10 +160,11 @@ class Proof:
             figures = tuple(self.measure(bench))
         except NotDone as reason:
             verdict, detail = ProofVerdict.NOT_DONE, str(reason)
+        except TookTooLong as reason:
+            verdict, detail, timed = ProofVerdict.FAILED, str(reason), True
         except Exception as error:
             verdict, trace = ProofVerdict.FAILED, traceback.format_exc()
             detail = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-            timed = isinstance(error, TookTooLong)
         else:
             broken = [figure for figure in figures if not figure.holds]
             timed = bool(broken) and all(figure.timed for figure in broken)
