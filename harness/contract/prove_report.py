@@ -91,11 +91,18 @@ def _section(outcome: ProofOutcome) -> Iterable[str]:
         yield f"| --- |{' ---: |' * len(names)} --- |"
         for row in rows:
             if tuple(figure.name for figure in row) == names:
-                bounds = ", ".join(dict.fromkeys(f.bound for f in row if f.bounded))
                 values = " | ".join(map(_value, row))
-                yield f"| {_cell(row[0].group)} | {values} | {bounds} |"
+                yield f"| {_cell(row[0].group)} | {values} | {_bounds(row)} |"
     if outcome.traceback:
         yield from ("", "```", outcome.traceback.rstrip(), "```")
+
+
+def _bounds(row: Sequence[Figure]) -> str:
+    """The bound that most of a row have; others with their names."""
+    bounds = [figure.bound for figure in row if figure.bounded]
+    usual = max(bounds, key=bounds.count, default="")
+    own = [f"{f.name} {f.bound}" for f in row if f.bounded and f.bound != usual]
+    return "; ".join([usual, *own])
 
 
 def _value(figure: Figure) -> str:

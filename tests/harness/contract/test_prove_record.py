@@ -124,6 +124,9 @@ def test_figures_of_a_group_are_a_row_and_a_check_is_a_short_line() -> None:
         "| bf16, full | 0.001 | 0 | ≤ 0.02 |",
     ]
     assert max(map(len, lines)) <= 120
+    apart = (replace(figures[0], name="labels", at_most=0.5), *figures[:2])
+    page = markdown(ProofReport("2026", "CPU", {}, (replace(outcome, figures=apart),)))
+    assert "| 0.001 | 0.001 | 0 | ≤ 0.02; labels ≤ 0.5 |" in page
 
 
 @pytest.mark.parametrize(
