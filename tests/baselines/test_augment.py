@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vosbench.baselines.augment import Augmented, first_frame_set
+from vosbench.baselines.augment import Augmented, _blend, first_frame_set
 
 HEIGHT, WIDTH = 72, 101
 
@@ -76,3 +76,15 @@ def test_the_inputs_are_left_alone() -> None:
     first_frame_set(picture, given, np.random.default_rng(0))
     assert np.array_equal(picture, image())
     assert np.array_equal(given, mask(20, 30, 25, 30))
+
+
+def test_blending_where_it_shows_is_blending_everywhere() -> None:
+    rng = np.random.default_rng(3)
+    front, back = (rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8) for _ in range(2))
+    for top, left, height, width in ((0, 0, 9, 9), (20, 30, 40, 50), (0, 0, HEIGHT, WIDTH)):
+        alpha = rng.random((HEIGHT, WIDTH), np.float32) * mask(top, left, height, width)
+        over = alpha[..., None]
+        plain = front.astype(np.float32) * over + back.astype(np.float32) * (1 - over)
+        assert np.array_equal(_blend(front, back, alpha), plain.round().astype(np.uint8))
+    nothing = np.zeros((HEIGHT, WIDTH), np.float32)
+    assert np.array_equal(_blend(front, back, nothing), back)
