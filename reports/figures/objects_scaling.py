@@ -74,7 +74,8 @@ def draw(rows: pd.DataFrame) -> Figure:
                     color=look.colour, linestyle=":", linewidth=0.8,
                 )  # fmt: skip
         counts = sorted(set(part["objects"]))
-        axes.set_xlim(left=0)
+        axes.set_xscale("log")  # 1 and 2 beside 40
+        axes.minorticks_off()
         axes.set_ylim(0, 1.12 * part[name].max())  # the dotted line may leave the panel
         axes.set_xticks(counts, [str(count) for count in counts])
     sheet.label("objects", "")
