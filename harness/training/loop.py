@@ -371,17 +371,17 @@ class _Run:
 def _keep_best(
     job: TrainingJob, stage: _RunStage, state: TrainingState, validation: Mapping[str, float]
 ) -> None:
-    """An earlier stage may lack some of the series that the last one is chosen by."""
+    """A stage before the last may lack the series; it then ends with its last weights."""
     chosen = job.recipe.choose
-    if not chosen:
-        return
     known = [name for name in chosen if name in validation]
     unknown = [name for name in chosen if name not in validation]
-    if unknown and (not known or stage.before + stage.recipe.steps == job.recipe.steps):
+    if unknown and stage.before + stage.recipe.steps == job.recipe.steps:
         raise InputError(
             f"a recipe chooses by '{unknown[0]}', which this validation doesn't have: there are "
             f"{', '.join(validation)}"
         )
+    if not known:
+        return
     value = float(np.mean([validation[name] for name in known]))
     if state.best_value is None or value > state.best_value:
         state.best, state.best_value = own_weights(job.network), value

@@ -145,7 +145,7 @@ class Recipe:
         sequences: learn all frames of a clip in order, as the paper does, the gate choosing the
             path of each, in place of single frames and pairs with ``gaps``; FRTM's alone.
         choose: series of validation; a stage ends with the weights whose mean of these that it
-            has was best, and with the last ones where none are named.
+            has was best, and with the last ones where it has none.
         accumulate: parts of a batch whose gradients are added up before a step: less memory, and
             batch norm sees one part at a time.
     """

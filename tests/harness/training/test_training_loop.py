@@ -124,6 +124,8 @@ def test_real_sequences_are_scored_beside_and_stages_end_with_the_best_weights(
     curve = train(made).curve
     assert {p.name for p in curve} >= {"validation/video full", "validation/video reuse 1"}
     assert "validation/full" not in {p.name for p in curve}
+    later = replace(recipe, choose=("video reuse 1",))  # which the first stage can't be chosen by
+    assert train(replace(made, recipe=later, folder=tmp_path / "c")).best is not None
     wrong = replace(recipe, choose=("video full", "video jf"))
     with pytest.raises(InputError, match="'video jf'"):  # in the last stage; the first may lack it
         train(replace(made, recipe=wrong, folder=tmp_path / "b"))
