@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vosbench.baselines.frtm.aggregate import Aggregated, aggregate
-from vosbench.baselines.frtm.half import HalfFrtm, Keys, Reference, halved_image, mask_levels
+from vosbench.baselines.frtm.half import HalfFrtm, halved_image
+from vosbench.baselines.frtm.matching import Keys, Reference, mask_levels
 from vosbench.baselines.frtm.target import TargetModel, fit, learn, scores
 from vosbench.baselines.rows import each_row, own_rows, rows
 from vosbench.runners.frtm import AugmentedSet, FrtmFeatures, others_f16

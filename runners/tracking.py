@@ -15,17 +15,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vosbench.baselines.ttvos.padding import Padding
+from vosbench.runners.branches import (
+    Branch,
+    Copied,
+    Fork,
+    MatchedBranch,
+    Reading,
+    SettledFork,
+    Tracked,
+)
 from vosbench.runners.interface import (
     ClipInfo,
     Frame,
     ObjectStep,
-    ObjectTrace,
     Spans,
     Step,
     no_spans,
@@ -39,77 +47,7 @@ from vosbench.runners.policy import (
     decision,
     mask_iou,
 )
-from vosbench.runners.tracker import Batches, Features, Match, Segment, State, Tracker
-
-
-@dataclass(frozen=True)
-class _Copied:
-    """The COPY path: the previous mask again."""
-
-    probability: Tensor
-    trace: ObjectTrace | None = None
-
-
-@dataclass(frozen=True)
-class _Tracked:
-    """One object in one branch."""
-
-    state: State
-    mask: Tensor
-    last_full: int
-
-
-@dataclass(frozen=True)
-class _Branch:
-    """Policies that decided alike so far, by index, and the state they share.
-
-    Attributes:
-        labels: of the previous frame, (H, W); None before the first.
-        memories: what each policy remembers of each object, by the policy's index.
-    """
-
-    objects: Mapping[int, _Tracked]
-    members: tuple[int, ...]
-    labels: Tensor | None
-    memories: Mapping[int, Mapping[int, Any]]
-
-
-_Reading: TypeAlias = tuple[Need, list[tuple[int, int]], Tensor]
-"""What may be told of objects, by branch and id: scalars (N,), still on the device."""
-
-
-@dataclass(frozen=True)
-class _Matched:
-    """A branch in a frame: its objects' matches, and what may be told of them, by object."""
-
-    branch: _Branch
-    matches: Mapping[int, Match]
-    told: Mapping[int, Mapping[Need, float]]
-
-
-@dataclass(frozen=True)
-class _Fork:
-    """Those policies of a branch that chose alike in a frame: the branch that they become.
-
-    Attributes:
-        chosen: each object's path.
-        memories: as of :class:`_Branch`, after the decision.
-        segments: each object's mask; forks of one branch share those of equal paths.
-    """
-
-    matched: _Matched
-    chosen: Mapping[int, Path]
-    memories: Mapping[int, Mapping[int, Any]]
-    segments: Mapping[int, Segment]
-
-
-@dataclass(frozen=True)
-class _Competed:
-    """A fork after the competition: labels (H, W), soft masks, whether all were numbers."""
-
-    labels: Tensor
-    masks: Mapping[int, Tensor]
-    finite: Tensor | None
+from vosbench.runners.tracker import Batches, Features, Segment, State, Tracker
 
 
 @dataclass
@@ -131,7 +69,7 @@ class SharedWalk:
     _batches: Batches = field(init=False)
     _names: tuple[tuple[int, ...], Tensor] | None = field(init=False, default=None)
     _needs: tuple[frozenset[Need], ...] = field(init=False)
-    _branches: list[_Branch] = field(init=False)
+    _branches: list[Branch] = field(init=False)
     _features: tuple[int, Features] | None = field(init=False, default=None)
     _images: dict[int, Tensor] = field(init=False, default_factory=dict)
     _given: dict[int, Tensor] = field(init=False, default_factory=dict)
@@ -142,7 +80,7 @@ class SharedWalk:
         members = tuple(range(len(self.policies)))
         self._batches = Batches(self.tracker, self.clip.height * self.clip.width)
         self._needs = tuple(policy.spec.needs for policy in self.policies)
-        self._branches = [_Branch({}, members, None, {member: {} for member in members})]
+        self._branches = [Branch({}, members, None, {member: {} for member in members})]
 
     @torch.inference_mode()
     def add_objects(self, frame: Frame, masks: Mapping[int, Tensor]) -> None:
@@ -162,11 +100,11 @@ class SharedWalk:
             self._images[frame.index] = frame.image
         forks = self._forks(self._matched(features, spans), frame.index, spans)
         steps: dict[int, Step] = {}
-        branches: list[_Branch] = []
+        branches: list[Branch] = []
         for fork, (objects, made) in zip(
             forks, self._settle(forks, frame.index, spans), strict=True
         ):
-            branches.append(_Branch(objects, tuple(fork.memories), made.labels, fork.memories))
+            branches.append(Branch(objects, tuple(fork.memories), made.labels, fork.memories))
             step = Step(made.labels, self._report(frame.index, fork), finite=made.finite)
             steps.update(dict.fromkeys(fork.memories, step))
         self._branches = branches
@@ -192,11 +130,13 @@ class SharedWalk:
         # Reflection isn't implemented for integers; these are small enough to be exact in float.
         return self.padding.pad(x.to(torch.float32)).to(x.dtype)
 
-    def _matched(self, features: Features, spans: Spans) -> list[_Matched]:
+    def _matched(self, features: Features, spans: Spans) -> list[MatchedBranch]:
         """Match every object of every branch, and read what policies may be told of them."""
         states = [o.state for branch in self._branches for o in branch.objects.values()]
         found = iter(self._batches.match(features, states, spans))
-        matched = [_Matched(b, {i: next(found) for i in b.objects}, {}) for b in self._branches]
+        matched = [
+            MatchedBranch(b, {i: next(found) for i in b.objects}, {}) for b in self._branches
+        ]
         told: list[dict[int, dict[Need, float]]] = [{i: {} for i in m.matches} for m in matched]
         readings = list(self._readings(matched, spans))
         if readings:
@@ -207,7 +147,7 @@ class SharedWalk:
                     told[place][i][need] = next(values)
         return [replace(each, told=known) for each, known in zip(matched, told, strict=True)]
 
-    def _readings(self, matched: Sequence[_Matched], spans: Spans) -> Iterator[_Reading]:
+    def _readings(self, matched: Sequence[MatchedBranch], spans: Spans) -> Iterator[Reading]:
         """What policies asked for, and P_gate always, since results record it."""
         every = [((p, i), match) for p, m in enumerate(matched) for i, match in m.matches.items()]
         gates = [(key, match.p_gate) for key, match in every if match.p_gate is not None]
@@ -226,10 +166,10 @@ class SharedWalk:
                 areas = (labels == names.view(-1, 1, 1)).sum(dim=(-2, -1))
                 yield Need.AREA, [(place, i) for i in ids], areas
 
-    def _asks(self, branch: _Branch, need: Need) -> bool:
+    def _asks(self, branch: Branch, need: Need) -> bool:
         return any(need in self._needs[member] for member in branch.members)
 
-    def _forks(self, matched: Sequence[_Matched], index: int, spans: Spans) -> list[_Fork]:
+    def _forks(self, matched: Sequence[MatchedBranch], index: int, spans: Spans) -> list[Fork]:
         """Ask all policies, and compute what their answers take: each branch's forks."""
         groups = [
             (place, dict(zip(each.matches, paths, strict=True)), memories)
@@ -243,7 +183,7 @@ class SharedWalk:
         )
         asked = [key for key in keys if key[2] is not Path.COPY]
         segments: dict[tuple[int, int, Path], Segment] = {
-            (place, i, path): _Copied(matched[place].branch.objects[i].mask)
+            (place, i, path): Copied(matched[place].branch.objects[i].mask)
             for place, i, path in keys
             if path is Path.COPY
         }
@@ -252,7 +192,7 @@ class SharedWalk:
         )
         segments |= zip(asked, found, strict=True)
         return [
-            _Fork(
+            Fork(
                 matched[place],
                 chosen,
                 memories,
@@ -262,7 +202,7 @@ class SharedWalk:
         ]
 
     def _split(
-        self, matched: _Matched, index: int
+        self, matched: MatchedBranch, index: int
     ) -> dict[tuple[Path, ...], dict[int, dict[int, Any]]]:
         """Group the branch's policies by the paths they choose, with what they remember."""
         groups: dict[tuple[Path, ...], dict[int, dict[int, Any]]] = {}
@@ -273,7 +213,7 @@ class SharedWalk:
             groups.setdefault(paths, {})[member] = memories
         return groups
 
-    def _decide(self, member: int, matched: _Matched, object_id: int, index: int) -> Decision:
+    def _decide(self, member: int, matched: MatchedBranch, object_id: int, index: int) -> Decision:
         """Ask one policy about one object; it is told what it asked for and no more."""
         policy, needs = self.policies[member], self._needs[member]
         told = {n: v for n, v in matched.told[object_id].items() if n in needs}
@@ -295,13 +235,13 @@ class SharedWalk:
         )
         return decision(policy, seen)
 
-    def _masks(self, branch: _Branch, object_id: int) -> tuple[Tensor, ...]:
+    def _masks(self, branch: Branch, object_id: int) -> tuple[Tensor, ...]:
         assert branch.labels is not None, "policies decide of objects that have begun"
         return (branch.labels == object_id,)
 
     def _settle(
-        self, forks: Sequence[_Fork], index: int, spans: Spans
-    ) -> list[tuple[dict[int, _Tracked], _Competed]]:
+        self, forks: Sequence[Fork], index: int, spans: Spans
+    ) -> list[tuple[dict[int, Tracked], SettledFork]]:
         """Let objects compete, then bring every state up to date."""
         with spans("aggregate"):
             competed = [each for part in self._together(forks) for each in self._compete(part)]
@@ -317,25 +257,25 @@ class SharedWalk:
         states = dict(zip(asked, found, strict=True))
         settled = []
         for place, (fork, made) in enumerate(zip(forks, competed, strict=True)):
-            objects: dict[int, _Tracked] = {}
+            objects: dict[int, Tracked] = {}
             for i, mask in made.masks.items():
                 if i in self._begun:
-                    objects[i] = _Tracked(self._begun[i], mask, index)
+                    objects[i] = Tracked(self._begun[i], mask, index)
                     continue
                 before = fork.matched.branch.objects[i]
                 last_full = index if fork.chosen[i] is Path.FULL else before.last_full
-                objects[i] = _Tracked(states.get((place, i), before.state), mask, last_full)
+                objects[i] = Tracked(states.get((place, i), before.state), mask, last_full)
             settled.append((objects, made))
         return settled
 
-    def _together(self, forks: Sequence[_Fork]) -> Iterator[Sequence[_Fork]]:
+    def _together(self, forks: Sequence[Fork]) -> Iterator[Sequence[Fork]]:
         """Forks whose objects compete in one batch; every fork has the same objects."""
         objects = len(forks[0].chosen) + len(self._given)
         size = max(1, self._batches.at_once // max(1, objects))
         for start in range(0, len(forks), size):
             yield forks[start : start + size]
 
-    def _compete(self, forks: Sequence[_Fork]) -> list[_Competed]:
+    def _compete(self, forks: Sequence[Fork]) -> list[SettledFork]:
         """Join known objects with those given in this frame, which own their pixels."""
         joined = [self._entries(fork) for fork in forks]
         ids = tuple(sorted(joined[0]))
@@ -356,11 +296,11 @@ class SharedWalk:
         if self.padding is not None:
             labels = self.padding.crop(labels)
         return [
-            _Competed(of, dict(zip(ids, each, strict=True)), whole)
+            SettledFork(of, dict(zip(ids, each, strict=True)), whole)
             for of, each, whole in zip(labels, masks, finite, strict=True)
         ]
 
-    def _entries(self, fork: _Fork) -> dict[int, Tensor]:
+    def _entries(self, fork: Fork) -> dict[int, Tensor]:
         entries = {i: segment.probability for i, segment in fork.segments.items()}
         if not self._given:
             return entries
@@ -375,7 +315,7 @@ class SharedWalk:
             self._names = (ids, torch.tensor([0, *ids], dtype=torch.uint8, device=device))
         return self._names[1]
 
-    def _report(self, index: int, fork: _Fork) -> tuple[ObjectStep, ...]:
+    def _report(self, index: int, fork: Fork) -> tuple[ObjectStep, ...]:
         traced = index in self.clip.traced
         known = [
             ObjectStep(

@@ -99,7 +99,7 @@ def costs(runner: Runner, clip: Clip, bench: Bench) -> list[Figure]:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldMemory:
     """MiB that are held: by this process, on a GPU by tensors, and of it by samples of objects.
 
     Attributes:
@@ -112,7 +112,7 @@ class Held:
     most: int = 0
 
     @classmethod
-    def now(cls, walk: Walk, device: torch.device) -> Held:
+    def now(cls, walk: Walk, device: torch.device) -> HeldMemory:
         gc.collect()
         give_free_memory_back()
         pages = int(FilePath("/proc/self/statm").read_text().split()[1])
@@ -131,7 +131,7 @@ class Held:
         return cls(pages * resource.getpagesize() / 2**20, gpu, held / 2**20, most)
 
 
-def grown(before: Held, after: Held) -> list[Figure]:
+def grown(before: HeldMemory, after: HeldMemory) -> list[Figure]:
     """Memory after ``SHORT`` frames and after ``LONG``, without what samples gained."""
     name = f"growth from frame {SHORT} to {LONG}"
     gained = after.samples - before.samples
@@ -151,14 +151,14 @@ def grown(before: Held, after: Held) -> list[Figure]:
     return figures
 
 
-def held(runner: Runner, clip: ContractClip, device: torch.device) -> tuple[Held, Held]:
+def held(runner: Runner, clip: ContractClip, device: torch.device) -> tuple[HeldMemory, HeldMemory]:
     """What is held after ``SHORT`` and after ``LONG`` full frames."""
     walk, image = _begun(runner, clip, device, Path.FULL)
     found = []
     for index in range(1, LONG + 1):
         walk.step(Frame(index, image), no_spans)
         if index in (SHORT, LONG):
-            found.append(Held.now(walk, device))
+            found.append(HeldMemory.now(walk, device))
     return found[0], found[1]
 
 

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vosbench.baselines.frtm.half import Carried, HalfFrtm, Reference, mask_levels, reduced
+from vosbench.baselines.frtm.half import Carried, HalfFrtm
+from vosbench.baselines.frtm.matching import Reference, mask_levels, reduced
 from vosbench.baselines.frtm.refiner import resize
 from vosbench.harness.training.data.encoding import EncodedClip, HalfLevels
 from vosbench.harness.training.data.pool import HalvedPool

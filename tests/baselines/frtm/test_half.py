@@ -11,16 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vosbench.baselines.backbones import make_backbone
-from vosbench.baselines.frtm.half import (
-    G_FRTM_HALF,
-    HalfFrtm,
-    Matching,
-    Reference,
-    halved_image,
-    make_half,
-    mask_levels,
-    soft_iou,
-)
+from vosbench.baselines.frtm.half import G_FRTM_HALF, HalfFrtm, halved_image, make_half, soft_iou
+from vosbench.baselines.frtm.matching import Matching, Reference, mask_levels
 
 TINY = replace(G_FRTM_HALF, far=8, near=8, carry=(8, 8, 4, 4), refine=(8, 8, 4, 4))
 

@@ -229,8 +229,8 @@ def test_a_small_leak_is_seen(kib: int, seen: bool, monkeypatch: pytest.MonkeyPa
 
 def test_samples_are_counted_out_up_to_80() -> None:
     growth = f"growth from frame {speed.SHORT} to {speed.LONG}"
-    before = speed.Held(900.0, None, samples=10.0, most=70)
-    full = speed.Held(909.0, None, samples=19.0, most=80)
+    before = speed.HeldMemory(900.0, None, samples=10.0, most=70)
+    full = speed.HeldMemory(909.0, None, samples=19.0, most=80)
     assert broken(speed.grown(before, full)) == []
     assert broken(speed.grown(before, replace(full, process=914.0))) == [growth]
     assert broken(speed.grown(before, replace(full, most=81))) == ["samples of an object"]
@@ -239,15 +239,15 @@ def test_samples_are_counted_out_up_to_80() -> None:
 def test_samples_of_a_walk_are_found(small: NetworkRunner) -> None:
     small.load(CPU, Precision.FLOAT32)
     walk, image = speed._begun(small, SCENE, CPU, Taken.FULL)
-    first = speed.Held.now(walk, CPU)
+    first = speed.HeldMemory.now(walk, CPU)
     walk.step(Frame(1, image), no_spans)
-    second = speed.Held.now(walk, CPU)
+    second = speed.HeldMemory.now(walk, CPU)
     assert (first.most, second.most) == (5, 6)
     assert second.samples == pytest.approx(1.2 * first.samples)
 
 
 def test_a_leak_on_a_gpu_is_seen() -> None:
-    figures = speed.grown(speed.Held(900.0, 100.0), speed.Held(900.0, 112.0))
+    figures = speed.grown(speed.HeldMemory(900.0, 100.0), speed.HeldMemory(900.0, 112.0))
     assert broken(figures) == [f"growth from frame {speed.SHORT} to {speed.LONG}, GPU"]
 
 
