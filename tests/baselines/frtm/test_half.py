@@ -76,7 +76,7 @@ def unique_keys(channels: int, size: tuple[int, int], seed: int) -> Tensor:
 @pytest.mark.parametrize("shift", [(0, 0), (1, -2), (-1, 1)])
 @torch.inference_mode()
 def test_masks_are_carried_to_where_their_cells_went(shift: tuple[int, int]) -> None:
-    matching = Matching(4, 4, replace(TINY, far=64, near=64))
+    matching = Matching(4, 4, far=64, near=64, radius=TINY.radius)
     matching.sharpness.fill_(math.log(200.0))  # every cell takes its best match alone
     matching.nearness.fill_(-20.0)  # wherever it lies
     masks = mask_levels(
@@ -98,7 +98,7 @@ def test_masks_are_carried_to_where_their_cells_went(shift: tuple[int, int]) -> 
 
 @torch.inference_mode()
 def test_best_similarities_tell_object_from_ground() -> None:
-    matching = Matching(4, 4, replace(TINY, far=16, near=16))
+    matching = Matching(4, 4, far=16, near=16, radius=TINY.radius)
     mask = torch.zeros(1, 1, 64, 128)
     mask[..., :64] = 1
     like = [torch.empty(1, 1, 64 // n, 128 // n) for n in (32, 16, 8, 4)]
