@@ -115,14 +115,14 @@ class Mishaps:
         gone, swapped: it goes on with no mask, or with the next clip's.
         unled: a full frame is decoded without the carried mask.
         damaged: it goes on with its mask as drift leaves it; NaN for no, else three numbers of
-            :func:`with_drift`, so float32 (T, B, 3).
+            :func:`with_drift`, so float32 (T, B, 3). None where a recipe damages none.
     """
 
     truth: Tensor
     gone: Tensor
     swapped: Tensor
     unled: Tensor
-    damaged: Tensor
+    damaged: Tensor | None = None
 
     @classmethod
     def draw(cls, walk: HalfWalk, recipe: HalfRecipe, moment: Moment) -> Mishaps:
@@ -133,15 +133,13 @@ class Mishaps:
         lost = rng.random(shape) < recipe.lost_rate if recipe.lost_rate else truth & False
         which = rng.random(shape) < 0.5 if recipe.lost_rate else lost
         unled = rng.random(shape) < recipe.unled_rate if recipe.unled_rate else lost & False
-        parts = (truth & ~lost, lost & which, lost & ~which, unled)
-        how = np.full((*shape, 3), np.nan, np.float32)
+        drawn = [truth & ~lost, lost & which, lost & ~which, unled]
         if recipe.damage_rate:
-            which = rng.random(shape) < recipe.damage_rate
-            how = np.where(which[..., None], rng.random((*shape, 3)), np.nan).astype(np.float32)
+            hit = rng.random(shape) < recipe.damage_rate
+            how = np.where(hit[..., None], rng.random((*shape, 3)), np.nan)
+            drawn.append(how.astype(np.float32))
         own, device = slice(moment.own.start, moment.own.stop), walk.masks[0].device
-        return cls(
-            *(torch.from_numpy(p[:, own]).to(device, non_blocking=True) for p in (*parts, how))
-        )
+        return cls(*(torch.from_numpy(p[:, own]).to(device, non_blocking=True) for p in drawn))
 
     def handed_on(self, t: int, mask: Tensor, true: Tensor) -> Tensor:
         """The mask (B, 1, h, w) that a walk goes on with after frame t."""
@@ -149,8 +147,9 @@ class Mishaps:
             each[t].view(-1, 1, 1, 1) for each in (self.truth, self.gone, self.swapped)
         )
         mask = torch.where(swapped, mask.roll(1, dims=0), torch.where(truth, true, mask))
-        drifted = with_drift(mask, self.damaged[t].nan_to_num())
-        mask = torch.where(self.damaged[t, :, 0].isnan().view(-1, 1, 1, 1), mask, drifted)
+        if self.damaged is not None:
+            drifted = with_drift(mask, self.damaged[t].nan_to_num())
+            mask = torch.where(self.damaged[t, :, 0].isnan().view(-1, 1, 1, 1), mask, drifted)
         return torch.where(gone, torch.zeros_like(mask), mask)
 
 
@@ -177,7 +176,8 @@ def with_drift(mask: Tensor, how: Tensor) -> Tensor:
     down, across = torch.sin(2 * math.pi * turn), torch.cos(2 * math.pi * turn)
     cut = mask * ((ys - cy) / sy * down + (xs - cx) / sx * across < 2 * far - 1)
     away = 1.5 + 3 * far
-    x, y = (xs - away * across * sx + 0 * ys, ys - away * down * sy + 0 * xs)
+    x = (xs - away * across * sx).expand(-1, -1, height, -1)
+    y = (ys - away * down * sy).expand(-1, -1, -1, width)
     places = torch.stack((x[:, 0], y[:, 0]), dim=-1)
     copy = F.grid_sample(mask, places.to(mask.dtype), align_corners=True)
     return torch.where(which < 0.5, cut, torch.maximum(mask, copy))

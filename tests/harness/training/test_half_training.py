@@ -97,8 +97,7 @@ def test_true_masks_take_the_place_of_own_ones(pool: HalvedPool) -> None:
 def mishaps(frames: int, *named: str) -> Mishaps:
     """Those named, at each frame of a walk of one clip."""
     names = ("truth", "gone", "swapped", "unled")
-    undamaged = torch.full((frames, 1, 3), torch.nan)
-    return Mishaps(*(torch.full((frames, 1), name in named) for name in names), undamaged)
+    return Mishaps(*(torch.full((frames, 1), name in named) for name in names))
 
 
 def test_a_lost_mask_is_handed_on_but_not_to_the_gates_question(pool: HalvedPool) -> None:
