@@ -215,17 +215,12 @@ class FrtmTracker(BatchTracker):
         self, segments: Sequence[FrtmSegment], masks: Sequence[Tensor], spans: Spans
     ) -> list[FrtmState]:
         """The states after a frame; a reused one taught nothing."""
-        states = [segment.state for segment in segments]
-        full = [k for k, segment in enumerate(segments) if segment.f16 is not None]
-        if full:
-            f16 = segments[full[0]].f16
-            assert f16 is not None
-            with spans("target update"):
-                taught = torch.stack([masks[k] for k in full])
-                targets = learn([states[k].target for k in full], f16, taught)
-            for k, target in zip(full, targets, strict=True):
-                states[k] = replace(states[k], target=target)
-        return states
+        asked = [(k, s.state.target, s.f16) for k, s in enumerate(segments) if s.f16 is not None]
+        learnt = taught(asked, masks, spans)
+        return [
+            replace(segment.state, target=learnt[k]) if k in learnt else segment.state
+            for k, segment in enumerate(segments)
+        ]
 
     def _full(self, matches: Sequence[FrtmMatch], spans: Spans) -> list[_Refined]:
         """S from f16, R8 from f32 and f16."""
@@ -279,6 +274,22 @@ class FrtmTracker(BatchTracker):
             backbone = self.network.feature_extractor
             f16 = [features.f16(no_spans), *others_f16(backbone, samples)]
         return torch.cat(f16), samples[1]
+
+
+def taught(
+    asked: Sequence[tuple[int, TargetModel, Tensor]], masks: Sequence[Tensor], spans: Spans
+) -> dict[int, TargetModel]:
+    """The target models of a frame's fully computed objects after it, by place in ``masks``.
+
+    Args:
+        asked: the place, the model, and the frame's f16, which is one for all.
+    """
+    if not asked:
+        return {}
+    places, targets, f16 = zip(*asked, strict=True)
+    with spans("target update"):
+        learnt = learn(targets, f16[0], torch.stack([masks[k] for k in places]))
+    return dict(zip(places, learnt, strict=True))
 
 
 def others_f16(backbone: Backbone, samples: AugmentedSet) -> list[Tensor]:

@@ -18,9 +18,9 @@ from torch import Tensor
 from vosbench.baselines.frtm.aggregate import Aggregated, aggregate
 from vosbench.baselines.frtm.half import HalfFrtm, halved_image
 from vosbench.baselines.frtm.matching import Keys, Reference, mask_levels
-from vosbench.baselines.frtm.target import TargetModel, fit, learn, scores
+from vosbench.baselines.frtm.target import TargetModel, fit, scores
 from vosbench.baselines.rows import each_row, own_rows, rows
-from vosbench.runners.frtm import AugmentedSet, FrtmFeatures, others_f16
+from vosbench.runners.frtm import AugmentedSet, FrtmFeatures, others_f16, taught
 from vosbench.runners.interface import ObjectTrace, Spans, no_spans
 from vosbench.runners.policy import Path
 from vosbench.runners.tracker import BatchTracker, by_path
@@ -203,18 +203,19 @@ class HalfTracker(BatchTracker):
         made = [segment.made for segment in segments]
         with spans("settle"):
             now = _references(made[0].match.features, torch.stack(list(masks)))
-        before = [each.match.state for each in made]
-        states = [replace(state, previous=of) for state, of in zip(before, now, strict=True)]
-        full = [k for k, each in enumerate(made) if each.f16 is not None]
-        if full:
-            f16 = made[full[0]].f16
-            assert f16 is not None
-            with spans("target update"):
-                taught = torch.stack([masks[k] for k in full])
-                targets = learn([before[k].target.scored() for k in full], f16, taught)
-            for k, target in zip(full, targets, strict=True):
-                states[k] = replace(states[k], target=target, last=now[k])
-        return states
+        states = [each.match.state for each in made]
+        asked = [
+            (k, states[k].target.scored(), each.f16)
+            for k, each in enumerate(made)
+            if each.f16 is not None
+        ]
+        learnt = taught(asked, masks, spans)
+        return [
+            replace(state, target=learnt[k], last=of, previous=of)
+            if k in learnt
+            else replace(state, previous=of)
+            for k, (state, of) in enumerate(zip(states, now, strict=True))
+        ]
 
 
 def _reused(matches: Sequence[HalfMatch]) -> list[_Made]:
