@@ -84,17 +84,24 @@ def header(
         "steps": str(recipe.steps),
         "minutes": f"{state.elapsed_s / 60:.1f}",
         "cores": str(torch.get_num_threads()),
-        "validation": json.dumps(_last_validation(state)),
+        "validation": json.dumps(_validation(state)),
         "trained": "true",
         "note": note,
     }
+    if state.best_step is not None:
+        told["chosen_step"] = str(state.best_step)
     gate = None if recipe.reuse is None else recipe.reuse.gate
     if gate is not None and gate.rate is None:
         told["margins"] = f"{gate.m1:g},{gate.m2:g}"
     return told
 
 
-def _last_validation(state: TrainingState) -> dict[str, float]:
-    """The newest value of each validation series."""
-    points = [point for point in state.curve if point.name.startswith(VALIDATION)]
+def _validation(state: TrainingState) -> dict[str, float]:
+    """Each series at the step whose weights these are: the chosen one, or else the newest."""
+    chosen = state.best_step
+    points = [
+        point
+        for point in state.curve
+        if point.name.startswith(VALIDATION) and (chosen is None or point.step == chosen)
+    ]
     return {point.name.removeprefix(VALIDATION): round(point.value, 4) for point in points}

@@ -197,7 +197,7 @@ def train(
                 continue
             if stage.index > state.stage:
                 state.stage, state.step, state.optimiser = stage.index, 0, None
-                state.best, state.best_value = None, None
+                state.best, state.best_value, state.best_step = None, None, None
             left -= _run_stage(job, stage, state, left, report)
     return state
 
@@ -385,6 +385,7 @@ def _keep_best(
     value = float(np.mean([validation[name] for name in known]))
     if state.best_value is None or value > state.best_value:
         state.best, state.best_value = own_weights(job.network), value
+        state.best_step = stage.before + state.step
 
 
 def _prefixed(series: Mapping[str, float]) -> Mapping[str, float]:

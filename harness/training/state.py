@@ -37,6 +37,7 @@ class TrainingState:
         curve: losses and validation so far.
         elapsed_s: time spent, over all runs.
         best, best_value: weights of this stage that validation liked best, where it chooses.
+        best_step: the step, counted over all stages, that they were the weights of.
     """
 
     key: str
@@ -48,6 +49,7 @@ class TrainingState:
     elapsed_s: float = 0.0
     best: dict[str, Tensor] | None = None
     best_value: float | None = None
+    best_step: int | None = None
 
 
 def own_weights(network: nn.Module) -> dict[str, Tensor]:

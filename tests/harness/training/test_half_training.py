@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from training_toys import CLIPS, TARGET, learnt, make_encoder, moment, write_pic
 
 from vosbench.baselines.errors import InputError
 from vosbench.baselines.frtm.half import G_FRTM_HALF, HalfFrtm, make_half
+from vosbench.harness.training.checkpoint import header
 from vosbench.harness.training.data.pool import ClipStream, HalvedPool
 from vosbench.harness.training.data.synthetic import SyntheticClips
 from vosbench.harness.training.frtm.half_recipe import HalfRecipe
@@ -169,6 +171,8 @@ def test_a_stage_ends_with_the_weights_that_validation_chose(
     assert torch.equal(chosen.network.carry.fine.weight, kept[1])
     assert torch.equal(state.network["carry.fine.weight"], kept[1])
     assert not torch.equal(kept[1], kept[2])
+    told = header(recipe, state, "tf_efficientnet_lite0", "", "")
+    assert json.loads(told["validation"]) == {"video reuse": 0.9} and told["chosen_step"] == "2"
     wrong = replace(chosen, recipe=replace(first, choose=("video jf",)), folder=tmp_path / "b")
     monkeypatch.setattr(HalfJob, "validate", lambda *_: {"reuse": 1.0})
     with pytest.raises(InputError, match=r"'video jf'.*there are video reuse"):
