@@ -64,9 +64,7 @@ def train(
     margins: Annotated[
         str | None, typer.Option("--margins", help="m1,m2 of the gate loss (1.0,0).")
     ] = None,
-    start: Annotated[
-        Path | None, typer.Option("--start", help="Checkpoint whose refiner is taken over.")
-    ] = None,
+    start: Annotated[Path | None, typer.Option("--start", help="Checkpoint to go on from.")] = None,
     backbone: Annotated[
         Path | None, typer.Option("--backbone", help="Backbone's weights; default: ImageNet's.")
     ] = None,

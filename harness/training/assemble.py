@@ -26,7 +26,7 @@ from vosbench.harness.training.data.videos import MotionClips, VideoClips
 from vosbench.harness.training.device import CPU
 from vosbench.harness.training.frtm.gate_only import GateJob
 from vosbench.harness.training.frtm.job import FrtmJob
-from vosbench.harness.training.frtm.scaling import load_all_but_gate, load_refiner
+from vosbench.harness.training.frtm.scaling import load_network, load_refiner
 from vosbench.harness.training.loop import TrainingJob
 from vosbench.harness.training.recipe import Recipe
 
@@ -191,7 +191,8 @@ def prepare(
         cache: folder of encoded clips; may be shared by all trainings.
         folder: of this training's state.
         start: checkpoint whose refiner is taken over; with a recipe that trains the gate only,
-            all but the gate is.
+            all but the gate is; with one that has no second stage, the reuse modules too, which
+            rest.
         backbone: see :func:`build_network`.
 
     Raises:
@@ -267,10 +268,10 @@ def check_start(start: Path, model: str, *, gate_only: bool) -> None:
 
 def _take_over(network: FrtmNetwork, start: Path, recipe: Recipe, pool: ClipPool) -> None:
     tensors = read_checkpoint(start).tensors
-    gate_only = recipe.reuse is not None and recipe.reuse.gate_only
+    reuse = recipe.reuse
     try:
-        if gate_only and isinstance(network, GatedFrtmNetwork):
-            load_all_but_gate(network, tensors, pool.statistics)
+        if isinstance(network, GatedFrtmNetwork) and (reuse is None or reuse.gate_only):
+            load_network(network, tensors, pool.statistics, gate=reuse is None)
         else:
             load_refiner(network, tensors, pool.statistics)
     except RuntimeError as error:

@@ -73,16 +73,22 @@ def load_refiner(
 
 
 @torch.no_grad()
-def load_all_but_gate(
-    network: GatedFrtmNetwork, state: Mapping[str, Tensor], statistics: Sequence[LevelStatistics]
+def load_network(
+    network: GatedFrtmNetwork,
+    state: Mapping[str, Tensor],
+    statistics: Sequence[LevelStatistics],
+    *,
+    gate: bool,
 ) -> None:
-    """Load a saved network except its gate, and let it read normalised features.
+    """Load a saved network, as far as it has its layers, and let it read normalised features.
 
-    Raises RuntimeError if shapes differ.
+    ``gate`` False leaves the gate as it is. Raises RuntimeError if shapes differ.
     """
     _load(network.refiner, "refiner.", state)
     _load(network.Tmatching, "Tmatching.", state)
     _load(network.Convert_Diff, "Convert_Diff.", state)
+    if gate:
+        _load(network.convGS, "convGS.", state)
     _read_normalised(_readers(network, statistics))
 
 

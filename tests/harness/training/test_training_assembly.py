@@ -52,6 +52,19 @@ def test_margins_are_trained_on_a_finished_network(toy_models: None, tmp_path: P
             torch.testing.assert_close(tensor, again.state_dict()[name], rtol=0.02, atol=0.02)
     assert isinstance(again, GatedFrtmNetwork) and isinstance(job.network, GatedFrtmNetwork)
     assert not torch.equal(again.convGS[1].weight, job.network.convGS[1].weight)
+    # Without a second stage the reuse modules are taken over, too, and rest.
+    refined = Recipe("g-frtm-lite", STAGE, None, clips=3, seed=5)
+    resting = prepare(refined, data, tmp_path / "cache", tmp_path / "c", start=path)
+    started = {name: t.clone() for name, t in resting.network.state_dict().items()}
+    train(replace(resting, validation=None))
+    for name, tensor in resting.network.state_dict().items():
+        saved = job.network.state_dict()[name]
+        torch.testing.assert_close(started[name], saved, rtol=0.02, atol=0.02)
+        reuse = name.startswith(("convGS", "Tmatching", "Convert_Diff", "refiner.Diff_process"))
+        assert not reuse or torch.equal(tensor, started[name]), name
+    assert not torch.equal(
+        resting.network.refiner.project.conv1.weight, started["refiner.project.conv1.weight"]
+    )
 
 
 def test_a_second_stage_needs_a_start(toy_models: None, tmp_path: Path) -> None:
