@@ -87,10 +87,7 @@ def commands(davis: Path, pictures: Path, recipe: Path) -> Iterator[Sequence[str
     yield (
         "run", "--models", ",".join((*PLAIN, *GATED)), *some, "--study", "checkpoints",
     )  # fmt: skip
-    yield (
-        "run", "--models", "g-frtm-fast,frtm-fast", *taus, "--sequences", "still,rotation,fast",
-        "--max-frames", "20", "--study", "demonstration",
-    )  # fmt: skip
+    yield ("run", "--models", "g-frtm-fast,frtm-fast", *taus, "--study", "demonstration")
     yield (
         "train", G, "--pictures", str(pictures), "--motion", "0.15", "--set", "clips=680",
         "--start", str(ROOT / "baselines/weights" / f"{G}.safetensors"), "--steps", "3000",
