@@ -59,6 +59,7 @@ def test_what_ships_for_the_papers_models_is_marked(
     runner = resolve(model).build(RunnerOptions(tau=Decimal(1)))
     assert runner.weights.name == "shipped:g-frtm-fast (demonstration)"
     assert runner.weights.trained
-    assert "not the paper's" in runner.weights.note and "pictures" in runner.weights.note
+    note = runner.weights.note
+    assert "not the paper's" in note and "about 4,000 pictures" in note
     path = shipped.shipped_path(model, None)
     assert path is not None and path.stat().st_size <= 25 * 2**20
