@@ -32,9 +32,9 @@ BESIDE = ROOT / "docs" / "study"
 G = "g-frtm-half"
 TAUS = "0.5,0.7,0.75,0.8,0.9,1.0"
 CONTROLS = tuple(
-    f"{G}+{way}" for way in ("random:0.4", "random:0.6", "every:2", "every:3", "always")
+    f"{G}+{way}" for way in ("cap:2", "random:0.4", "random:0.6", "every:2", "every:3", "always")
 )
-WAYS = (G, f"{G}+copy", f"{G}+g-iou", *CONTROLS)
+WAYS = (G, f"{G}+copy", f"{G}+fusion", f"{G}+g-iou", *CONTROLS)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Db = Annotated[Path, typer.Option(help="The study's database.")]

@@ -1,6 +1,6 @@
 """The study of docs/study.md: run it, then write its tables and figures from the database.
 
-    python studies/lite.py run --davis DAVIS --pictures ECSSD --db study.db
+    python studies/lite.py run --davis DAVIS --data DATA --db study.db
     python studies/lite.py write --db study.db
 
 ``run`` resumes: what the database holds is not run again. ``write`` fills the blocks between
@@ -24,14 +24,21 @@ import pandas as pd
 import typer
 from safetensors import safe_open
 
-from vosbench.harness.store import Selection, State, results, sequences
+from vosbench.harness.store import (
+    VALIDATION,
+    Selection,
+    State,
+    Trainings,
+    open_database,
+    results,
+    sequences,
+)
 from vosbench.harness.trials import Kind
 from vosbench.reports.export import export_frame
 from vosbench.reports.figures import FigureOptions, figure_data
 from vosbench.reports.figures.gate_calibration import correlation
 from vosbench.reports.frames import measured, trials
 from vosbench.reports.names import parse_model, role
-from vosbench.reports.panels import of_one_panel
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = ROOT / "docs" / "study.md"
@@ -42,16 +49,18 @@ G = "g-frtm-lite"
 WAYS = ",".join(
     f"{G}{way}"
     for way in (
-        "", "+copy", "+fusion", "+g-iou", "+random:0.2", "+random:0.4", "+random:0.6",
-        "+random:0.8", "+always",
+        "", "+copy", "+fusion", "+cap:2", "+g-iou", "+random:0.2", "+random:0.4", "+random:0.6",
+        "+random:0.8", "+every:2", "+every:3", "+always",
     )
 )  # fmt: skip
-CAPPED = f"{G}+cap:2"
 VARIANTS = ("m0.7-0.2", "m0.35-0.4", "ngate0.5")  # others are equal to one of these, or to G
 GATED = (G, *(f"{G}@{variant}" for variant in VARIANTS), "g-ttvos-lite")
 PLAIN = ("frtm-lite", "frtm-lite-r", "ttvos-lite")
 SOME_TAUS = ("1", "0.9", "0.8", "0.7", "0.5", "0.3")
-MARGINS = "1.0,0;1.0,0.2;1.0,0.4"
+MARGINS = "1.0,0;0.7,0.2;0.35,0.4"
+RULES = ("code", "paper")
+SEEDS = ("1", "2", "3")
+GATES = ROOT / "studies" / "recipes" / f"{G}-gate.json"
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Db = Annotated[Path, typer.Option(help="The study's database.")]
@@ -60,45 +69,56 @@ Db = Annotated[Path, typer.Option(help="The study's database.")]
 @app.command()
 def run(
     davis: Annotated[Path, typer.Option(help="DAVIS 2016, whole or in part.")],
-    pictures: Annotated[Path, typer.Option(help="Folder of images/ and masks/ that gates learn.")],
+    data: Annotated[Path, typer.Option(help="In place of the recipes' /data.")],
     db: Db = Path("study.db"),
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
 ) -> None:
     """Run what is missing: hours on a CPU."""
-    recipe = db.with_suffix(".gate.json")
-    for command in commands(davis, pictures, recipe):
+    gates = db.with_suffix(".gate.json")
+    gates.write_text(GATES.read_text().replace('"/data/', f'"{data}/'))
+    for command in commands(davis, gates):
         line = ["vosbench", *command]
-        if command[0] == "run":
-            line += ["--db", str(db)]
-            line += [] if threads is None else ["--threads", str(threads)]
+        line += ["--db", str(db)]
+        line += [] if threads is None else ["--threads", str(threads)]
         print("$ " + shlex.join(line), flush=True)
         _vosbench(*line[1:], check=True)
 
 
-def commands(davis: Path, pictures: Path, recipe: Path) -> Iterator[Sequence[str]]:
-    """What the study runs, one `vosbench` command each."""
+def commands(davis: Path, gates: Path) -> Iterator[Sequence[str]]:
+    """What the study runs, one `vosbench` command each; ``gates`` is the recipe of a gate."""
     on_davis = ("--dataset", "davis16", "--data-root", str(davis))
     taus, some = ("--tau", "0.1:1.0:0.1"), ("--tau", ",".join(SOME_TAUS))
-    few = ("--tau", "0.5,0.6,0.7,0.8")
-    yield ("run", "--models", WAYS, *taus, *on_davis, "--study", "alternatives")
-    yield ("run", "--models", CAPPED, *few, *on_davis, "--study", "alternatives")
-    yield ("run", "--models", f"{WAYS},{CAPPED}", *taus, "--study", "alternatives")
+    few = ("--tau", "1,0.9,0.8,0.7,0.6,0.5")
+    yield ("run", "--models", WAYS, *few, *on_davis, "--study", "alternatives")
+    yield ("run", "--models", G, *taus, *on_davis, "--study", "alternatives")
+    yield ("run", "--models", WAYS, *taus, "--study", "alternatives")
     yield ("run", "--models", ",".join(PLAIN), *on_davis, "--study", "networks")
     yield (
         "run", "--models", ",".join((*PLAIN, *GATED)), *some, "--study", "checkpoints",
     )  # fmt: skip
     yield ("run", "--models", "g-frtm-fast,frtm-fast", *taus, "--study", "demonstration")
-    yield (
-        "train", G, "--pictures", str(pictures), "--motion", "0.15", "--set", "clips=680",
-        "--start", str(ROOT / "baselines/weights" / f"{G}.safetensors"), "--steps", "3000",
-        "--set", "reuse.gate_only=true", "--set", "reuse.stage.learning_rate=2e-3",
-        "--set", "reuse.gaps=[1,1,2,2,3,4,6,8]", "--write-recipe", str(recipe),
+    shipped = ("--start", str(ROOT / "baselines/weights" / f"{G}.safetensors"))
+    short = (
+        "--tau", "0.95,0.8,0.5,0.3", "--sequences", "slow,fast,deform,occlusion",
+        "--max-frames", "20",
     )  # fmt: skip
-    yield (
-        "run", "--models", G, "--margins", MARGINS, "--train", str(recipe),
-        "--train-seeds", "0,1,2", "--tau", "0.8,0.5,0.3", "--sequences",
-        "slow,fast,deform,occlusion", "--max-frames", "20", "--study", "margins",
-    )  # fmt: skip
+    for rule in RULES:
+        recipe = gates.with_stem(f"{gates.stem}-{rule}")
+        yield (
+            "train", G, "--recipe", str(gates), "--switch", f"margin-m1={rule}", *shipped,
+            "--write-recipe", str(recipe),
+        )  # fmt: skip
+        yield (
+            "run", "--models", G, "--margins", MARGINS, "--train", str(recipe),
+            "--train-seeds", ",".join(SEEDS), *short, "--study", f"gates-{rule}",
+        )  # fmt: skip
+    n_gates = [str(gates.with_suffix(f".n{seed}.safetensors")) for seed in SEEDS]
+    for seed, out in zip(SEEDS, n_gates, strict=True):
+        yield (
+            "train", G, "--recipe", str(gates), *shipped, "--set", "reuse.gate.rate=0.5",
+            "--set", "reuse.stage.steps=300", "--seed", seed, "--out", out,
+        )  # fmt: skip
+    yield ("run", "--models", G, "--weights", ",".join(n_gates), *short, "--study", "n-gates")
     timed = (*PLAIN, *GATED, f"{G}+copy", f"{G}+fusion")
     yield (
         "run", "--models", ",".join(timed), *some, *on_davis, "--sequences", "dog",
@@ -119,6 +139,7 @@ def write(db: Db = Path("study.db")) -> None:
         out.with_suffix(".csv").unlink(missing_ok=True)  # results.csv has it all
     complete = Selection(states=(State.COMPLETE,))
     export_frame(results(source, complete), FIGURES / "results.csv")
+    export_frame(gate_curves(source), FIGURES / "gate-curves.csv")
 
 
 FIGURE_OPTIONS = (
@@ -127,7 +148,7 @@ FIGURE_OPTIONS = (
     ("gate-vs-giou", ("--study", "alternatives")),
     ("equal-reuse", ("--study", "alternatives")),
     ("gate-calibration", ("--study", "alternatives", "--models", G)),
-    ("margins", ("--study", "margins")),
+    ("margins", ("--study", "gates-code")),
 )
 
 
@@ -174,7 +195,7 @@ def ways_table(source: str, dataset: str) -> str:
     """Reuse and J&F of all ways of deciding, by τ."""
     found = _alternatives(source)
     found = found[found["dataset"] == dataset]
-    ways = ("ours", "copy", "fusion", "cap", "g-iou")
+    ways = ("ours", "copy", "fusion", "cap", "g-iou")  # the rest are controls
     rows = []
     for tau in sorted({tau for tau in found["tau"] if tau is not None}, reverse=True):
         row = [f"{tau.normalize():f}"]
@@ -182,7 +203,7 @@ def ways_table(source: str, dataset: str) -> str:
             run = _at(found, tau=tau, way=way)
             row.append("–" if run is None else _point(run))
         rows.append(row)
-    controls = found[found["way"].isin(["random", "always"])].sort_values("reuse_rate")
+    controls = found[found["way"].isin(["random", "every", "always"])].sort_values("reuse_rate")
     text = _table(["τ", *ways], rows)
     told = [f"`{parse_model(r['model']).policy}"
             + (f":{parse_model(r['model']).argument}" if parse_model(r["model"]).argument else "")
@@ -286,24 +307,80 @@ def networks_table(source: str) -> str:
     return _table(["network", "sequences", "J&F", "J", "F"], rows)
 
 
-def margins_table(source: str) -> str:
+def margins_table(source: str, rule: str) -> str:
     """J&F and reuse by margins and τ: mean and standard deviation over seeds."""
-    data = figure_data("margins", source, Selection(studies=["margins"]), FigureOptions())
-    # Some margins were measured on more sequences too: only where all were, they compare.
-    common = data.groupby("panel", sort=False)["margins"].nunique().idxmax()
-    data = of_one_panel(data[data["panel"] == common], "margins", ("panel", "seeds"))
+    where = Selection(studies=[f"gates-{rule}"])
+    data = figure_data("margins", source, where, FigureOptions())
     taus = sorted(set(data["point"]), key=Decimal, reverse=True)
     rows = []
     for margins, part in data.groupby("margins", sort=False):
         row = [f"M({str(margins).replace(',', ', ')})", str(int(part["seeds"].max()))]
         for tau in taus:
             point = _at(part, point=tau)
-            row.append("–" if point is None else (
-                f"{_percent(point['jf_mean'])} ± {_percent(point['jf_std'])} @ "
-                f"{_percent(point['reuse_rate'], 0)} ± {_percent(point['reuse_std'], 0)}"
-            ))  # fmt: skip
+            row.append("–" if point is None else _spread(point))
         rows.append(row)
     return _table(["margins", "seeds", *(f"τ = {tau}" for tau in taus)], rows)
+
+
+def n_gate_table(source: str) -> str:
+    """J&F and reuse of the N-gates by τ: mean and standard deviation over seeds."""
+    found = trials(source, Selection(studies=["n-gates"]), Kind.ACCURACY)
+    by_tau = found.groupby("tau")
+    jf, reuse = by_tau["jf_mean"], by_tau["reuse_rate"]
+    data = pd.DataFrame({"jf_mean": jf.mean(), "jf_std": jf.std(),
+                         "reuse_rate": reuse.mean(), "reuse_std": reuse.std()})  # fmt: skip
+    data = data.sort_index(ascending=False)
+    heads = [f"τ = {tau.normalize():f}" for tau in data.index]
+    seeds = str(by_tau.size().min())
+    return _table(["seeds", *heads], [[seeds, *(_spread(point) for _, point in data.iterrows())]])
+
+
+def _spread(point: pd.Series) -> str:
+    return (
+        f"{_percent(point['jf_mean'])} ± {_percent(point['jf_std'])} @ "
+        f"{_percent(point['reuse_rate'], 0)} ± {_percent(point['reuse_std'], 0)}"
+    )
+
+
+def gate_curves(source: str) -> pd.DataFrame:
+    """What validation said of the gates trained anew: a row per training, step and kind of clip."""
+    rows = []
+    with open_database(source, read_only=True) as database:
+        trainings = Trainings(database)
+        for record in trainings.all():
+            if record.state is not State.COMPLETE:
+                continue
+            by = json.loads(record.spec.recipe)["reuse"]["gate"]["margin"]
+            rule = f", the {by}'s rule" if record.spec.margins else ""
+            rows += [
+                (f"{record.spec.gate}{rule}", record.spec.seed, point.step,
+                 point.name.removeprefix(VALIDATION), round(point.value, 4))
+                for point in trainings.curve(record.key)
+                if point.name.startswith(VALIDATION) and not point.name.endswith("gap")
+            ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["gate", "seed", "step", "series", "value"])
+
+
+def retrained_table(source: str) -> str:
+    """P_gate's correlation with the true IoU, and its mean, where trainings of gates ended."""
+    found = gate_curves(source)
+    found = found[found["step"] == found.groupby("gate")["step"].transform("max")]
+    rows = []
+    for gate, part in found.groupby("gate", sort=False):
+        ends = {
+            name: ", ".join(f"{value:.2f}" for value in of_one.sort_values("seed")["value"])
+            for name, of_one in part.groupby("series")
+        }
+        rows.append([str(gate), *(ends.get(name, "–") for name in RETRAINED_SERIES)])
+    return _table(["gate", *RETRAINED_SERIES.values()], rows).replace("-0", "−0")
+
+
+RETRAINED_SERIES = {
+    "gate": "correlation, held out",
+    "video gate": "correlation, real",
+    "p_gate": "mean P, held out",
+    "video p_gate": "mean P, real",
+}
 
 
 def cards_table(source: str) -> str:
@@ -344,7 +421,10 @@ TABLES: dict[str, Callable[[str], str]] = {
     "clips": clips_table,
     "checkpoints": checkpoints_table,
     "networks": networks_table,
-    "margins": margins_table,
+    "margins by the code's rule": lambda source: margins_table(source, "code"),
+    "margins by the paper's rule": lambda source: margins_table(source, "paper"),
+    "N-gate": n_gate_table,
+    "gates trained anew": retrained_table,
     "demonstration": demonstration_table,
     "cards": cards_table,
 }
