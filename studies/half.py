@@ -1,6 +1,6 @@
 """The study of docs/half.md: run it, then write its tables from the database.
 
-    python studies/half.py run --davis DAVIS --db half.db     # hours on a CPU; resumes
+    python studies/half.py run --davis DAVIS --data DATA --db half.db     # hours on a CPU; resumes
     python studies/half.py write --db half.db
 
 ``run`` is `vosbench` commands and `studies/gate.py`; ``write`` fills the blocks of the page, draws
@@ -30,6 +30,7 @@ PAGE = ROOT / "docs" / "half.md"
 BESIDE = ROOT / "docs" / "study"
 
 G = "g-frtm-half"
+RECIPE = ROOT / "studies" / "recipes" / f"{G}.json"
 TAUS = "0.5,0.7,0.75,0.8,0.9,1.0"
 CONTROLS = tuple(
     f"{G}+{way}" for way in ("cap:2", "random:0.4", "random:0.6", "every:2", "every:3", "always")
@@ -40,7 +41,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 Db = Annotated[Path, typer.Option(help="The study's database.")]
 
 
-def commands(davis: Path, db: Path) -> Iterator[Sequence[str]]:
+def commands(davis: Path, recipe: Path, db: Path) -> Iterator[Sequence[str]]:
     """What the study runs: arguments of `vosbench`, or of a script of this folder."""
     on_davis = ("--dataset", "davis16", "--data-root", str(davis))
     kept = ("--db", str(db))
@@ -51,6 +52,11 @@ def commands(davis: Path, db: Path) -> Iterator[Sequence[str]]:
     yield ("vosbench", "run", "--models", f"{G},g-frtm-lite", "--tau", "1,0.75,0.7",
            "--kind", "timing", "--repeats", "3", "--interleave", "--no-breakdown", *on_davis,
            "--sequences", "dog", "--max-frames", "24", "--study", "half-speed", *kept)  # fmt: skip
+    again = str(db.with_suffix(".1.safetensors"))
+    yield ("vosbench", "train", G, "--recipe", str(recipe), "--seed", "1", "--out", again, *kept)
+    for data in (on_davis, ()):
+        yield ("vosbench", "run", "--models", f"{G},{G}+always", "--weights", again,
+               "--tau", "0.7,0.75,0.8,1.0", *data, "--study", "half-seed-1", *kept)  # fmt: skip
     for model in (G, "g-frtm-lite"):
         yield ("gate.py", model, "--data-root", str(davis), "--stride", "16", "--frames", "50",
                "--out", str(BESIDE / f"gate-{model}.csv"))  # fmt: skip
@@ -59,10 +65,13 @@ def commands(davis: Path, db: Path) -> Iterator[Sequence[str]]:
 @app.command()
 def run(
     davis: Annotated[Path, typer.Option(help="DAVIS 2016, whole or in part.")],
+    data: Annotated[Path, typer.Option(help="In place of the recipe's /data.")],
     db: Db = Path("half.db"),
 ) -> None:
     """Run what is missing."""
-    for command in commands(davis, db):
+    recipe = db.with_suffix(".recipe.json")
+    recipe.write_text(RECIPE.read_text().replace('"/data/', f'"{data}/'))
+    for command in commands(davis, recipe, db):
         print("$ " + shlex.join(command), flush=True)
         name, *arguments = command
         main = "from vosbench.harness.cli import main; main()"
@@ -97,9 +106,9 @@ def _point(run: pd.Series) -> str:
     return f"{100 * run['jf_mean']:.1f} @ {100 * run['reuse_rate']:.1f}"
 
 
-def ways_table(source: str) -> str:
+def ways_table(source: str, study: str = "half") -> str:
     """J&F and reuse of every setting, by dataset."""
-    found = trials(source, Selection(studies=["half"]), Kind.ACCURACY)
+    found = trials(source, Selection(studies=[study]), Kind.ACCURACY)
     rows = []
     for (data, model), part in found.groupby(["evaluation", "model"], sort=False):
         told = [
@@ -145,6 +154,7 @@ def speed_table(source: str) -> str:
 
 TABLES: dict[str, Callable[[str], str]] = {
     "ways": ways_table,
+    "another seed": lambda source: ways_table(source, "half-seed-1"),
     "gate": gate_table,
     "equal reuse": equal_reuse_table,
     "speed": speed_table,
