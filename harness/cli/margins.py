@@ -44,8 +44,13 @@ class _MarginStage:
         recipe = request.recipe
         if recipe.reuse is None:
             raise InputError(f"{self.file}: the recipe has no reuse stage, where margins belong")
+        if recipe.reuse.gate.rate is not None:
+            raise InputError(
+                f"{self.file}: the recipe's gate aims at a rate of reuse (reuse.gate.rate), so margins "
+                "have no place in it; train it with `vosbench train`, then run it with --weights"
+            )
         for m1, m2 in self.pairs:
-            gate = replace(recipe.reuse.gate, m1=float(m1), m2=float(m2), rate=None)
+            gate = replace(recipe.reuse.gate, m1=float(m1), m2=float(m2))
             for seed in self.seeds or (recipe.seed,):
                 changed = replace(recipe, seed=seed, reuse=replace(recipe.reuse, gate=gate))
                 yield replace(request, recipe=changed)

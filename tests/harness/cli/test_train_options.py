@@ -195,12 +195,15 @@ def test_bad_input_is_one_line_and_touches_nothing(
         (("--margins", "1,0", "--train", "default", "--weights", "a"), "not both"),
         (("--margins", "1,0", "--train", "default", "--train-seeds", "a"), "whole numbers"),
         (("--margins", "1,0", "--train", "nix.json"), "nix.json: no such file"),
+        (("--margins", "1,0", "--train", "n-gate.json", "--tau", "1"), "rate of reuse"),
         (("--margins", "1,0", "--train", "default"), "needs a threshold"),
     ],
 )
 def test_the_margins_stage_refuses_bad_input(
     vosbench: Vosbench, tmp_path: Path, options: tuple[str, ...], says: str
 ) -> None:
+    n_gate = ("--set", "reuse.gate.rate=0.5", "--write-recipe", "n-gate.json")
+    assert vosbench("train", "g-frtm-lite", "--motion", "1", *n_gate).code == 0
     outcome = vosbench("run", "--models", "g-frtm-lite", *options)
     assert outcome.code == 2
     assert says in outcome.err
