@@ -46,8 +46,8 @@ class _MarginStage:
             raise InputError(f"{self.file}: the recipe has no reuse stage, where margins belong")
         if recipe.reuse.gate.rate is not None:
             raise InputError(
-                f"{self.file}: the recipe's gate aims at a rate of reuse (reuse.gate.rate), so margins "
-                "have no place in it; train it with `vosbench train`, then run it with --weights"
+                f"{self.file}: the recipe's gate aims at a rate of reuse (reuse.gate.rate), so "
+                "margins have no place in it; use `vosbench train`, then `vosbench run --weights`"
             )
         for m1, m2 in self.pairs:
             gate = replace(recipe.reuse.gate, m1=float(m1), m2=float(m2))

@@ -71,7 +71,7 @@ def results_table(
         InputError: a column that there isn't.
     """
     if columns:
-        chosen = [_column(name, rows) for name in columns]
+        chosen = _brief([_column(name, rows) for name in columns], rows, width)
     else:
         front = [_column("trial_id", rows)] if ids else []
         chosen = _fitted([*front, *_telling(rows), *_values(rows)], rows, width)
@@ -135,7 +135,8 @@ def _column(name: str, rows: Sequence[Row]) -> Column:
     """A column that somebody asked for."""
     key = _key(name, rows)
     found = next((c for c in (*_every_telling(rows), *_all_values()) if _is(c, key)), None)
-    return found or Column(name, lambda row: _any_text(key, row.get(key)))
+    words = any(isinstance(row.get(key), str) for row in rows)
+    return found or Column(name, lambda row: _any_text(key, row.get(key)), number=not words)
 
 
 def _is(column: Column, key: str) -> bool:
@@ -298,18 +299,20 @@ def _number(row: Row, name: str, factor: float, limits: str = "") -> str:
 def _fitted(columns: list[Column], rows: Sequence[Row], width: int) -> list[Column]:
     """Without what gives way, as far as needed."""
     for spare in _SPARE:
-        if _width(columns, rows) <= width:
-            return columns
-        columns = [column for column in columns if column.title not in spare]
+        if _width(columns, rows) > width:
+            columns = [column for column in columns if column.title not in spare]
+    return _brief(columns, rows, width)
+
+
+def _brief(columns: list[Column], rows: Sequence[Row], width: int) -> list[Column]:
+    """Numbers without their limits, as far as needed."""
     for title in ("J&F", "reuse", "FPS"):
-        if _width(columns, rows) <= width:
-            return columns
-        columns = [_brief(column) if column.title == title else column for column in columns]
+        if _width(columns, rows) > width:
+            columns = [_bare(column) if column.title == title else column for column in columns]
     return columns
 
 
-def _brief(column: Column) -> Column:
-    """A column of numbers without their limits."""
+def _bare(column: Column) -> Column:
     return Column(column.title, lambda row: column.text(row).partition(" (")[0])
 
 

@@ -182,6 +182,14 @@ def test_columns_are_those_asked_for() -> None:
     assert lines[3].split() == ["90.0", "davis16", "1"]
 
 
+def test_columns_asked_for_give_way_before_a_name_falls_to_pieces() -> None:
+    limits = {"jf_low": 0.1, "jf_high": 0.9, "reuse_low": 0.2, "reuse_high": 0.7}
+    wide = row(model="g-frtm-lite+random:0.4", weights="a-long-name.safetensors", **limits)
+    lines = shown([wide], columns=["model", "weights", "dataset", "reuse", "J&F"])
+    assert lines[3].split()[:2] == ["g-frtm-lite+random:0.4", "a-long-name.safetensors"]
+    assert lines[3].split()[-2:] == ["50.0", "80.0"] and not lines[4].strip()
+
+
 def test_the_command_sorts_cuts_and_chooses(vosbench: Vosbench) -> None:
     ran = vosbench(
         "run", "--models", "g-frtm-lite+always,frtm-lite", "--weights", "random:0",
