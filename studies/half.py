@@ -45,6 +45,7 @@ CONTROLS = (f"{G}+g-iou", f"{G}+cap:2", *RATES)
 WAYS = (G, f"{G}+copy", f"{G}+fusion", *CONTROLS)
 SEEDS = ("1", "2")  # beside the one that ships
 STUDIES = {"shipped": "half", **{f"seed {seed}": f"half-seed-{seed}" for seed in SEEDS}}
+VIDEO = "{}-video"  # a study's runs on the sequences that trainings are chosen by
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Db = Annotated[Path, typer.Option(help="The study's database.")]
@@ -58,13 +59,14 @@ def run(
 ) -> None:
     """Run what is missing."""
     recipe = placed(G, data, db.with_suffix(".recipe.json"))
-    for command in commands(davis, recipe, db):
+    for command in commands(davis, data / "video", recipe, db):
         execute(command)
 
 
-def commands(davis: Path, recipe: Path, db: Path) -> Iterator[Sequence[str]]:
+def commands(davis: Path, video: Path, recipe: Path, db: Path) -> Iterator[Sequence[str]]:
     """What the study runs: arguments of `vosbench`, or of a script of this folder."""
     on_davis = ("--dataset", "davis16", "--data-root", str(davis))
+    on_video = ("--dataset", "davis16", "--data-root", str(video))
     kept = ("--db", str(db))
     yield ("vosbench", "run", "--models", ",".join(WAYS), "--tau", TAUS, *on_davis,
            "--study", "half", *kept)  # fmt: skip
@@ -73,14 +75,18 @@ def commands(davis: Path, recipe: Path, db: Path) -> Iterator[Sequence[str]]:
     yield ("vosbench", "run", "--models", f"{G},g-frtm-lite", "--tau", "1,0.75,0.7",
            "--kind", "timing", "--repeats", "3", "--interleave", "--no-breakdown", *on_davis,
            "--sequences", "dog", "--max-frames", "24", "--study", "half-speed", *kept)  # fmt: skip
+    weights: dict[str, tuple[str, ...]] = {"half": ()}
     for seed in SEEDS:
         out = str(db.with_suffix(f".{seed}.safetensors"))
+        weights[STUDIES[f"seed {seed}"]] = ("--weights", out)
         yield ("vosbench", "train", G, "--recipe", str(recipe), "--seed", seed, "--out", out,
                *kept)  # fmt: skip
-        for data in (on_davis, ()):
-            yield ("vosbench", "run", "--models", ",".join((G, f"{G}+g-iou", *RATES)),
-                   "--weights", out, "--tau", "0.7,0.75,0.8,1.0", *data,
-                   "--study", STUDIES[f"seed {seed}"], *kept)  # fmt: skip
+    for study, given in weights.items():
+        for data in (on_davis, ()) if given else ():
+            yield ("vosbench", "run", "--models", ",".join((G, f"{G}+g-iou", *RATES)), *given,
+                   "--tau", "0.7,0.75,0.8,1.0", *data, "--study", study, *kept)  # fmt: skip
+        yield ("vosbench", "run", "--models", f"{G},{G}+random:0.4,{G}+always", *given,
+               "--tau", "1,0.75", *on_video, "--study", VIDEO.format(study), *kept)  # fmt: skip
     for model in (G, "g-frtm-lite"):
         yield ("gate.py", model, "--data-root", str(davis), "--stride", "16", "--frames", "50",
                "--out", str(BESIDE / f"gate-{model}.csv"))  # fmt: skip
@@ -116,15 +122,20 @@ def ways_table(source: str) -> str:
 
 def seeds_table(source: str) -> str:
     """J&F and reuse of the settings that were run with every seed."""
-    by_seed = {name: _settings(source, study) for name, study in STUDIES.items()}
-    last = by_seed[f"seed {SEEDS[-1]}"].sort_values(["evaluation", "model", "reuse_rate"])
+    by_seed = [
+        pd.concat([
+            _settings(source, VIDEO.format(study)).assign(evaluation="for choosing, 17 sequences"),
+            _settings(source, study),
+        ])
+        for study in STUDIES.values()
+    ]  # fmt: skip
+    where = ["evaluation", "model", "told"]
     rows = []
-    for _, run in last.iterrows():
-        where = {name: run[name] for name in ("evaluation", "model", "told")}
-        of_each = [at(found, **where) for found in by_seed.values()]
-        if all(one is not None for one in of_each):
-            rows.append([str(run["evaluation"]), f"`{run['model']}` {run['told']}".rstrip()]
-                        + [point(one) for one in of_each])  # fmt: skip
+    for names in by_seed[-1][where].itertuples(index=False):
+        of_each = [at(found, **dict(zip(where, names, strict=True))) for found in by_seed]
+        if all(run is not None for run in of_each):
+            data, model, told = map(str, names)
+            rows.append([data, f"`{model}` {told}".rstrip(), *(point(run) for run in of_each)])
     return table(["sequences", "setting", *STUDIES], rows)
 
 

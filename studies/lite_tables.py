@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 
 import pandas as pd
-from page import WEIGHTS, Tables, at, equal_table, percent, point, table
+from page import BESIDE, WEIGHTS, Tables, at, equal_table, percent, point, table
 from safetensors import safe_open
 
 from vosbench.harness.store import VALIDATION, Selection, State, Trainings, open_database, sequences
@@ -216,6 +216,23 @@ def cards_table(source: str) -> str:
     return table(["file", "size", "steps", "minutes", "cores", "held-out clips"], rows)
 
 
+def more_pictures_table(source: str) -> str:
+    """Networks before and after more pictures, from the runs beside the page."""
+    del source
+    runs = pd.read_csv(BESIDE / "more-pictures.csv")
+    runs["setting"] = [f"τ = {tau:g}" if pd.notna(tau) else parse_model(model).policy or "full"
+                       for model, tau in zip(runs["model"], runs["tau"], strict=True)]  # fmt: skip
+    runs["setting"] = runs["setting"].replace("τ = 1", "full")
+    runs["network"] = [parse_model(model).base for model in runs["model"]]
+    settings = ("full", "τ = 0.8", "τ = 0.7", "τ = 0.6", "random")
+    rows = []
+    for (network, on, what), part in runs.groupby(["network", "on", "what"]):
+        found = (at(part, setting=setting) for setting in settings)
+        rows.append([f"`{network}`", str(on), str(what),
+                     *("" if run is None else point(run) for run in found)])  # fmt: skip
+    return table(["network", "on", "weights", *settings], rows)
+
+
 def demonstration_table(source: str) -> str:
     """The demonstration weights on `motion`."""
     found = trials(source, Selection(studies=["demonstration"]), Kind.ACCURACY)
@@ -239,6 +256,7 @@ TABLES: Tables = {
     "margins by the paper's rule": lambda source: margins_table(source, "paper"),
     "N-gate": n_gate_table,
     "gates trained anew": retrained_table,
+    "other networks on more pictures": more_pictures_table,
     "demonstration": demonstration_table,
     "cards": cards_table,
 }
