@@ -151,6 +151,18 @@ def seeds_ahead_table(source: str) -> str:
     return table(["sequences", "ours minus", *STUDIES], rows)
 
 
+def asked_table(source: str) -> str:
+    """The gate asked another question, from the runs beside the page."""
+    del source
+    rows = []
+    runs = pd.read_csv(BESIDE / "half-asked.csv")
+    for (what, model), part in runs.groupby(["what", "model"], sort=False):
+        taus = ("" if pd.isna(tau) else f"τ = {tau:g}: " for tau in part["tau"])
+        told = [tau + point(run) for tau, (_, run) in zip(taus, part.iterrows(), strict=True)]
+        rows.append([str(what), f"`{model}`", " · ".join(told)])
+    return table(["weights", "model", "J&F @ reuse"], rows)
+
+
 def gate_table(source: str) -> str:
     """Correlations of what gates say with the true IoU, from the readings beside the page."""
     del source
@@ -179,6 +191,7 @@ TABLES: Tables = {
     "ways": ways_table,
     "other seeds": seeds_table,
     "other seeds at 40 %": seeds_ahead_table,
+    "another question": asked_table,
     "gate": gate_table,
     "equal reuse": lambda source: equal_table(source, "half"),
     "speed": speed_table,

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.training.frtm.losses import Variant
@@ -70,7 +70,8 @@ class GateRecipe:
         margin: with the code's variant m1 has no effect.
         hinge: form of the loss beyond m2.
         reference: "last-full" compares with the frame that S comes from, as the code does;
-            "adjacent" with the frame before, as the paper's text does.
+            "adjacent" with the frame before, as the paper's text does; "carried", FRTM-half's
+            alone, asks how good the mask is that reuse would give.
         rate: target rate of the N-gate loss, which then takes the place of Loss_gp.
     """
 
@@ -89,7 +90,7 @@ class GateRecipe:
             raise InputError(f"a rate of {self.rate:g}: it is between 0 and 1")
         if not 0 < self.reach <= 1:
             raise InputError(f"a reach of {self.reach:g}: above 0 and up to 1")
-        one_of("reference", self.reference, ("last-full", "adjacent"))
+        one_of("reference", self.reference, ("last-full", "adjacent", "carried"))
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,8 @@ class Recipe:
             batch norm sees one part at a time.
     """
 
+    references: ClassVar[tuple[str, ...]] = ("last-full", "adjacent")
+
     model: str
     segmentation: StageRecipe | None
     reuse: ReuseRecipe | None
@@ -180,6 +183,8 @@ class Recipe:
                     f"a batch of {stage.batch} can't be parted into {self.accumulate} accumulated "
                     "gradients: their number must divide it"
                 )
+        if reuse and reuse.gate.reference not in self.references:
+            raise InputError(f"reference {reuse.gate.reference}: not there for {self.model}")
         if self.sequences and reuse and (reuse.gate_only or reuse.gate.rate is not None):
             raise InputError("whole sequences go with neither gate_only nor the N-gate's rate")
 

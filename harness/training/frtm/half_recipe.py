@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from vosbench.baselines.errors import InputError
 from vosbench.harness.training.recipe import LATER, Recipe
@@ -26,6 +27,8 @@ class HalfRecipe(Recipe):
             three levels before it cost half.
         gate_weight: of the gate's loss, in the reuse stage.
     """
+
+    references: ClassVar[tuple[str, ...]] = (*Recipe.references, "carried")
 
     walk: int = 4
     full_rate: float = 0.4

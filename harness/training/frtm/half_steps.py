@@ -270,12 +270,19 @@ def gate_gap(
     network: HalfFrtm, walk: HalfWalk, t: int, seen: Seen, *, gate: GateRecipe, progress: float
 ) -> Tensor:
     """The gate probability loss of one frame of a walk."""
-    reference = walk.masks[t - 1 if gate.reference == "adjacent" else seen.last]
-    iou = losses.mask_iou(reference, walk.masks[t])
+    iou = asked_iou(walk, t, seen, gate.reference)
     m = losses.margin(gate.m1, progress, gate.reach)
     target = losses.gate_target(iou, m, gate.margin)
     p = torch.sigmoid(network.asked(seen.carried, *seen.known).float())
     return losses.gate_probability_loss(p, target, gate.m2, gate.hinge)
+
+
+def asked_iou(walk: HalfWalk, t: int, seen: Seen, reference: str) -> Tensor:
+    """What the gate is asked of frame t, (B,): see :attr:`GateRecipe.reference`."""
+    true = walk.masks[t]
+    if reference == "carried":
+        return losses.mask_iou(resize(seen.carried.logits.detach(), true) > 0, true)
+    return losses.mask_iou(walk.masks[t - 1 if reference == "adjacent" else seen.last], true)
 
 
 def _mask_terms(seen: list[Seen], walk: HalfWalk, soft_iou: float) -> Losses:

@@ -69,7 +69,9 @@ class HalfJob(TrainingJob):
 
     def validate(self, pool: ClipPool, reuse: ReuseRecipe | None) -> Mapping[str, float]:  # noqa: ARG002
         assert isinstance(pool, HalvedPool)
-        return validate_half(self.network, pool, self.recipe.autocast)
+        asked = self.recipe.reuse
+        reference = "last-full" if asked is None else asked.gate.reference
+        return validate_half(self.network, pool, self.recipe.autocast, reference)
 
 
 def prepare(

@@ -10,20 +10,20 @@ import torch
 from vosbench.baselines.frtm.half import HalfFrtm
 from vosbench.baselines.frtm.refiner import resize
 from vosbench.harness.training.data.pool import HalvedPool
-from vosbench.harness.training.frtm.half_steps import read_walk, walk_along
+from vosbench.harness.training.frtm.half_steps import asked_iou, read_walk, walk_along
 from vosbench.harness.training.frtm.losses import mask_iou
 from vosbench.harness.training.frtm.validation import correlation
 
 
 @torch.no_grad()
 def validate_half(
-    network: HalfFrtm, pool: HalvedPool, autocast: bool = False
+    network: HalfFrtm, pool: HalvedPool, autocast: bool = False, reference: str = "last-full"
 ) -> Mapping[str, float]:
     """Score a network, in eval mode, on all clips of a pool: mean IoUs, and the gate.
 
     ``full`` walks with full frames alone, ``reuse`` with reused ones alone, ``step`` is what a
-    full walk's frames carry from the one before; ``gate`` is the correlation of P_gate with the
-    IoU of the masks of the last full frame and this one, over both walks.
+    full walk's frames carry from the one before; ``gate`` is the correlation of P_gate with what
+    it is asked, over both walks.
     """
     ious: dict[str, list[float]] = {"full": [], "reuse": [], "step": []}
     gates: list[tuple[float, float]] = []
@@ -41,6 +41,6 @@ def validate_half(
                     ious["full"].append(mask_iou(resize(frame.logits, true) > 0, true).item())
                 if network.gate is not None:
                     p = torch.sigmoid(network.asked(frame.carried, *frame.known)).item()
-                    gates.append((p, mask_iou(walk.masks[frame.last], true).item()))
+                    gates.append((p, asked_iou(walk, t, frame, reference).item()))
     series = {name: float(np.mean(values)) for name, values in ious.items()}
     return series | ({"gate": correlation(gates)} if gates else {})

@@ -18,6 +18,7 @@ from vosbench.harness.training.data.synthetic import SyntheticClips
 from vosbench.harness.training.frtm.half_recipe import HalfRecipe
 from vosbench.harness.training.frtm.half_steps import (
     Mishaps,
+    asked_iou,
     draw_walk,
     read_walk,
     walk_along,
@@ -25,8 +26,10 @@ from vosbench.harness.training.frtm.half_steps import (
 )
 from vosbench.harness.training.frtm.half_trainer import HalfJob
 from vosbench.harness.training.frtm.half_validation import validate_half
+from vosbench.harness.training.frtm.losses import mask_iou
 from vosbench.harness.training.loop import train
-from vosbench.harness.training.recipe import ReuseRecipe, StageRecipe
+from vosbench.harness.training.recipe import GateRecipe, Recipe, ReuseRecipe, StageRecipe
+from vosbench.harness.training.ttvos.losses import TtvosRecipe
 from vosbench.runners.frtm import seeded_augment, seeded_start
 from vosbench.runners.half import HalfTracker
 from vosbench.runners.interface import no_spans
@@ -230,6 +233,24 @@ def test_the_gate_alone_leaves_all_else_as_it_was(pool: HalvedPool, tmp_path: Pa
         if not torch.equal(tensor, before[name])
     }  # fmt: skip
     assert changed and all(name.startswith("gate.") for name in changed)
+
+
+def test_a_gate_may_be_asked_about_the_mask_that_reuse_would_give(pool: HalvedPool) -> None:
+    walk = read_walk(pool, [(0, [0, 1, 2])], (False, True, False))
+    with torch.no_grad():
+        seen = walk_along(network(), walk)
+    right = torch.where(walk.masks[2] > 0, 9.0, -9.0)
+    half = torch.where(torch.arange(right.shape[-1]) % 2 > 0, right, -9.0)
+    for logits, share in ((right, 1.0), (half, 0.5), (-right, 0.0)):
+        frame = replace(seen[1], carried=seen[1].carried._replace(logits=logits))
+        assert asked_iou(walk, 2, frame, "carried").item() == pytest.approx(share, abs=0.1)
+    moved = mask_iou(walk.masks[1], walk.masks[2])
+    assert torch.equal(asked_iou(walk, 2, seen[1], "last-full"), moved) and 0.1 < moved < 1
+    asked = ReuseRecipe(STAGE, gate=GateRecipe(reference="carried"))
+    assert replace(RECIPE, reuse=asked).reuse == asked
+    for other in (Recipe, TtvosRecipe):
+        with pytest.raises(InputError, match="reference carried"):
+            other("g-frtm-lite", STAGE, asked)
 
 
 def test_walks_stay_within_their_clips(pool: HalvedPool) -> None:
