@@ -220,6 +220,7 @@ def more_pictures_table(source: str) -> str:
     """Networks before and after more pictures, from the runs beside the page."""
     del source
     runs = pd.read_csv(BESIDE / "more-pictures.csv")
+    runs["on"] = runs["on"].replace("shared/video", "for choosing, 17 sequences")
     runs["setting"] = [f"τ = {tau:g}" if pd.notna(tau) else parse_model(model).policy or "full"
                        for model, tau in zip(runs["model"], runs["tau"], strict=True)]  # fmt: skip
     runs["setting"] = runs["setting"].replace("τ = 1", "full")
