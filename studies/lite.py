@@ -88,7 +88,8 @@ def commands(davis: Path, gates: Path) -> Iterator[Sequence[str]]:
     timed = (*PLAIN, *GATED, f"{G}+copy", f"{G}+fusion")
     yield (
         "run", "--models", ",".join(timed), *some, *on_davis, "--sequences", "dog",
-        "--max-frames", "12", "--kind", "both", "--no-breakdown", "--study", "speed",
+        "--max-frames", "12", "--kind", "both", "--repeats", "3", "--interleave", "--no-breakdown",
+        "--study", "speed",
     )  # fmt: skip
 
 
