@@ -22,6 +22,7 @@ from page import (
     Tables,
     ahead,
     at,
+    at_tau,
     equal_table,
     execute,
     export,
@@ -29,6 +30,7 @@ from page import (
     placed,
     point,
     points_ahead,
+    settings_table,
     table,
 )
 
@@ -75,18 +77,18 @@ def commands(davis: Path, video: Path, recipe: Path, db: Path) -> Iterator[Seque
     yield ("vosbench", "run", "--models", f"{G},g-frtm-lite", "--tau", "1,0.75,0.7",
            "--kind", "timing", "--repeats", "3", "--interleave", "--no-breakdown", *on_davis,
            "--sequences", "dog", "--max-frames", "24", "--study", "half-speed", *kept)  # fmt: skip
-    weights: dict[str, tuple[str, ...]] = {"half": ()}
+    for_choosing = ("vosbench", "run", "--models", f"{G},{G}+random:0.4,{G}+always",
+                    "--tau", "1,0.75", *on_video, *kept)  # fmt: skip
+    yield (*for_choosing, "--study", VIDEO.format("half"))
     for seed in SEEDS:
-        out = str(db.with_suffix(f".{seed}.safetensors"))
-        weights[STUDIES[f"seed {seed}"]] = ("--weights", out)
+        out, study = str(db.with_suffix(f".{seed}.safetensors")), STUDIES[f"seed {seed}"]
         yield ("vosbench", "train", G, "--recipe", str(recipe), "--seed", seed, "--out", out,
                *kept)  # fmt: skip
-    for study, given in weights.items():
-        for data in (on_davis, ()) if given else ():
-            yield ("vosbench", "run", "--models", ",".join((G, f"{G}+g-iou", *RATES)), *given,
-                   "--tau", "0.7,0.75,0.8,1.0", *data, "--study", study, *kept)  # fmt: skip
-        yield ("vosbench", "run", "--models", f"{G},{G}+random:0.4,{G}+always", *given,
-               "--tau", "1,0.75", *on_video, "--study", VIDEO.format(study), *kept)  # fmt: skip
+        for data in (on_davis, ()):
+            yield ("vosbench", "run", "--models", ",".join((G, f"{G}+g-iou", *RATES)),
+                   "--weights", out, "--tau", "0.7,0.75,0.8,1.0", *data,
+                   "--study", study, *kept)  # fmt: skip
+        yield (*for_choosing, "--weights", out, "--study", VIDEO.format(study))
     for model in (G, "g-frtm-lite"):
         yield ("gate.py", model, "--data-root", str(davis), "--stride", "16", "--frames", "50",
                "--out", str(BESIDE / f"gate-{model}.csv"))  # fmt: skip
@@ -101,23 +103,7 @@ def write(db: Db = Path("half.db")) -> None:
 
 def _settings(source: str, study: str) -> pd.DataFrame:
     found = trials(source, Selection(studies=[study]), Kind.ACCURACY)
-    return found.assign(told=[
-        "" if tau is None else f"τ = {tau.normalize():f}" for tau in found["tau"]
-    ])  # fmt: skip
-
-
-def ways_table(source: str) -> str:
-    """J&F and reuse of every setting, by dataset."""
-    rows = []
-    for (data, model), part in _settings(source, "half").groupby(
-        ["evaluation", "model"], sort=False
-    ):
-        told = [
-            f"{run['told']}: ".removeprefix(": ") + point(run)
-            for _, run in part.sort_values("reuse_rate").iterrows()
-        ]
-        rows.append([str(data), f"`{model}`", " · ".join(told)])
-    return table(["sequences", "model", "J&F @ reuse"], rows)
+    return found.assign(told=[at_tau(tau) for tau in found["tau"]])
 
 
 def seeds_table(source: str) -> str:
@@ -154,13 +140,8 @@ def seeds_ahead_table(source: str) -> str:
 def asked_table(source: str) -> str:
     """The gate asked another question, from the runs beside the page."""
     del source
-    rows = []
     runs = pd.read_csv(BESIDE / "half-asked.csv")
-    for (what, model), part in runs.groupby(["what", "model"], sort=False):
-        taus = ("" if pd.isna(tau) else f"τ = {tau:g}: " for tau in part["tau"])
-        told = [tau + point(run) for tau, (_, run) in zip(taus, part.iterrows(), strict=True)]
-        rows.append([str(what), f"`{model}`", " · ".join(told)])
-    return table(["weights", "model", "J&F @ reuse"], rows)
+    return settings_table(runs.rename(columns={"what": "weights"}), "weights")
 
 
 def gate_table(source: str) -> str:
@@ -188,7 +169,7 @@ def speed_table(source: str) -> str:
 
 
 TABLES: Tables = {
-    "ways": ways_table,
+    "ways": lambda source: settings_table(_settings(source, "half"), "evaluation"),
     "other seeds": seeds_table,
     "other seeds at 40 %": seeds_ahead_table,
     "another question": asked_table,

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 
 import pandas as pd
-from page import BESIDE, WEIGHTS, Tables, at, equal_table, percent, point, table
+from page import BESIDE, WEIGHTS, Tables, at, at_tau, equal_table, percent, point, table
 from safetensors import safe_open
 
 from vosbench.harness.store import VALIDATION, Selection, State, Trainings, open_database, sequences
@@ -221,10 +221,10 @@ def more_pictures_table(source: str) -> str:
     del source
     runs = pd.read_csv(BESIDE / "more-pictures.csv")
     runs["on"] = runs["on"].replace("shared/video", "for choosing, 17 sequences")
-    runs["setting"] = [f"τ = {tau:g}" if pd.notna(tau) else parse_model(model).policy or "full"
-                       for model, tau in zip(runs["model"], runs["tau"], strict=True)]  # fmt: skip
-    runs["setting"] = runs["setting"].replace("τ = 1", "full")
-    runs["network"] = [parse_model(model).base for model in runs["model"]]
+    names = [parse_model(model) for model in runs["model"]]
+    runs["network"] = [name.base for name in names]
+    told = [at_tau(tau) or name.policy for tau, name in zip(runs["tau"], names, strict=True)]
+    runs["setting"] = pd.Series(told).replace(["τ = 1", ""], "full")
     settings = ("full", "τ = 0.8", "τ = 0.7", "τ = 0.6", "random")
     rows = []
     for (network, on, what), part in runs.groupby(["network", "on", "what"]):

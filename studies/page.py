@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -73,6 +74,22 @@ def percent(value: float, digits: int = 1) -> str:
 def point(run: pd.Series) -> str:
     """J&F @ reuse rate of a trial or of one of its sequences."""
     return f"{percent(run['jf_mean'])} @ {percent(run['reuse_rate'])}"
+
+
+def at_tau(tau: object) -> str:
+    """A threshold in words; nothing for runs without one."""
+    return "" if pd.isna(tau) else f"τ = {Decimal(str(tau)).normalize():f}"
+
+
+def settings_table(runs: pd.DataFrame, by: str) -> str:
+    """J&F and reuse of every setting: a row for each value of a column and each model."""
+    rows = [
+        [str(one), f"`{model}`",
+         " · ".join(f"{at_tau(run['tau'])}: ".removeprefix(": ") + point(run)
+                    for _, run in part.sort_values("reuse_rate").iterrows())]
+        for (one, model), part in runs.groupby([by, "model"], sort=False)
+    ]  # fmt: skip
+    return table(["sequences" if by == "evaluation" else by, "model", "J&F @ reuse"], rows)
 
 
 def at(frame: pd.DataFrame, **wanted: object) -> pd.Series | None:
